@@ -1,0 +1,48 @@
+"""The device, its precision and its threads: decided by the hardware and the params, never by a timing."""
+
+import contextlib
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+log = logging.getLogger(__name__)
+
+
+def start(*, device: str, threads: int) -> torch.device:
+    """Fix threads and determinism for the whole process; `auto` takes CUDA, then the CPU."""
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = False
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device.startswith("cuda"):
+        torch.backends.cuda.matmul.allow_tf32 = True
+        torch.backends.cudnn.allow_tf32 = True
+    return torch.device(device)
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether bf16 is faster than fp32 by construction: CUDA from compute capability 8, or a CPU with bf16 units."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device)[0] >= 8
+    cpuinfo = Path("/proc/cpuinfo")
+    flags = cpuinfo.read_text() if cpuinfo.exists() else ""
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[Any]:
+    """bf16 autocast for `bf16`, and for `auto` where the hardware has it; nothing for `fp32`."""
+    if precision not in ("auto", "bf16", "fp32"):
+        raise ValueError(f"precision {precision!r} is none of auto, bf16, fp32")
+    if precision == "bf16" or (precision == "auto" and has_bf16(device)):
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+def generator(*key: int) -> torch.Generator:
+    """A CPU generator whose numbers depend on `key` (seed, step, …) alone, so a resumed run draws the same ones."""
+    seed = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(seed) % (1 << 63))

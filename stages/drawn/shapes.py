@@ -1,0 +1,188 @@
+"""Anti-aliased primitives on float32 planes: signed distances and bumps of coordinates -> coverage in [0, 1].
+
+Arrays only ever meet + - * / sqrt, minimum and maximum, which IEEE 754 rounds exactly: no exp, sin or pow whose last
+bit depends on the processor. That is what makes a picture byte-identical from machine to machine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Plane = NDArray[np.float32]                     # (H, W)
+Colour = tuple[float, float, float]             # RGB, each in [0, 1]
+
+HEIGHT, WIDTH = 218, 178                        # pixels, the CelebA frame
+EYE_ROW, EYE_COLUMN = 111.0, 89.0               # the point between the eyes
+TABLE_STEP = 8                                  # profile entries per pixel
+TABLE_LOW, TABLE_HIGH = -150, 150               # range of a profile, in pixels
+
+_ticks = np.arange(TABLE_LOW * TABLE_STEP, TABLE_HIGH * TABLE_STEP) / TABLE_STEP   # float64
+
+
+def cover(distance: Plane, softness: float = 1.0) -> Plane:
+    """Signed distance (H, W) in pixels, positive inside -> coverage in [0, 1] over an edge of `softness` pixels."""
+    return np.clip(distance * np.float32(1 / softness) + np.float32(0.5), 0, 1)
+
+
+def smooth(x: Plane, low: float, high: float) -> Plane:
+    """Hermite step: 0 where x <= low, 1 where x >= high (or the reverse if low > high), smooth between."""
+    t = np.clip((x - np.float32(low)) * np.float32(1 / (high - low)), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def bump(x: Plane, y: Plane, x0: float, y0: float, rx: float, ry: float) -> Plane:
+    """A soft hill of height 1 at (x0, y0), zero outside the ellipse of radii rx, ry: (1 - r^2)^2."""
+    dx = (x - np.float32(x0)) * np.float32(1 / rx)
+    dy = (y - np.float32(y0)) * np.float32(1 / ry)
+    t = np.maximum(1 - dx * dx - dy * dy, 0)
+    return t * t
+
+
+def ellipse(x: Plane, y: Plane, x0: float, y0: float, rx: float, ry: float) -> Plane:
+    """Approximate signed distance in pixels to an ellipse, positive inside."""
+    dx = (x - np.float32(x0)) * np.float32(1 / rx)
+    dy = (y - np.float32(y0)) * np.float32(1 / ry)
+    r = np.sqrt(dx * dx + dy * dy)
+    return (1 - r) * np.float32(min(rx, ry))
+
+
+def box(x: Plane, y: Plane, x0: float, y0: float, rx: float, ry: float, radius: float) -> Plane:
+    """Signed distance in pixels to a box of half sides rx, ry with rounded corners, positive inside."""
+    dx = np.abs(x - np.float32(x0)) - np.float32(rx - radius)
+    dy = np.abs(y - np.float32(y0)) - np.float32(ry - radius)
+    ox, oy = np.maximum(dx, 0), np.maximum(dy, 0)
+    return np.float32(radius) - np.sqrt(ox * ox + oy * oy) - np.minimum(np.maximum(dx, dy), 0)
+
+
+def stroke(x: Plane, y: Plane, points: tuple[float, float, float, float, float, float], width: float) -> Plane:
+    """Coverage of a quadratic curve y = f(x) through three points (x0, y0, x1, y1, x2, y2), x0 < x1 < x2 or reversed.
+
+    `width` in pixels is the full width at x1; the ends taper to nothing."""
+    x0, y0, x1, y1, x2, y2 = points
+    d01, d12 = (y1 - y0) / (x1 - x0), (y2 - y1) / (x2 - x1)
+    bend = (d12 - d01) / (x2 - x0)
+    slope = d01 + bend * (x1 - x0)                                   # at x1
+    t = x - np.float32(x1)
+    f = np.float32(y1) + t * (np.float32(slope) + t * np.float32(bend))
+    gradient = np.float32(slope) + t * np.float32(2 * bend)
+    distance = np.abs(y - f) / np.sqrt(1 + gradient * gradient)
+    along = (x - np.float32((x0 + x2) / 2)) * np.float32(2 / abs(x2 - x0))
+    taper = np.maximum(1 - along * along, 0)
+    return np.clip(np.float32(width / 2) * np.sqrt(taper) - distance + np.float32(0.5), 0, 1) * (taper > 0)
+
+
+def profile(function: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Plane:
+    """A function of one head coordinate in pixels -> its table, to be read with `indices`."""
+    return function(_ticks).astype(np.float32)
+
+
+def indices(v: Plane) -> NDArray[np.int32]:
+    """Coordinates (H, W) in pixels -> positions in a `profile`, clipped to its range."""
+    at = (v - TABLE_LOW) * TABLE_STEP
+    return np.clip(at, 0, len(_ticks) - 1).astype(np.int32)
+
+
+def outline(half_width: Plane) -> tuple[Plane, Plane]:
+    """Half widths along v (a profile; negative outside the shape) -> the profile and the cosine of its slope.
+
+    (half_width[i] - |u|) * cosine[i] is then nearly a signed distance in pixels."""
+    slope = np.clip(np.gradient(half_width) * TABLE_STEP, -8, 8)
+    return half_width, (1 / np.sqrt(1 + slope * slope)).astype(np.float32)
+
+
+def dome(v: NDArray[np.float64], top: float, base: float, power: float = 2.0) -> NDArray[np.float64]:
+    """Relative half width of a dome: 0 at `top`, 1 from `base` on, negative outside (8 per pixel of relative slope)."""
+    t = np.clip((base - v) / (base - top), 0, None)
+    inside = np.clip(1 - t**power, 0, None) ** (1 / power)
+    return np.where(t <= 1, inside, -0.2 * (t - 1) * abs(base - top))
+
+
+def _smooth_noise(rng: np.random.Generator, size: int, cells: int) -> NDArray[np.float64]:
+    """Periodic value noise (size,) with `cells` knots, roughly in [-1, 1]."""
+    knots = rng.random(cells) * 2 - 1
+    at = np.arange(size) * cells / size
+    low = at.astype(int)
+    t = at - low
+    t = t * t * (3 - 2 * t)
+    return knots[low] * (1 - t) + knots[(low + 1) % cells] * t
+
+
+def _strands(size: int = 2048) -> Plane:
+    rng = np.random.default_rng(20160101)
+    octaves = [(24, 0.5), (96, 0.8), (256, 0.7), (512, 0.45)]
+    table = sum((weight * _smooth_noise(rng, size, cells) for cells, weight in octaves), np.zeros(size))
+    return (table / np.abs(table).max()).astype(np.float32)
+
+
+def _grain(size: int = 512) -> NDArray[np.float32]:
+    rng = np.random.default_rng(20160102)
+    sheet = rng.random((4, 3, size, size)).sum(0) - 2                # nearly normal, standard deviation 0.577
+    sheet = sheet.mean(0, keepdims=True) * 1.4 + sheet * 0.45        # mostly grey, a little coloured
+    return (sheet / sheet.std()).astype(np.float32)
+
+
+STRANDS = _strands()                            # (2048,) in [-1, 1], periodic: brightness of strands side by side
+GRAIN = _grain()                                # (3, 512, 512), unit variance: film noise
+
+
+def strands(across: Plane, offset: float) -> Plane:
+    """Coordinate across the hair (H, W) in pixels -> strand brightness in [-1, 1]; 4 table entries a pixel."""
+    return STRANDS[((across + np.float32(offset)) * 4).astype(np.int32) & (len(STRANDS) - 1)]
+
+
+class Patch:
+    """A window of the canvas and the head coordinates of its pixels: u right, v down, in pixels from between the eyes.
+
+    `rgb` (3, h, w) is a view: painting a patch paints the canvas."""
+
+    def __init__(self, rgb: NDArray[np.float32], u: Plane, v: Plane):
+        self.rgb, self.u, self.v = rgb, u, v
+
+    def paint(self, colour: Colour | NDArray[np.float32], alpha: Plane) -> None:
+        """Lay an opaque colour, or (3, h, w) colours, over the patch with coverage alpha (h, w)."""
+        if isinstance(colour, tuple):
+            for channel, value in zip(self.rgb, colour, strict=True):
+                channel += alpha * (np.float32(value) - channel)
+        else:
+            self.rgb += alpha * (colour - self.rgb)
+
+    def glaze(self, colour: Colour, alpha: Plane) -> None:
+        """Multiply by a colour where alpha is 1: shadows, blush, stubble."""
+        for channel, value in zip(self.rgb, colour, strict=True):
+            channel *= 1 + alpha * np.float32(value - 1)
+
+    def shine(self, colour: Colour, alpha: Plane) -> None:
+        """Add light of a colour, times alpha (h, w)."""
+        for channel, value in zip(self.rgb, colour, strict=True):
+            channel += alpha * np.float32(value)
+
+
+class Canvas:
+    """A frame (3, 218, 178) of float32 RGB in [0, 1] and the pose of the head on it.
+
+    `roll` in radians clockwise, `scale` in pixels a unit, (`du`, `dv`) moves the head in pixels."""
+
+    def __init__(self, *, roll: float, scale: float, du: float, dv: float):
+        self.rgb = np.zeros((3, HEIGHT, WIDTH), np.float32)
+        self.column, self.row = EYE_COLUMN + du, EYE_ROW + dv
+        self.cos, self.sin, self.scale = math.cos(roll), math.sin(roll), scale
+        x = (np.arange(WIDTH, dtype=np.float32) - np.float32(self.column))[None, :]
+        y = (np.arange(HEIGHT, dtype=np.float32) - np.float32(self.row))[:, None]
+        c, s = np.float32(self.cos / scale), np.float32(self.sin / scale)
+        self.u: Plane = x * c + y * s
+        self.v: Plane = y * c - x * s
+
+    def window(self, u0: float, u1: float, v0: float, v1: float) -> tuple[slice, slice]:
+        """Rows and columns of the smallest window that holds the head rectangle u0..u1, v0..v1."""
+        columns = [self.column + self.scale * (u * self.cos - v * self.sin) for u in (u0, u1) for v in (v0, v1)]
+        rows = [self.row + self.scale * (u * self.sin + v * self.cos) for u in (u0, u1) for v in (v0, v1)]
+        return (slice(max(0, math.floor(min(rows)) - 1), min(HEIGHT, math.ceil(max(rows)) + 2)),
+                slice(max(0, math.floor(min(columns)) - 1), min(WIDTH, math.ceil(max(columns)) + 2)))
+
+    def patch(self, u0: float, u1: float, v0: float, v1: float) -> Patch:
+        """The patch over the head rectangle u0..u1, v0..v1."""
+        rows, columns = self.window(u0, u1, v0, v1)
+        return Patch(self.rgb[:, rows, columns], self.u[rows, columns], self.v[rows, columns])
