@@ -1,0 +1,1 @@
+"""Flows: Prefect over dvc's own graph, and the `facet` command."""
