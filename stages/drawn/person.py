@@ -223,7 +223,7 @@ def _traits(dice: _Dice) -> Traits:
     warm = dice.between(-0.02, 0.02)
     skin = (skin[0] + warm, skin[1], skin[2] - warm)
     if pale:
-        skin = _mix(_rgb(0xF8E2D6), _rgb(0xF4DCD4), dice.between(0, 1))
+        skin = _mix(_rgb(0xF6DFD2), _rgb(0xF2D6CB), dice.between(0, 1))
         tone = 9.0
 
     # Darker skin goes with darker hair and eyes; age greys.
@@ -253,7 +253,7 @@ def _traits(dice: _Dice) -> Traits:
     beards = {"none": 0.42, "mustache": 0.19, "goatee": 0.20, "full": 0.19} if male else {"none": 1.0}
     return Traits(
         male=male, age=age, pale=pale, skin=skin, blush=dice.between(0.2, 0.75),
-        face_width=dice.about(40.0 if male else 37.5, 1.8), chin=dice.about(59.5 if male else 56.0, 2.0),
+        face_width=dice.about(40.0 if male else 37.5, 1.8), chin=dice.about(56.5 if male else 53.5, 1.8),
         jaw=dice.about(0.8, 0.2) if male else dice.about(0.22, 0.22),
         eye_rgb=_rgb(eyes), eye_width=dice.about(8.6 if male else 9.4, 0.7),
         eye_height=dice.about(3.9 if male else 4.8, 0.6), eye_tilt=dice.about(0.2 if male else 0.9, 0.9),
@@ -263,7 +263,7 @@ def _traits(dice: _Dice) -> Traits:
         nose_width=dice.about(8.2 if male else 6.8, 1.3), nose_length=dice.about(24.0 if male else 22.0, 1.6),
         lip_fullness=dice.about(0.72 if male else 1.05, 0.25) + (0.22 if tone < 2.2 else 0.0),
         mouth_width=dice.about(13.6 if male else 12.8, 1.0),
-        hair=hair, hair_rgb=hair_rgb, style=style, wavy=wavy, volume=dice.between(4, 11),
+        hair=hair, hair_rgb=hair_rgb, style=style, wavy=wavy, volume=dice.between(4, 10),
         parting=dice.between(-1, 1), beard=dice.pick(beards),
         likes_glasses=dice.pick({0.04: 0.66, 0.4: 0.18, 0.92: 0.16}), likes_hats=dice.pick({0.05: 0.7, 0.45: 0.3}),
         likes_makeup=dice.pick({0.06: 0.4, 0.8: 0.6} if young else {0.06: 0.65, 0.7: 0.35}) if not male else 0.01,
@@ -282,9 +282,9 @@ def _moment(t: Traits, dice: _Dice) -> Moment:
     elevation = dice.between(0.25, 0.75)
     light = (math.sin(azimuth) * math.cos(elevation), -math.sin(elevation), math.cos(azimuth) * math.cos(elevation))
     warmth = dice.between(-0.045, 0.05)
-    hue, saturation, value = dice.between(0, 1), dice.between(0.08, 0.55), dice.between(0.25, 0.9)
+    hue, saturation, value = dice.between(0, 1), dice.between(0.05, 0.45), dice.between(0.22, 0.88)
     far = _hsv(hue, saturation, value)
-    near = _hsv((hue + dice.between(-0.12, 0.12)) % 1, dice.between(0.05, 0.5),
+    near = _hsv((hue + dice.between(-0.12, 0.12)) % 1, dice.between(0.05, 0.4),
                 min(max(value + dice.between(-0.35, 0.25), 0.12), 0.95))
     blobs = tuple((dice.between(-89, 89), dice.between(-111, 60), dice.between(14, 46), dice.between(-0.12, 0.22))
                   for _ in range(4))
@@ -299,16 +299,16 @@ def _moment(t: Traits, dice: _Dice) -> Moment:
     bangs = dice.pick({"full": 0.62, "side": 0.38}) if dice.chance(t.likes_bangs) and can_bang else ""
     hat_rgb = _mix(_rgb(dice.pick(dict.fromkeys(_HATS, 1.0))), _hsv(dice.between(0, 1), 0.7, 0.7), 0.22)
     return Moment(
-        yaw=dice.about(0, 0.62), pitch=dice.about(0, 1.6), roll=dice.about(0, 0.085), scale=dice.about(1.0, 0.05),
+        yaw=dice.about(0, 0.75), pitch=dice.about(0, 1.6), roll=dice.about(0, 0.085), scale=dice.about(1.0, 0.05),
         du=dice.about(0, 2.2), dv=dice.about(0, 2.2), light=light,
         tint=(1 + warmth, 1.0, 1 - warmth), exposure=dice.between(0.92, 1.07), contrast=dice.between(0.55, 1.0),
         background=(far, near), background_angle=dice.between(0, 2 * math.pi), blobs=blobs,
         cloth=_hsv(dice.between(0, 1), dice.between(0.05, 0.65), dice.between(0.15, 0.9)),
         collar=dice.pick({"crew": 0.4, "v": 0.3, "shirt": 0.3}),
-        smile=dice.between(0.72, 1.0) if smiling else dice.between(-0.25, 0.1),
+        smile=dice.between(0.72, 1.0) if smiling else dice.between(-0.18, 0.1),
         opening=dice.between(0.55, 1.0) if is_open else 0.0, gaze=dice.about(0, 0.7),
         beard=beard, bangs=bangs, hat=hat, hat_rgb=hat_rgb,
-        glasses=glasses, rim=dice.between(1.9, 3.4), rim_rgb=_rgb(dice.pick(dict.fromkeys(_RIMS, 1.0) | {0x16161A: 3.0})),
+        glasses=glasses, rim=dice.between(1.7, 2.9), rim_rgb=_rgb(dice.pick(dict.fromkeys(_RIMS, 1.0) | {0x16161A: 3.0})),
         dark=dark, makeup=makeup, shadow_rgb=_rgb(dice.pick(dict.fromkeys(_SHADES, 1.0))),
         lipstick=dice.chance(0.0 if t.male and not makeup else 0.92 if makeup else 0.3),
         lipstick_rgb=_rgb(dice.pick(dict.fromkeys(_LIPS, 1.0))),

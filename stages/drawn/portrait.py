@@ -33,9 +33,10 @@ from stages.drawn.shapes import (
     stroke,
 )
 
-SKULL_TOP = -50.0
+SKULL_TOP = -54.0
 _COLUMNS = (np.arange(WIDTH, dtype=np.float32) - np.float32(EYE_COLUMN))[None, :]
 _ROWS = (np.arange(HEIGHT, dtype=np.float32) - np.float32(EYE_ROW))[:, None]
+_VIGNETTE = 1 - ((_COLUMNS / 89) ** 2 + (_ROWS / 111) ** 2) * np.float32(0.05)
 
 
 def draw(person: Person) -> NDArray[np.uint8]:
@@ -49,13 +50,11 @@ def draw(person: Person) -> NDArray[np.uint8]:
     _beard(scene)
     _cheeks_and_lines(scene)
     _nose(scene)
-    for side in (-1, 1):
-        _eye(scene, side)
+    _eyes(scene)
     _mouth(scene)
     _mustache(scene)
     _shadow_of_hair(scene)
-    for side in (-1, 1):
-        _brow(scene, side)
+    _brows(scene)
     _hair(scene)
     _glasses(scene)
     _hat(scene)
@@ -78,13 +77,14 @@ class Scene:
         self.at = indices(v)
         self.chin = t.chin + 2.5 * m.opening
         self.nose_tip = t.nose_length
-        self.mouth_y = 0.62 * t.chin
+        self.mouth_y = 0.635 * t.chin
         self.old = 0.0 if t.young else 0.55 + 0.45 * (t.age - 54) / 26
         smile = max(m.smile, 0.0)
         self.smile = smile
         self.mouth_half = t.mouth_width + 4.6 * smile - (1.6 * m.opening if m.smile < 0.5 else 0)
         self.face, self.face_cos = outline(profile(self._face_profile))
         self.skin = t.skin
+        self.hair = Hair(t, m)
 
     def _face_profile(self, v: NDArray[np.float64]) -> NDArray[np.float64]:
         """Half width of head without hair along v."""
@@ -107,10 +107,23 @@ class Scene:
         rows, columns = self.feature_window(x0, x1, y0, y1)
         return Patch(self.canvas.rgb[:, rows, columns], self.x[rows, columns], self.y[rows, columns])
 
+    def pair(self, x0: float, x1: float, y0: float, y1: float) -> Pair:
+        """Both mirror images of a rectangle x0 < x1 right of the nose, as one patch; x grows outwards in each."""
+        left, right = (self.feature_window(*x, y0, y1) for x in ((-x1, -x0), (x0, x1)))
+        height = max(w[0].stop - w[0].start for w in (left, right))
+        width = max(w[1].stop - w[1].start for w in (left, right))
+        return Pair(self, (_sized(left, height, width, inner=1), _sized(right, height, width, inner=0)))
+
+    def turned(self, x: float) -> float:
+        """Feature x -> head u, nearly."""
+        reach = self.t.face_width + 4
+        u = x + self.turn * max(1 - (x / reach) ** 2, 0)
+        return x + self.turn * max(1 - (u / reach) ** 2, 0)
+
     def feature_window(self, x0: float, x1: float, y0: float, y1: float) -> tuple[slice, slice]:
         """Rows and columns of a rectangle in feature coordinates."""
         pitch = self.m.pitch
-        return self.canvas.window(x0 + min(self.turn, 0), x1 + max(self.turn, 0), y0 + pitch, y1 + pitch)
+        return self.canvas.window(self.turned(x0) - 0.5, self.turned(x1) + 0.5, y0 + pitch, y1 + pitch)
 
     def lit(self, nx: Plane, ny: Plane, nz: Plane, colour: Colour, gloss: float) -> NDArray[np.float32]:
         """Unit normals (h, w) -> (3, h, w): a warm-shadowed soft material of a colour under the scene's light."""
@@ -130,6 +143,33 @@ class Scene:
             plane += np.float32(value * dark)
             plane += s
         return planes
+
+
+class Pair(Patch):
+    """Two windows as one patch (3, 2, h, w): `u` is x to the outside, `v` is y, `side` (2, 1, 1) is -1 and 1.
+
+    It is a copy; leaving the `with` block puts it back."""
+
+    def __init__(self, scene: Scene, windows: tuple[tuple[slice, slice], ...]):
+        self.scene, self.windows = scene, windows
+        self.side = np.array([-1, 1], np.float32)[:, None, None]
+        super().__init__(np.stack([scene.canvas.rgb[:, rows, columns] for rows, columns in windows], axis=1),
+                         np.stack([scene.x[w] for w in windows]) * self.side, np.stack([scene.y[w] for w in windows]))
+
+    def __enter__(self) -> Pair:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for k, (rows, columns) in enumerate(self.windows):
+            self.scene.canvas.rgb[:, rows, columns] = self.rgb[:, k]
+
+
+def _sized(window: tuple[slice, slice], height: int, width: int, *, inner: int) -> tuple[slice, slice]:
+    """Grow a window down, and away from the nose: to the left if `inner` is 1."""
+    rows, columns = window
+    bottom = min(rows.start + height, HEIGHT)
+    left = max(columns.stop - width, 0) if inner else min(columns.start, WIDTH - width)
+    return slice(bottom - height, bottom), slice(left, left + width)
 
 
 def _times(colour: Colour, factor: float) -> Colour:
@@ -174,7 +214,7 @@ def _shoulders(scene: Scene) -> None:
     side = np.abs(u)
 
     # Neck, with the shadow the chin throws on it.
-    half = (26.5 if t.male else 20.0) - 0.0
+    half = 27.0 if t.male else 20.5
     base = np.maximum(v - 62, 0)
     neck = np.float32(half) + base * base * np.float32(0.03)
     nx = np.clip(u / neck, -1, 1) * np.float32(0.85)
@@ -182,13 +222,13 @@ def _shoulders(scene: Scene) -> None:
     planes = scene.lit(nx, np.full_like(nx, 0.12), nz, scene.skin, 0.03)
     chin_shadow = smooth(v, scene.chin + 26, scene.chin - 4) * np.float32(0.42)
     planes *= 1 - chin_shadow
-    tendon = bump(side, v, 9, 84, 4, 26) * np.float32(0.10 + 0.12 * scene.old)
+    tendon = bump(side, v, 9, 76, 5, 22) * np.float32(0.05 + 0.12 * scene.old)
     planes *= 1 - tendon
     patch.paint(planes, cover(neck - side))
 
     # Clothes: a slope from the neck to the shoulders, and a collar line.
     spread = np.maximum(side - np.float32(half - 2), 0)
-    top = 80.0 if t.male else 82.0
+    top = scene.chin + (16.0 if t.male else 20.0)
     slope = np.float32(top) + spread * np.float32(0.16) + spread * spread * np.float32(0.0030)
     if m.collar == "v":
         edge = np.maximum(slope, np.float32(top + 24) - side * np.float32(1.0))
@@ -214,14 +254,12 @@ def _ears(scene: Scene) -> None:
     if t.style in LONG_STYLES and not m.hat and t.volume > 7:
         return
     for side in (-1, 1):
-        far = max(0.0, side * m.yaw)
-        u0 = side * (t.face_width + 1.0 - 4.5 * far)
-        patch = scene.patch(min(u0 - 9, u0 + 9), max(u0 - 9, u0 + 9), -14, 24)
-        nx = np.clip((patch.u - np.float32(u0)) * np.float32(1 / 9), -0.8, 0.8)
+        u0 = side * (t.face_width + 1.0 - 4.5 * max(0.0, side * m.yaw))
+        p = scene.patch(u0 - 8, u0 + 8, -9, 17)
+        nx = np.clip((p.u - np.float32(u0)) * np.float32(1 / 9), -0.8, 0.8)
         planes = scene.lit(nx, np.full_like(nx, -0.1), np.sqrt(1 - nx * nx), _mix(scene.skin, (0.75, 0.3, 0.25), 0.10), 0)
-        shell = ellipse(patch.u, patch.v, u0, 4, 6.2, 11.5)
-        planes *= 1 - np.float32(0.3) * bump(patch.u, patch.v, u0 + side * 0.5, 4, 4.2, 8.5)
-        patch.paint(planes, cover(shell))
+        planes *= 1 - np.float32(0.3) * bump(p.u, p.v, u0 + side * 0.5, 4, 4.2, 8.5)
+        p.paint(planes, cover(ellipse(p.u, p.v, u0, 4, 6.2, 11.5)))
 
 
 # The head
@@ -235,13 +273,13 @@ def _head(scene: Scene) -> None:
     heavy = 1.25 if t.male else 1.0
     tip, nose, mouth = scene.nose_tip, t.nose_width, scene.mouth_y
     lean = 4.5 * scene.m.yaw
-    _hill(h, scene, lean * 0.3, 4, 6.5, 17, 3.4 * heavy)
-    _hill(h, scene, lean * 0.7, tip - 6, nose * 0.95, 13, 4.2)
+    _hill(h, scene, lean * 0.3, 4, 7.0, 17, 2.7 * heavy)
+    _hill(h, scene, lean * 0.7, tip - 6, nose * 1.0, 13, 3.6)
     _hill(h, scene, lean, tip - 2, nose * 0.95, 8, 4.2)
     _hill(h, scene, 0, mouth + 2, 19, 13, 3.2)
     _hill(h, scene, 0, scene.chin - 7, 13, 10, 3.0 + 2.2 * t.jaw)
     _hill(h, scene, 0, mouth + 9.5, 10, 4, -1.5)
-    _hill(h, scene, 0, -33, 30, 22, 4.0)
+    _hill(h, scene, 0, -33, 32, 22, 3.4)
     for side in (-1, 1):
         _hill(h, scene, side * nose + lean * 0.8, tip, 5.2, 5.2, 2.6)
         _hill(h, scene, side * t.eye_distance, -1, 14, 9, -4.2)
@@ -267,7 +305,7 @@ def _head(scene: Scene) -> None:
     nx = nx - gx * np.float32(0.62) * nz
     ny = ny - gy * np.float32(0.62) * nz
     norm = 1 / np.sqrt(nx * nx + ny * ny + nz * nz)
-    planes = scene.lit(nx * norm, ny * norm, nz * norm, scene.skin, 0.16)
+    planes = scene.lit(nx * norm, ny * norm, nz * norm, scene.skin, 0.09 if t.pale else 0.15)
     rim = np.abs(q)
     planes *= 1 - np.float32(0.16) * smooth(rim, 0.78, 1.0)
     alpha = cover((half - np.abs(u)) * scene.face_cos[at])
@@ -278,12 +316,11 @@ def _cheeks_and_lines(scene: Scene) -> None:
     t, m, old, smile = scene.t, scene.m, scene.old, scene.smile
     blush = (0.16 + 0.30 * t.blush) * (0.35 if t.pale else 1.0)
     blush = min(blush + (0.55 if m.makeup else 0.0) + 0.12 * smile, 1.0)
-    rouge: Colour = (1.0, 0.62, 0.64) if m.makeup else (1.0, 0.78, 0.76)
+    rouge: Colour = (1.0, 0.70, 0.71) if m.makeup else (1.0, 0.78, 0.76)
     crease: Colour = (0.62, 0.50, 0.46)
     tip, mouth = scene.nose_tip, scene.mouth_y
-    for side in (-1, 1):
-        p = scene.features(min(side * 6, side * 42), max(side * 6, side * 42), -8, 58)
-        x, y = p.u * np.float32(side), p.v
+    with scene.pair(7, 42, -3, 54) as p:
+        x, y = p.u, p.v
         p.glaze(rouge, bump(x, y, 24, 20 - 2 * smile, 15, 13) * np.float32(blush))
         # The fold from nose to mouth: smiling and age deepen it.
         fold = min(0.12 + 0.55 * smile + 0.75 * old, 1.0)
@@ -327,11 +364,15 @@ def _nose(scene: Scene) -> None:
     p.shine((1, 1, 1), bump(x, y, 2.2 * m.light[0], tip - 3.5, 3.4, 3.0) * np.float32(0.13))
 
 
-def _eye(scene: Scene, side: int) -> None:
-    t, m = scene.t, scene.m
+def _eyes(scene: Scene) -> None:
+    with scene.pair(scene.t.eye_distance - 14, scene.t.eye_distance + 16, -14, 9) as pair:
+        _paint_eyes(scene, pair)
+
+
+def _paint_eyes(scene: Scene, p: Pair) -> None:
+    t, m, side = scene.t, scene.m, p.side
     e0, w = t.eye_distance, t.eye_width
-    p = scene.features(min(side * (e0 - 15), side * (e0 + 17)), max(side * (e0 - 15), side * (e0 + 17)), -15, 11)
-    e, y = p.u * np.float32(side) - np.float32(e0), p.v                     # e grows outwards
+    e, y = p.u - np.float32(e0), p.v                                        # e grows outwards
     y = y + e * np.float32(t.eye_tilt / w)
     r = e * np.float32(1 / w)
     r2 = r * r
@@ -356,16 +397,16 @@ def _eye(scene: Scene, side: int) -> None:
 
     # The ball: shaded white, iris, pupil, highlight.
     white = np.float32(0.92) - np.float32(0.30) * smooth(above, 2.6, 0.0) - np.float32(0.16) * np.minimum(r2, 1)
-    p.paint(np.stack([white, white * np.float32(0.965), white * np.float32(0.945)]), opened)
-    gaze = 2.4 * m.gaze * side + 1.2 * m.yaw * side
+    p.paint(p.tones(white, (1.0, 0.965, 0.945)), opened)
+    e_side = e * side - np.float32(2.4 * m.gaze + 1.2 * m.yaw)               # from the pupil, to the right
     radius = 4.5 if t.male else 4.8
-    iris = ellipse(e, y, gaze, -0.5, radius, radius)
+    iris = ellipse(e_side, y, 0, -0.5, radius, radius)
     p.paint(_times(t.eye_rgb, 0.42), cover(iris) * opened)
     p.paint(t.eye_rgb, cover(iris - 0.9, 1.2) * opened)
-    p.shine(t.eye_rgb, bump(e, y, gaze, 1.8, 3.4, 2.6) * opened * np.float32(0.7))
-    p.paint((0.03, 0.025, 0.03), cover(ellipse(e, y, gaze, -0.5, 2.1, 2.1)) * opened)
+    p.shine(t.eye_rgb, bump(e_side, y, 0, 1.8, 3.4, 2.6) * opened * np.float32(0.7))
+    p.paint((0.03, 0.025, 0.03), cover(ellipse(e_side, y, 0, -0.5, 2.1, 2.1)) * opened)
     p.glaze((0.45, 0.40, 0.42), smooth(above, 2.4, 0.2) * opened * np.float32(0.75))
-    p.paint((1.0, 1.0, 1.0), cover(ellipse(e, y, gaze + 1.7 * side * (1 if m.light[0] > 0 else -1), -2.0, 1.25, 1.25)))
+    p.paint((1.0, 1.0, 1.0), cover(ellipse(e_side, y, 1.7 if m.light[0] > 0 else -1.7, -2.0, 1.25, 1.25)))
 
     # Lashes.
     thick = 1.5 if t.male else 2.3
@@ -379,20 +420,19 @@ def _eye(scene: Scene, side: int) -> None:
         p.paint(dark, np.minimum(wing + np.float32(0.6) * stroke(e, y, (-w * 0.6, low, 0.3, low + 0.5, w, 0.2), 1.4), 1))
 
 
-def _brow(scene: Scene, side: int) -> None:
+def _brows(scene: Scene) -> None:
     t = scene.t
-    width, arch = t.brow_width, t.brow_arch
-    raised = 1.0 * scene.smile + (1.5 if not t.male else 0)
-    p = scene.features(min(side * 3, side * 37), max(side * 3, side * 37), -25, -4)
-    x, y = p.u * np.float32(side), p.v + np.float32(raised)
-    e = t.eye_distance
-    inner = 6.0 if t.bushy else 7.5
-    shape = stroke(x, y, (e - 19 + inner, -9.6, e, -10.0 - arch, e + 15.5, -8.0), width * 1.15)
-    head = smooth(x, e - 19 + inner, e - 14 + inner)
-    hairs = strands(x * np.float32(2.2) + y * np.float32(1.3), 40.0)
-    colour = _mix(_times(t.hair_rgb, 0.62), (0.13, 0.08, 0.06), 0.15 if t.hair == "gray" else 0.45 if t.hair == "blond" else 0.55)
-    strength = 0.96 if t.bushy else 0.82
-    p.paint(colour, shape * (np.float32(strength) + np.float32(0.12) * hairs).clip(0, 1) * (np.float32(0.55) + np.float32(0.45) * head))
+    width, arch, e = t.brow_width, t.brow_arch, t.eye_distance
+    raised = 1.0 * scene.smile + (0.5 if t.male else 2.0)
+    inner = e - (13.0 if t.bushy else 11.5)
+    with scene.pair(inner - 1, e + 17, -25, -4) as p:
+        x, y = p.u, p.v + np.float32(raised)
+        shape = stroke(x, y, (inner, -10.2, e, -10.6 - arch, e + 15.5, -8.8), width * 1.15)
+        hairs = strands(x * np.float32(2.2) + y * np.float32(1.3), 40.0)
+        own = {"gray": 0.15, "blond": 0.45}.get(t.hair, 0.55)
+        colour = _mix(_times(t.hair_rgb, 0.62), (0.13, 0.08, 0.06), own)
+        strength = np.clip(np.float32(0.96 if t.bushy else 0.82) + np.float32(0.12) * hairs, 0, 1)
+        p.paint(colour, shape * strength * (np.float32(0.55) + np.float32(0.45) * smooth(x, inner, inner + 5)))
 
 
 def _lip_colour(scene: Scene) -> Colour:
@@ -431,7 +471,7 @@ def _mouth(scene: Scene) -> None:
     body = (y - inner_low) / np.maximum(lower, 1)                            # 0..1 across the lower lip
     light = np.where(y < line, np.float32(0.80), np.float32(1.06) - np.float32(0.30) * np.clip(body, 0, 1))
     sheen = bump(x, y, 2.5 * m.light[0], y0 + 0.45 * lift + 0.8 * gap + 2.2 * t.lip_fullness, 6.5, 2.0)
-    planes = np.stack([light * np.float32(value) for value in colour])
+    planes = p.tones(light, colour)
     planes += sheen * np.float32(0.22 if m.lipstick else 0.10)
     p.paint(planes, lips * np.float32(1.0 if m.lipstick else 0.88))
 
@@ -442,7 +482,7 @@ def _mouth(scene: Scene) -> None:
         tooth = np.float32(4.8 if smiling else 2.6)
         rows = cover(np.minimum(inner_up + tooth * np.minimum(within * 2.2, 1) - y, 99)) * mouth
         shade = np.float32(0.96) - np.float32(0.30) * np.minimum(r2, 1) - np.float32(0.10) * smooth(y - inner_up, 1.6, 0.0)
-        p.paint(np.stack([shade, shade * np.float32(0.97), shade * np.float32(0.92)]), rows)
+        p.paint(p.tones(shade, (1.0, 0.97, 0.92)), rows)
         p.glaze((0.45, 0.35, 0.35), cover(0.4 - np.abs(y - inner_up)) * (within > 0) * np.float32(0.5))
     else:
         seam = cover(np.float32(0.75) - np.abs(y - line), 1.2) * (within > 0)
@@ -462,7 +502,7 @@ def _whiskers(scene: Scene, p: Patch) -> NDArray[np.float32]:
     pattern = strands(p.u * np.float32(1.7) + p.u * p.v * np.float32(0.012), scene.m.strand)
     lit = np.clip(p.u * np.float32(scene.m.light[0] / 45), -0.25, 0.25)
     tone = np.float32(0.95) + np.float32(0.32) * pattern + lit
-    return np.stack([tone * np.float32(value) for value in _beard_colour(scene)])
+    return p.tones(tone, _beard_colour(scene))
 
 
 def _beard(scene: Scene) -> None:
@@ -474,12 +514,13 @@ def _beard(scene: Scene) -> None:
     side = np.abs(x)
     ragged = strands(x * np.float32(1.5), m.strand) * np.float32(1.2)
     if m.beard == "goatee":
-        patch_of_hair = np.maximum(ellipse(x, y, 0, mouth + 17.5, 13.5, 13.5), box(x, y, 0, mouth + 8, 3.5, 5, 2))
+        patch_of_hair = np.maximum(ellipse(x, y, 0, mouth + 17.0, 15.0, 13.5), box(x, y, 0, mouth + 8, 4, 5, 2))
         alpha = cover(patch_of_hair + ragged, 2.6)
     else:
         window = scene.feature_window(-48, 48, 2, chin + 8)
-        at, u = scene.at[window], scene.canvas.u[window]
-        jaw = (scene.face[at] - np.abs(u)) * scene.face_cos[at] + 3.0
+        u, v = scene.canvas.u[window], scene.canvas.v[window]
+        at = indices(v - smooth(v, 20, 50) * np.float32(4))
+        jaw = (scene.face[at] + np.float32(1.2) - np.abs(u)) * scene.face_cos[at]
         line = np.float32(scene.nose_tip + 7) - side * side * np.float32(0.013) + np.maximum(16 - side, 0) * np.float32(0.25)
         alpha = cover(np.minimum(jaw, (y - line) * np.float32(0.8)) + ragged, 3.0)
     p.paint(_whiskers(scene, p), alpha * np.float32(0.95))
@@ -504,17 +545,22 @@ def _mustache(scene: Scene) -> None:
 
 
 def _wave(v: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.sin(v / 4.6) * np.clip((v + 46) / 20, 0, 1)
+    return (0.8 * np.sin(v / 4.9) + 0.35 * np.sin(v / 2.9 + 1)) * np.clip((v + 46) / 20, 0, 1)
 
 
 _WAVE = profile(_wave)
 
 
+def _waves(scene: Scene, at: NDArray[np.int32], u: Plane) -> Plane:
+    """Waves in [-1, 1] along the hair, out of step left and right."""
+    shift = int(abs(scene.t.parting) * 60)
+    return _WAVE[np.minimum(at + shift * (u > 0), len(_WAVE) - 1)]
+
+
 class Hair:
     """Silhouette of the hair and its opening around the face, as profiles along v."""
 
-    def __init__(self, scene: Scene):
-        t, m = scene.t, scene.m
+    def __init__(self, t: Traits, m: Moment):
         width, style = t.face_width, t.style
         long = style in LONG_STYLES
         rise = {"buzz": 1.5, "fringe": 1.0, "receding": 0.35 * t.volume, "quiff": t.volume + 3, "updo": 3.0}.get(style, t.volume)
@@ -530,47 +576,52 @@ class Hair:
 
         def outer(v: NDArray[np.float64]) -> NDArray[np.float64]:
             cap = (width + side) * dome(v, self.top, -10.0, 2.3)
-            down = width + side + flare * np.clip((v + 10) / 60, 0, 1)
-            if not long:
+            if long:
+                down = width + side + flare * np.clip((v + 10) / 60, 0, 1)
+            else:
                 down = width + side - (side - 0.6) * np.clip((v + 12) / 14, 0, 1)
-            half = np.where(v < -10, cap, down)
-            half = half + wavy * _wave(v)
+            half = np.where(v < -10, cap, down) + wavy * _wave(v)
             ending = np.clip((v - end + 10) / 10, 0, None)
-            return np.where(ending <= 1, half - (8 if long else 2) * ending**3, half - 8 - 40 * (ending - 1) - (half - 8) * np.minimum(ending - 1, 1))
+            return np.where(ending <= 1, half - (8 if long else 2) * ending**3, -8 * (v - end))
 
-        line = {"buzz": -37.0, "receding": -47.0, "fringe": -70.0}.get(style, -36.0)
+        self.line = {"buzz": -42.0, "receding": -51.0}.get(style, -41.0)
         power = 2.6
         if m.bangs == "full":
-            line, power = -18.5, 7.0
+            self.line, power = -18.5, 7.0
         elif m.bangs == "side":
-            line, power = -25.0, 3.5
-        self.line = line
-        temple = {"receding": 1.0, "buzz": -1.5, "short": -2.0, "quiff": -2.0}.get(style, -3.0)
+            self.line, power = -26.0, 3.5
+        temple = {"receding": 1.0, "buzz": -1.0, "short": -1.5, "quiff": -1.5}.get(style, -2.5)
 
         def opening(v: NDArray[np.float64]) -> NDArray[np.float64]:
-            brow = (width + temple) * dome(v, line, -4.0 if line < -20 else -12.0, power)
-            if long:
-                cheek = width + temple - 2.5 * np.clip(1 - ((v - 18) / 26) ** 2, 0, 1) + 1.0 * np.clip((v - 50) / 20, 0, 1)
-                cheek = cheek + 0.6 * wavy * _wave(v + 3) * np.clip((v - 4) / 10, 0, 1)
-            else:
-                cheek = width + temple + np.clip(v + 4, 0, None) * (0.30 if t.male else 2.0)
-            return np.where(v < (-4.0 if line < -20 else -12.0), brow, cheek)
-
-        if style == "fringe":
-            def opening(v: NDArray[np.float64]) -> NDArray[np.float64]:     # noqa: F811
+            if style == "fringe":
                 return np.where(v < -24, 200.0, width - 4.0 + 0.25 * np.clip(v, 0, None))
+            brow = (width + temple) * dome(v, self.line, -4.0, power)
+            if long:
+                cheek = 1.0 * np.clip((v - 50) / 20, 0, 1) - 2.5 * np.clip(1 - ((v - 18) / 26) ** 2, 0, 1)
+                cheek += 0.6 * wavy * _wave(v + 3) * np.clip((v - 4) / 10, 0, 1)
+            else:
+                cheek = np.clip(v + 4, 0, None) * (0.30 if t.male else 2.0)
+            return np.where(v < -4, brow, width + temple + cheek)
 
         self.outer, self.outer_cos = outline(profile(outer))
         self.opening, self.opening_cos = outline(profile(opening))
 
 
 def _hair_planes(scene: Scene, u: Plane, v: Plane, at: NDArray[np.int32], half: Plane) -> NDArray[np.float32]:
-    """Colours (3, h, w) of lit hair: strands fan from the parting, a gloss band runs around the head."""
+    """Colours (3, h, w) of lit hair: strands follow the style, a gloss band runs around the head."""
     t, m = scene.t, scene.m
-    depth = np.maximum(np.minimum(v, 0) + 80, 13)
-    across = (u - np.float32(9 * t.parting)) * (80 / depth)
+    parted = scene.hair.long and m.bangs != "full"
+    part = np.float32(9 * t.parting)
+    if parted:
+        # From the parting around the face and down: the distance from the face's middle.
+        high = np.minimum(v + 4, 0) * np.float32(0.85)
+        across = np.sqrt(u * u + high * high) + np.float32(120) * (u > part)
+    elif t.style in ("short", "quiff", "receding") and not m.bangs:
+        across = u * np.float32(0.75) + v * np.float32(0.6 if t.parting > 0 else -0.6)
+    else:
+        across = (u - part) * (80 / np.maximum(np.minimum(v, 0) + 84, 13))
     if t.wavy:
-        wave = _WAVE[at]
+        wave = _waves(scene, at, u)
         across = across + wave * np.float32(4.5)
     pattern = strands(across, m.strand)
     nx = np.clip(u / np.maximum(half, 8), -1, 1)
@@ -579,11 +630,13 @@ def _hair_planes(scene: Scene, u: Plane, v: Plane, at: NDArray[np.int32], half: 
     tone += np.clip((v + 30) * np.float32(-0.004), -0.12, 0.12)
     if t.wavy:
         tone += np.float32(0.20) * wave
-    band = (v + np.float32(41) - u * u * np.float32(0.010) + pattern * 3 - u * np.float32(6 * m.light[0] / 40)) * np.float32(1 / 9)
+    band = (v + np.float32(47) - u * u * np.float32(0.010) + pattern * 3 - u * np.float32(6 * m.light[0] / 40)) * np.float32(1 / 9)
     gloss = np.maximum(1 - band * band, 0) * (np.float32(0.65) + np.float32(0.5) * pattern)
-    if scene.t.style in LONG_STYLES:
+    if scene.hair.long:
         band = (v - np.float32(38) + pattern * 5) * np.float32(1 / 20)
         gloss = gloss + np.maximum(1 - band * band, 0) * np.float32(0.35)
+    if parted:
+        tone -= np.float32(0.42) * cover(1.0 - np.abs(u - part), 1.5) * (v < scene.hair.line)
     glow = 0.07 if t.hair == "black" else 0.10
     if t.style == "buzz":
         glow *= 0.4
@@ -596,24 +649,23 @@ def _hair_planes(scene: Scene, u: Plane, v: Plane, at: NDArray[np.int32], half: 
 
 
 def _hair_behind(scene: Scene) -> None:
-    """Long hair behind the neck; prepares the hair's outline."""
+    """Long hair behind the neck, or a bun."""
     t, m = scene.t, scene.m
-    scene.hair = Hair(scene)
     if t.style == "updo" and not m.hat:
         u0, v0 = 5 * t.parting, SKULL_TOP - 9
         p = scene.patch(u0 - 18, u0 + 18, v0 - 14, v0 + 16)
         swirl = strands((p.u - np.float32(u0)) * np.float32(1.2) + p.v * np.float32(1.5), m.strand)
         ball = ellipse(p.u, p.v, u0, v0, 16, 12)
         tone = np.float32(0.72) + np.float32(0.25) * swirl + np.clip(ball, 0, 8) * np.float32(0.035)
-        p.paint(np.stack([tone * np.float32(value) for value in t.hair_rgb]), cover(ball + swirl))
+        p.paint(p.tones(tone, t.hair_rgb), cover(ball + swirl))
     if not scene.hair.long:
         return
-    p = scene.patch(-75, 75, -40, 112)
-    rows, columns = scene.canvas.window(-75, 75, -40, 112)
-    at = scene.at[rows, columns]
+    reach = float(scene.hair.outer.max()) + 1
+    p = scene.patch(-reach, reach, -8, 112)
+    at = scene.at[scene.canvas.window(-reach, reach, -8, 112)]
     alpha = cover((scene.hair.outer[at] - np.abs(p.u)) * scene.hair.outer_cos[at])
     tone = np.float32(0.50) + np.float32(0.14) * strands(p.u, m.strand)
-    p.paint(np.stack([tone * np.float32(value) for value in t.hair_rgb]), alpha)
+    p.paint(p.tones(tone, t.hair_rgb), alpha)
 
 
 def _opening_distance(scene: Scene, window: tuple[slice, slice]) -> Plane:
@@ -623,9 +675,10 @@ def _opening_distance(scene: Scene, window: tuple[slice, slice]) -> Plane:
     if m.bangs == "side":
         slant = 0.34 if t.parting < 0 else -0.34
         at = indices(v + np.clip(x + np.float32(10 if slant > 0 else -10), -40, 40) * np.float32(slant) * (v < -6))
-    elif not m.bangs and t.style not in ("buzz", "fringe"):
-        # A parting: hairline a little lower on both sides of it.
-        at = indices(v + np.abs(x - np.float32(9 * t.parting)) * np.float32(0.10) * (v < -8))
+    elif not m.bangs and t.style != "fringe":
+        # Men's hairlines rise beside the forehead; parted hair falls to both sides like a curtain.
+        rise = 0.14 if t.male and not hair.long else -0.16 if hair.long else 0.04
+        at = indices(v + np.abs(x - np.float32(9 * t.parting if hair.long else 0)) * np.float32(rise) * (v < -8))
     return (hair.opening[at] - np.abs(x)) * hair.opening_cos[at]
 
 
@@ -636,6 +689,8 @@ def _shadow_of_hair(scene: Scene) -> None:
     window = scene.canvas.window(-t.face_width, t.face_width, SKULL_TOP, 30)
     d = _opening_distance(scene, window)
     alpha = cover(4.5 - d, 9) * cover(d + 2) * np.float32(0.42)
+    if not scene.hair.long:
+        alpha *= smooth(scene.canvas.v[window], 4, -6)
     Patch(scene.canvas.rgb[:, window[0], window[1]], d, d).glaze((0.62, 0.50, 0.48), alpha)
 
 
@@ -644,7 +699,8 @@ def _hair(scene: Scene) -> None:
     if t.style == "bald" or (m.hat and not hair.long):
         return
     bottom = 112.0 if hair.long else 14.0
-    window = scene.canvas.window(-75, 75, hair.top - 3, bottom) if hair.long else scene.canvas.window(-60, 60, hair.top - 3, bottom)
+    reach = float(hair.outer.max()) + 3
+    window = scene.canvas.window(-reach, reach, hair.top - 3, bottom)
     u, v, at = scene.canvas.u[window], scene.canvas.v[window], scene.at[window]
     half = hair.outer[at]
     lean = u
@@ -685,7 +741,7 @@ def _glasses(scene: Scene) -> None:
     if m.dark:
         fade = np.clip((y + 13) * np.float32(1 / 30), 0, 1) * np.float32(0.10)
         tone = np.float32(0.05) + fade
-        p.paint(np.stack([tone * np.float32(1.1), tone, tone * np.float32(1.15)]), inside * np.float32(0.96))
+        p.paint(p.tones(tone, (1.1, 1.0, 1.15)), inside * np.float32(0.96))
         p.shine((0.8, 0.9, 1.0), bump(side, y, e - 4, -5, 7, 3.5) * inside * np.float32(0.22))
     else:
         p.shine((0.9, 0.95, 1.0), inside * np.float32(0.035))
@@ -697,7 +753,7 @@ def _glasses(scene: Scene) -> None:
         np.abs(scene.canvas.u[scene.feature_window(-48, 48, -18, 18)]) < t.face_width + 0.5)
     frame = np.minimum(np.maximum(np.maximum(rim, bridge), temple), 1)
     light = 1 + np.float32(0.5) * smooth(y, 0, -10)
-    p.paint(np.stack([light * np.float32(value) for value in m.rim_rgb]), frame)
+    p.paint(p.tones(light, m.rim_rgb), frame)
 
 
 def _felt(scene: Scene, u: Plane, v: Plane, half: float, top: float, colour: Colour) -> NDArray[np.float32]:
@@ -716,66 +772,64 @@ def _hat(scene: Scene) -> None:
     p = scene.features(-30, 30, -34, -2)
     p.glaze((0.55, 0.46, 0.46), smooth(p.v, -6, -21) * cover(np.float32(width) - np.abs(p.u), 12) * np.float32(0.55))
     reach = width + 30
-    window = scene.canvas.window(-reach, reach, -78, -8)
+    window = scene.canvas.window(-reach, reach, -80, -8)
     u, v, x = scene.canvas.u[window], scene.canvas.v[window], scene.x[window]
     at = scene.at[window]
     p = Patch(scene.canvas.rgb[:, window[0], window[1]], u, v)
     if m.hat == "beanie":
         half = width + 6.0
-        shape, cosine = outline(profile(lambda v: np.where(v < -22, half * dome(v, -67, -30, 2.3), -8 * (v + 22))))
+        shape, cosine = outline(profile(lambda v: np.where(v < -26, half * dome(v, -71, -34, 2.3), -8 * (v + 26))))
         body = (shape[at] - np.abs(u)) * cosine[at]
-        planes = _felt(scene, u, v, half, -67, m.hat_rgb)
+        planes = _felt(scene, u, v, half, -71, m.hat_rgb)
         knit = strands(u * (60 / np.maximum(v + 100, 30)) * np.float32(1.1), 0) * np.float32(0.16)
         planes *= 1 + knit
         p.paint(planes, cover(body))
         bent = v - u * u * np.float32(0.0022)
-        cuff = np.minimum(box(u, bent, 0, -29, half + 1.2, 7.5, 4), 99)
+        cuff = np.minimum(box(u, bent, 0, -32, half + 1.2, 7.5, 4), 99)
         ribs = np.float32(0.13) * (np.abs(np.mod(u, 5) - np.float32(2.5)) - np.float32(1.25))
         planes = _felt(scene, u, v, half + 2, -55, _mix(m.hat_rgb, (0.95, 0.95, 0.95), 0.16))
         planes *= 1 + ribs
-        p.glaze((0.5, 0.5, 0.5), cover(cuff + 3, 6) * np.float32(0.4) * (bent < -29))
+        p.glaze((0.5, 0.5, 0.5), cover(cuff + 3, 6) * np.float32(0.4) * (bent < -32))
         p.paint(planes, cover(cuff))
     elif m.hat == "cap":
         half = width + 3.5
-        shape, cosine = outline(profile(lambda v: np.where(v < -25, half * dome(v, -64, -26, 2.2), -8 * (v + 25))))
-        planes = _felt(scene, u, v, half, -64, m.hat_rgb)
-        seam = cover(0.6 - np.abs(x)) + cover(0.6 - np.abs(np.abs(x) - np.float32(24) * np.clip((v + 66) * np.float32(1 / 34), 0, 1)))
-        planes *= 1 - np.float32(0.25) * np.minimum(seam, 1) * (v < -32)
-        badge = ellipse(x, v, 0, -44, 8, 6.5)
+        shape, cosine = outline(profile(lambda v: np.where(v < -28, half * dome(v, -68, -29, 2.2), -8 * (v + 28))))
+        planes = _felt(scene, u, v, half, -68, m.hat_rgb)
+        seam = cover(0.6 - np.abs(x)) + cover(0.6 - np.abs(np.abs(x) - np.float32(24) * np.clip((v + 70) * np.float32(1 / 34), 0, 1)))
+        planes *= 1 - np.float32(0.25) * np.minimum(seam, 1) * (v < -35)
+        badge = ellipse(x, v, 0, -47, 8, 6.5)
         p.paint(planes, cover((shape[at] - np.abs(u)) * cosine[at]))
         p.paint(_mix(m.hat_rgb, (1, 1, 1), 0.75), cover(badge) * np.float32(0.9))
         bent = v + x * x * np.float32(-0.0036)
-        brim = np.minimum(ellipse(x, bent, 0, -29, 35, 10.5), bent + 33)
-        light = np.float32(0.92) - np.float32(0.5) * smooth(bent, -27, -18.5)
+        brim = np.minimum(ellipse(x, bent, 0, -31, 36, 10.5), bent + 35)
+        light = np.float32(0.92) - np.float32(0.5) * smooth(bent, -29, -20.5)
         shade = _times(m.hat_rgb, 0.80)
         p.glaze((0.5, 0.5, 0.5), cover(brim + 3, 6) * np.float32(0.35))
-        p.paint(np.stack([light * np.float32(value) + np.float32(0.04) for value in shade]), cover(brim))
+        p.paint(p.tones(light, shade), cover(brim))
     else:
         half = width - 3.0
         shape, cosine = outline(profile(lambda v: np.where(
-            v < -28, (half + 0.12 * (v + 28)) * np.minimum(dome(v, -70, -54, 3.0), 1), -8 * (v + 28))))
-        dent = bump(u, v, 0, -68, 14, 7)
-        planes = _felt(scene, u, v, half, -74, m.hat_rgb)
+            v < -30, (half + 0.12 * (v + 30)) * dome(v, -73, -57, 3.0), -8 * (v + 30))))
+        dent = bump(u, v, 0, -71, 14, 7)
+        planes = _felt(scene, u, v, half, -77, m.hat_rgb)
         planes *= 1 - np.float32(0.35) * dent
         p.paint(planes, cover((shape[at] - np.abs(u)) * cosine[at]))
         bent = v + u * u * np.float32(0.0017)
-        band = np.minimum(np.minimum(np.float32(half) + np.float32(0.5) - np.abs(u), -31 - bent), bent + 42)
+        band = np.minimum(np.minimum(np.float32(half) + np.float32(0.5) - np.abs(u), -33 - bent), bent + 44)
         luma = sum(m.hat_rgb) / 3
         p.paint((0.12, 0.11, 0.12) if luma > 0.35 else (0.80, 0.76, 0.66), cover(band) * np.float32(0.92))
-        brim = ellipse(u, bent, 0, -28, width + 25, 8.0)
-        light = np.float32(1.08) - np.float32(0.55) * smooth(bent, -32, -20) + u * np.float32(0.004 * m.light[0])
+        brim = ellipse(u, bent, 0, -30, width + 25, 8.0)
+        light = np.float32(1.08) - np.float32(0.55) * smooth(bent, -34, -22) + u * np.float32(0.004 * m.light[0])
         p.glaze((0.5, 0.5, 0.5), cover(brim + 3, 6) * np.float32(0.3))
-        p.paint(np.stack([light * np.float32(value) for value in m.hat_rgb]), cover(brim))
+        p.paint(p.tones(light, m.hat_rgb), cover(brim))
 
 
 def _develop(scene: Scene) -> NDArray[np.uint8]:
     """Canvas -> uint8 (218, 178, 3): exposure, colour of the light, vignette, film grain."""
     m, rgb = scene.m, scene.canvas.rgb
     top, left = m.grain
-    vignette = 1 - np.float32(0.10) * ((_COLUMNS / 89) ** 2 + (_ROWS / 111) ** 2) * np.float32(0.5)
     for plane, tint in zip(rgb, m.tint, strict=True):
-        plane *= vignette * np.float32(255 * m.exposure * tint)
-    rgb += GRAIN[:, top:top + HEIGHT, left:left + WIDTH] * np.float32(2.0)
+        plane *= _VIGNETTE * np.float32(255 * m.exposure * tint)
+    rgb += GRAIN[:, top:top + HEIGHT, left:left + WIDTH]
     np.clip(rgb, 0, 255, out=rgb)
-    rgb += np.float32(0.5)
     return np.ascontiguousarray(rgb.astype(np.uint8).transpose(1, 2, 0))

@@ -16,8 +16,8 @@ Colour = tuple[float, float, float]             # RGB, each in [0, 1]
 
 HEIGHT, WIDTH = 218, 178                        # pixels, the CelebA frame
 EYE_ROW, EYE_COLUMN = 111.0, 89.0               # the point between the eyes
-TABLE_STEP = 8                                  # profile entries per pixel
-TABLE_LOW, TABLE_HIGH = -150, 150               # range of a profile, in pixels
+TABLE_STEP = 4                                  # profile entries per pixel
+TABLE_LOW, TABLE_HIGH = -90, 120                 # range of a profile, in pixels
 
 _ticks = np.arange(TABLE_LOW * TABLE_STEP, TABLE_HIGH * TABLE_STEP) / TABLE_STEP   # float64
 
@@ -121,11 +121,11 @@ def _grain(size: int = 512) -> NDArray[np.float32]:
     rng = np.random.default_rng(20160102)
     sheet = rng.random((4, 3, size, size)).sum(0) - 2                # nearly normal, standard deviation 0.577
     sheet = sheet.mean(0, keepdims=True) * 1.4 + sheet * 0.45        # mostly grey, a little coloured
-    return (sheet / sheet.std()).astype(np.float32)
+    return (sheet * (2.0 / sheet.std()) + 0.5).astype(np.float32)
 
 
 STRANDS = _strands()                            # (2048,) in [-1, 1], periodic: brightness of strands side by side
-GRAIN = _grain()                                # (3, 512, 512), unit variance: film noise
+GRAIN = _grain()                                # (3, 512, 512) in 1/255: film noise of deviation 2, and 0.5 so that truncation rounds
 
 
 def strands(across: Plane, offset: float) -> Plane:
@@ -136,10 +136,17 @@ def strands(across: Plane, offset: float) -> Plane:
 class Patch:
     """A window of the canvas and the head coordinates of its pixels: u right, v down, in pixels from between the eyes.
 
-    `rgb` (3, h, w) is a view: painting a patch paints the canvas."""
+    `rgb` (3, h, w) is a view: painting a patch paints the canvas. A pair of windows is one patch (3, 2, h, w), a copy."""
 
     def __init__(self, rgb: NDArray[np.float32], u: Plane, v: Plane):
         self.rgb, self.u, self.v = rgb, u, v
+
+    def tones(self, tone: Plane, colour: Colour) -> NDArray[np.float32]:
+        """Brightness (h, w) times a colour -> (3, h, w)."""
+        planes = np.empty((3, *tone.shape), np.float32)
+        for plane, value in zip(planes, colour, strict=True):
+            np.multiply(tone, np.float32(value), out=plane)
+        return planes
 
     def paint(self, colour: Colour | NDArray[np.float32], alpha: Plane) -> None:
         """Lay an opaque colour, or (3, h, w) colours, over the patch with coverage alpha (h, w)."""
