@@ -1,0 +1,73 @@
+"""dvc's own graph as data: stage -> the stages it needs. The only place that looks inside dvc."""
+
+import difflib
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import networkx as nx
+
+Needs = dict[str, list[str]]
+
+
+class UnknownStage(Exception):
+    """A stage that dvc.yaml does not have; the message names the nearest."""
+
+
+def stage_needs(root: Path) -> Needs:
+    """Every stage of the project at `root`, needed stages first, with the stages whose outputs it reads.
+
+    Stages of foreach and matrix are expanded (`train_gan@dcgan`); stages that could run at the same time keep the order
+    of dvc.yaml."""
+    from dvc.repo import Repo  # a second of imports
+
+    with Repo(str(root)) as repo:
+        graph = repo.index.graph  # an edge runs from a stage to what it needs
+        place = {stage: number for number, stage in enumerate(repo.index.stages)}
+        ordered = list(nx.lexicographical_topological_sort(graph.reverse(copy=False), key=place.__getitem__))
+        return {
+            _address(stage): [_address(need) for need in ordered if graph.has_edge(stage, need)] for stage in ordered
+        }
+
+
+def _address(stage) -> str:  # type: ignore[no-untyped-def]  # dvc.stage.Stage
+    """What `dvc repro` in the root calls the stage; dvc's own `addressing` depends on the working directory."""
+    path = Path(stage.path_in_repo).as_posix()
+    name = getattr(stage, "name", None)
+    if name is None:
+        return path
+    return name if path == "dvc.yaml" else f"{path}:{name}"
+
+
+def select(needs: Mapping[str, list[str]], targets: Iterable[str]) -> Needs:
+    """The part of the graph that `targets` need, themselves included; `train_gan` means every `train_gan@…`."""
+    chosen: set[str] = set()
+    for target in targets:
+        matches = [stage for stage in needs if stage == target or stage.startswith(f"{target}@")]
+        if not matches:
+            near = difflib.get_close_matches(target, [*needs, *(stage.split("@")[0] for stage in needs)], n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise UnknownStage(f"dvc.yaml has no stage {target}{hint} (stages: {', '.join(needs)})")
+        chosen.update(matches)
+    for stage in reversed(list(needs)):
+        if stage in chosen:
+            chosen.update(needs[stage])
+    return {stage: list(needs[stage]) for stage in needs if stage in chosen}
+
+
+def stale_stages(root: Path, needs: Mapping[str, list[str]]) -> set[str]:
+    """Stages of `needs` that changed by dvc's word, and all that read from them; the others are up to date.
+
+    Those downstream may turn out unchanged once the stages before them ran: dvc decides then."""
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "status", "--json"]
+    result = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    if result.returncode:
+        raise RuntimeError(f"dvc status failed in {root}: {result.stderr.strip()}")
+    changed = set(json.loads(result.stdout))
+    stale: set[str] = set()
+    for stage in needs:  # needed stages first
+        if stage in changed or not stale.isdisjoint(needs[stage]):
+            stale.add(stage)
+    return stale

@@ -1,0 +1,162 @@
+"""The flow `reproduce`: a Prefect task a stage over dvc's own graph. dvc decides what runs and keeps what came out;
+Prefect adds names, states, live logs, parallel stages, cancellation and a history."""
+
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.futures import PrefectFuture
+from prefect.states import Cancelled, Completed
+from ruamel.yaml import YAML
+
+from flows.dag import Needs, select, stage_needs, stale_stages
+from flows.supervise import Children, Stopped
+
+GRACE = 30.0  # seconds a stage has to write its checkpoint after SIGTERM
+BUSY = "is busy, it is being blocked by"  # another dvc works on the same path; `--wait-for-lock` does not cover it
+BUSY_PAUSE = 2.0  # seconds between two tries
+UNCHANGED = ("didn't change, skipping", "is cached - skipping run")  # what dvc says of a stage it had no need to run
+TAIL = 15  # lines of a failed stage that stand in its error
+
+
+class StageFailed(Exception):
+    """One or more stages failed; the message holds the end of what each said."""
+
+
+@task(persist_result=False, cache_policy=NO_CACHE, task_run_name="{stage}")
+def reproduce_stage(stage: str, root: Path, stale: bool, force: bool, children: Children) -> State[Any]:
+    """Bring one stage up to date; its inputs are."""
+    log = get_run_logger()
+    if not (stale or force):
+        return Completed(name="Cached", message="up to date")
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
+    if force:
+        command.append("--force")
+    while True:
+        said: deque[str] = deque(maxlen=200)
+        try:
+            with children.run(command, cwd=root, env=_environment(), grace=GRACE) as child:
+                for line in child.lines():
+                    if line:
+                        said.append(line)
+                        log.info("%s", line)
+                code = child.wait()
+        except Stopped:
+            return Cancelled(message="the flow ended before this stage began")
+        if children.stopped.is_set():
+            return Cancelled(message="ended with the flow")
+        if code == 0:
+            skipped = any(text in line for text in UNCHANGED for line in said)
+            return Completed(name="Cached", message="dvc had it") if skipped else Completed()
+        if not any(BUSY in line for line in said):
+            raise StageFailed("\n".join(list(said)[-TAIL:]) or f"exit code {code} without a word")
+        log.warning("%s waits for another dvc", stage)
+        if children.stopped.wait(BUSY_PAUSE):
+            return Cancelled(message="ended with the flow")
+
+
+@flow(name="reproduce")
+def reproduce(
+    stages: list[str] | None = None, root: Path = Path(), jobs: int | None = None, force: bool = False
+) -> None:
+    """Run every stage whose inputs changed, or only those that `stages` need, at most `jobs` at the same time.
+
+    A failed stage stops all that reads from it and, once the others are done, the flow."""
+    log = get_run_logger()
+    root = root.resolve()
+    needs = stage_needs(root)
+    if stages:
+        needs = select(needs, stages)
+    stale = set(needs) if force else stale_stages(root, needs)
+    jobs = jobs or default_jobs(root)
+    log.info("%d stages, %d to look at, %d at a time", len(needs), len(stale), jobs)
+    started = time.monotonic()
+    children = Children()
+    try:
+        states = _run(needs, stale=stale, root=root, jobs=jobs, force=force, children=children)
+    except BaseException:  # SIGTERM, cancellation and Ctrl-C arrive here, in the main thread
+        children.stop()
+        raise
+    failed = {stage: state for stage, state in states.items() if state.is_failed() or state.is_crashed()}
+    cached = sum(state.name == "Cached" for state in states.values())
+    ran = sum(state.name == "Completed" for state in states.values())
+    log.info("%d cached, %d ran, %d failed in %.0f s", cached, ran, len(failed), time.monotonic() - started)
+    if failed:
+        left = [stage for stage, state in states.items() if not state.is_final() or state.is_cancelled()]
+        words = [f"stage {stage} failed:\n{_words(state)}" for stage, state in failed.items()]
+        raise StageFailed("\n".join([*words, *([f"not run: {', '.join(left)}"] if left else [])]))
+
+
+def _run(
+    needs: Needs, *, stale: set[str], root: Path, jobs: int, force: bool, children: Children
+) -> dict[str, State[Any]]:
+    """Submit each stage once those it needs have ended, `jobs` at a time; every stage's final state.
+
+    A waiting task would hold one of the runner's threads, so stages are held back here instead. One whose needs failed
+    is submitted all the same: Prefect then shows it as not ready."""
+    waiting = list(needs)
+    futures: dict[str, PrefectFuture[Any]] = {}
+    states: dict[str, State[Any]] = {}
+    ended: queue.SimpleQueue[str] = queue.SimpleQueue()
+    while len(states) < len(needs):
+        for stage in [stage for stage in waiting if all(need in states for need in needs[stage])]:
+            if len(futures) - len(states) >= jobs:
+                break
+            waiting.remove(stage)
+            future = reproduce_stage.submit(
+                stage=stage,
+                root=root,
+                stale=stage in stale,
+                force=force,
+                children=children,
+                return_state=False,
+                wait_for=[futures[need] for need in needs[stage]],
+            )
+            futures[stage] = future
+            future.add_done_callback(lambda _, stage=stage: ended.put(stage))
+        stage = ended.get()
+        futures[stage].wait()
+        states[stage] = futures[stage].state
+    return states
+
+
+def _words(state: State[Any]) -> str:
+    result = state.result(raise_on_failure=False)
+    return str(result) if isinstance(result, BaseException) else str(state.message)
+
+
+def _environment() -> dict[str, str]:
+    """This process's, with `python` meaning this interpreter, and lines that come as they are written."""
+    folder = str(Path(sys.executable).parent)
+    return {
+        **os.environ,
+        "PATH": folder + os.pathsep + os.environ.get("PATH", os.defpath),
+        "PYTHONUNBUFFERED": "1",
+        "DVC_NO_ANALYTICS": "1",
+    }
+
+
+def default_jobs(root: Path) -> int:
+    """Stages at a time: cores / `compute.threads` of params.yaml; one where the stages share a GPU."""
+    params = root / "params.yaml"
+    loaded = YAML(typ="safe").load(params) if params.exists() else None
+    compute = (loaded or {}).get("compute") or {}
+    if compute.get("device", "auto") != "cpu" and _has_gpu():
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = compute.get("threads") or cores
+    return max(1, cores // threads)
+
+
+def _has_gpu() -> bool:
+    tool = shutil.which("nvidia-smi")
+    return tool is not None and b"GPU " in subprocess.run([tool, "-L"], capture_output=True).stdout

@@ -1,0 +1,175 @@
+"""Run a command so that nothing of it outlives the flow that started it, however that flow ends.
+
+`Child` starts this file as a small process of its own, in its own session, holding one end of a pipe as its standard
+input. When the pipe closes (the flow said stop, ended, or was killed with -9) or SIGTERM comes, it sends SIGTERM to the
+command's process group, waits long enough for a checkpoint to be written, then sends SIGKILL to all that is left.
+
+    python supervise.py GRACE_SECONDS COMMAND [ARGUMENT...]"""
+
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+TERMINATED = 128 + signal.SIGTERM
+STRAGGLERS = 2.0  # seconds that helpers of a finished command (multiprocessing's trackers) get to end by themselves
+
+
+class Child:
+    """A supervised command: its output as lines, its exit code, and a way to end it."""
+
+    def __init__(self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str], grace: float):
+        self._process = subprocess.Popen(
+            [sys.executable, __file__, str(grace), *command],
+            cwd=cwd,
+            env=dict(env),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,  # Ctrl-C reaches the flow alone, which then closes the pipe
+        )
+
+    def lines(self) -> Iterator[str]:
+        """Standard output and error, line by line as they come, until the command has ended."""
+        assert self._process.stdout is not None
+        with self._process.stdout as output:
+            for line in output:
+                yield line.rstrip()
+
+    def stop(self) -> None:
+        """Close the pipe: the command ends within its grace."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+
+    def wait(self) -> int:
+        code = self._process.wait()
+        self.stop()
+        return code
+
+
+class Children:
+    """Every running command of one flow. After `stop` none can be started."""
+
+    def __init__(self) -> None:
+        self._running: set[Child] = set()
+        self._lock = threading.Lock()
+        self.stopped = threading.Event()
+
+    @contextlib.contextmanager
+    def run(self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str], grace: float) -> Iterator[Child]:
+        with self._lock:
+            if self.stopped.is_set():
+                raise Stopped
+            child = Child(command, cwd=cwd, env=env, grace=grace)
+            self._running.add(child)
+        try:
+            yield child
+        finally:
+            with self._lock:
+                self._running.discard(child)
+            child.stop()
+            child.wait()
+
+    def stop(self) -> None:
+        with self._lock:
+            self.stopped.set()
+            for child in self._running:
+                child.stop()
+
+
+class Stopped(Exception):
+    """The flow is ending; no command may start."""
+
+
+def supervise(command: Sequence[str], grace: float) -> int:
+    """Run `command`; its exit code (128 + signal where one ended it), or 143 where it was told to stop."""
+    _adopt_orphans()
+    wake, woken = os.pipe()
+    os.set_blocking(woken, False)
+    terminated = False
+
+    def terminate(signum: int, frame: object) -> None:
+        nonlocal terminated
+        terminated = True
+
+    signal.signal(signal.SIGTERM, terminate)
+    signal.signal(signal.SIGCHLD, lambda signum, frame: None)
+    signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    while (code := _reap(child)) is None:
+        ready, _, _ = select.select([0, wake], [], [])
+        if wake in ready:
+            os.read(wake, 512)
+        if terminated or (0 in ready and not os.read(0, 512)):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGTERM)
+            _end(child, grace)
+            return TERMINATED
+    _end(child, STRAGGLERS)
+    return code if code >= 0 else 128 - code
+
+
+def _end(child: subprocess.Popen[bytes], grace: float) -> None:
+    """Wait until nothing of the command is left; after `grace` seconds kill what is."""
+    deadline = time.monotonic() + grace
+    while left := _alive(child):
+        if time.monotonic() > deadline:
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        time.sleep(0.05)
+
+
+def _reap(child: subprocess.Popen[bytes]) -> int | None:
+    """Collect every ended process; the exit code of `child` once it is among them."""
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                break
+            if pid == child.pid:
+                child.returncode = os.waitstatus_to_exitcode(status)
+    return child.returncode
+
+
+def _alive(child: subprocess.Popen[bytes]) -> list[int]:
+    """What `os.kill` takes to reach all that `child` started and that still runs."""
+    _reap(child)
+    if not Path("/proc/self/stat").exists():  # no Linux: the group is all that can be known
+        try:
+            os.killpg(child.pid, 0)
+        except OSError:
+            return []
+        return [-child.pid]
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                state, parent, *_ = (entry / "stat").read_text().rpartition(")")[2].split()
+                if state != "Z":
+                    parents[int(entry.name)] = int(parent)
+    found = {os.getpid()}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return sorted(found - {os.getpid()})
+
+
+def _adopt_orphans() -> None:
+    """Processes whose parent ends become ours, even where they left for a session of their own (torchrun's workers)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+if __name__ == "__main__":
+    sys.exit(supervise(sys.argv[2:], float(sys.argv[1])))
