@@ -1,8 +1,8 @@
 """Profiles: one set of numbers each, written to params.yaml, which stays the only file of numbers that dvc reads.
 
 `profiles/drawn.yaml` is the base, params.yaml as it is committed; every other profile is a short file of what it
-changes in the base. In such a file null removes an entry, and an entry that the base does not have may stand only beside
-entries of the same shape (one more encoder, say). The first line of a written params.yaml says which profile it holds.
+changes in the base. In such a file null removes an entry, and an entry that the base does not have may stand only
+beside entries of the same shape (one more encoder, say). The first line of a written params.yaml names its profile.
 """
 
 import copy

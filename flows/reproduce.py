@@ -1,6 +1,7 @@
 """The flow `reproduce`: a Prefect task a stage over dvc's own graph. dvc decides what runs and keeps what came out;
 Prefect adds names, states, live logs, parallel stages, cancellation and a history."""
 
+import functools
 import os
 import queue
 import shutil
@@ -122,11 +123,15 @@ def _run(
                 wait_for=[futures[need] for need in needs[stage]],
             )
             futures[stage] = future
-            future.add_done_callback(lambda _, stage=stage: ended.put(stage))
+            future.add_done_callback(functools.partial(_put, ended, stage))
         stage = ended.get()
         futures[stage].wait()
         states[stage] = futures[stage].state
     return states
+
+
+def _put(ended: queue.SimpleQueue[str], stage: str, future: PrefectFuture[Any]) -> None:
+    ended.put(stage)
 
 
 def _words(state: State[Any]) -> str:
