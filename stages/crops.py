@@ -4,7 +4,8 @@ dcgan108   Radford et al. 2016 as in DCGAN-tensorflow; the Photoshop 2.0 and CS2
 icgan138   Perarnau et al. 2016, Guim3/IcGAN data preprocessing
 larsen148  Larsen et al. 2016, blurred with sigma sqrt(148/64)/2 frame pixels before the resize
 ali64      Dumoulin et al. 2017 as stored by Fuel: the full width, rows 7..71 of a resize to 64 x 78
-face120    centre 120: forehead to chin with some hair (the drawn faces)"""
+face120    centre 120: forehead to chin with some hair (the drawn faces)
+whole      the centred square of a picture of any aspect, for faces that are cut already"""
 
 import dataclasses
 
@@ -15,11 +16,16 @@ FRAME = (178, 218)  # width, height
 
 @dataclasses.dataclass(frozen=True)
 class Crop:
-    """A box on the 178 x 218 frame, and the Gaussian blur (sigma in frame pixels) that precedes the resize."""
+    """A box on the 178 x 218 frame, and the Gaussian blur (sigma in frame pixels) that precedes the resize.
+
+    `rows` (first, last, of): the picture is resized to `of` rows and `last - first` columns, then rows are cut.
+    `any_aspect`: the box is the centred square of a picture of any shape, not a box on the frame."""
 
     name: str
     box: tuple[float, float, float, float]
     blur: float = 0.0
+    rows: tuple[int, int, int] | None = None
+    any_aspect: bool = False
 
     def on(self, width: int, height: int) -> tuple[float, float, float, float]:
         """The box scaled to a picture of `width` x `height` with the frame's aspect."""
@@ -34,8 +40,9 @@ CROPS = {
         Crop("dcgan108", (35, 55, 143, 163)),
         Crop("icgan138", (30, 40, 168, 178)),
         Crop("larsen148", (15, 40, 163, 188), blur=(148 / 64) ** 0.5 / 2),
-        Crop("ali64", (0, 7 * 218 / 78, 178, 71 * 218 / 78)),
+        Crop("ali64", (0, 7 * 218 / 78, 178, 71 * 218 / 78), rows=(7, 71, 78)),
         Crop("face120", (29, 49, 149, 169)),
+        Crop("whole", (0, 20, 178, 198), any_aspect=True),
     )
 }
 

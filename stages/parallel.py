@@ -1,0 +1,27 @@
+"""Work spread over threads whose results come back in order, with a bounded number of them in memory."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def in_order(work: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
+    """`map` on `workers` threads: results in the order of `items`, at most two per thread waiting.
+
+    For work that releases the GIL (decoding, hashing, reading). An exception of `work` rises at its item."""
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        waiting: deque[Future[R]] = deque()
+        try:
+            for item in items:
+                if len(waiting) >= 2 * workers:
+                    yield waiting.popleft().result()
+                waiting.append(pool.submit(work, item))
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

@@ -1,0 +1,369 @@
+"""Stage `prepare`: every picture of a source to one square crop in one array; what cannot be used is listed with why.
+
+Pictures stream through threads in batches and are appended to images.npy, so memory does not grow with their number.
+Every source file has one row in faces.parquet: ok, quarantined (the file is bad) or excluded (sound, but a duplicate or
+a leak between splits)."""
+
+import contextlib
+import dataclasses
+import difflib
+import hashlib
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import torch
+
+from stages import crops
+from stages.decode import BadImage, decode
+from stages.files import replacing_folder, write_json
+from stages.parallel import in_order
+from stages.params import InputError, run_stage
+from stages.progress import progress
+from stages.resize import cut, resize
+from stages.sources.labels import Listing, read_labels
+from stages.sources.tree import Tree, open_tree
+from stages.tables import SPLITS, FacesMeta, faces_schema, write_table
+
+log = logging.getLogger(__name__)
+
+SPLIT_BY = ("official", "identity", "random")
+BATCH = 64  # pictures resized together
+LARGE = 1_000_000  # pixels; a cut part above this is resized at once instead of waiting for its batch
+PAIRS = 20  # attribute pairs in the data card
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Params:
+    """Crop, resize and split the pictures that `source` listed; bad ones are quarantined with a reason."""
+
+    raw: Path  # folder written by `source`
+    root: Path  # where the pictures are, as given to `source`
+    prepared: Path  # images.npy uint8 (images, size, size, 3) and faces.parquet
+    card: Path  # JSON: counts, attribute balance, exclusions
+    crop: str  # name in stages.crops
+    size: int  # pixels of the square
+    split: str  # official, identity (seeded ratios, whole identities) or random (seeded ratios, single pictures)
+    ratios: tuple[float, float, float]  # train, valid, test; used unless split is official
+    seed: int
+    workers: int  # threads; no effect on the bytes
+    attributes: tuple[str, ...]  # which to keep, in this order; `all` keeps every one
+
+
+def run(params: Params) -> None:
+    _check(params)
+    torch.set_num_threads(1)  # the threads are ours
+    crop = crops.crop(params.crop)
+    listing = read_labels(params.raw)
+    names, real = _selected(listing, params.attributes)
+    faces = _Faces(listing.table)
+    faces.quarantine_problems()
+    faces.exclude_equal_bytes()
+    if params.split == "official":
+        faces.split_officially()
+    else:
+        faces.split_by_ratios(params.ratios, params.seed, whole_identities=params.split == "identity")
+
+    tree = open_tree(listing.where(params.root, params.raw))
+    with replacing_folder(params.prepared) as prepared:
+        todo = np.flatnonzero(faces.status == "ok")
+        with _growing_npy(prepared / "images.npy", (params.size, params.size, 3)) as images:
+            batches = _pictures(tree, listing.table["member"].to_numpy(), todo, crop, params.size, params.workers)
+            for indices, pixels, problems in progress(batches, len(todo), "images", size=lambda batch: len(batch[0])):
+                images.append(pixels[faces.add(indices, pixels, problems)])
+        faces.finish(tree.path)
+        meta = FacesMeta(
+            source=listing.source,
+            crop=crop.name,
+            size=params.size,
+            channels=3,
+            attributes=tuple(names),
+            split_hash=faces.split_hash(),
+        )
+        table = faces.table(meta, names, real)
+        write_table(prepared / "faces.parquet", table)
+    card = data_card(table.to_pandas(), meta)
+    write_json(params.card, card)
+    counts = card["files"]
+    log.info(
+        "%d images of %d files prepared in %s (%s); %d quarantined, %d excluded",
+        counts["ok"],
+        len(table),
+        params.prepared,
+        ", ".join(f"{split} {card['splits'][split]['images']}" for split in SPLITS),
+        counts["quarantined"],
+        counts["excluded"],
+    )
+    for reason, count in card["reasons"].items():
+        log.info("  %s: %d", reason, count)
+
+
+def _check(params: Params) -> None:
+    if params.split not in SPLIT_BY:
+        raise InputError(f"split {params.split!r} is unknown; choose one of {', '.join(SPLIT_BY)}")
+    if not 8 <= params.size <= 1024:
+        raise InputError(f"size {params.size}: expected 8 to 1024 pixels")
+    if params.workers < 1:
+        raise InputError(f"workers {params.workers}: at least one thread")
+    ratios = params.ratios
+    if len(ratios) != 3 or not all(0 <= ratio <= 1 for ratio in ratios) or abs(sum(ratios) - 1) > 1e-6:
+        raise InputError(f"ratios {ratios}: expected three shares (train, valid, test) that add up to 1")
+
+
+def _selected(listing: Listing, wanted: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The attributes to keep, and the real-valued ones among them."""
+    known = list(listing.attributes) + list(listing.real)
+    if tuple(wanted) == ("all",):
+        return list(listing.attributes), list(listing.real)
+    for name in wanted:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 3) or known
+            raise InputError(f"attribute {name!r} is none of {listing.source}'s {len(known)}; near: {', '.join(near)}")
+    if len(set(wanted)) < len(wanted):
+        raise InputError(f"attributes name one twice: {', '.join(wanted)}")
+    return [name for name in wanted if name in listing.attributes], [name for name in wanted if name in listing.real]
+
+
+class _Faces:
+    """The rows of faces.parquet while they are decided."""
+
+    def __init__(self, labels: pd.DataFrame):
+        self.labels = labels
+        count = len(labels)
+        self.ids = labels["image_id"].to_numpy(object)
+        self.sha256 = labels["sha256"].to_numpy(object)
+        self.identity = labels["identity"].to_numpy(np.float64, na_value=np.nan)
+        self.split = np.full(count, "", object)
+        self.status = np.full(count, "ok", object)
+        self.reason = np.full(count, "", object)
+        self.row = np.full(count, -1, np.int32)
+        self.done = 0
+        self.original: dict[int, int] = {}  # row -> the earlier row with the same bytes
+        self.seen: dict[bytes, int] = {}  # digest of the prepared pixels -> row
+
+    def _set(self, index: int, status: str, reason: str) -> None:
+        self.status[index], self.reason[index] = status, reason
+
+    def quarantine_problems(self) -> None:
+        """What `source` found."""
+        for index, problem in enumerate(self.labels["problem"]):
+            if problem:
+                self._set(index, "quarantined", problem)
+
+    def exclude_equal_bytes(self) -> None:
+        """Every copy after the first."""
+        first: dict[str, int] = {}
+        for index in np.flatnonzero(self.status == "ok").tolist():
+            digest = self.sha256[index]
+            if digest and first.setdefault(digest, index) != index:
+                self.original[index] = first[digest]
+                self._set(index, "excluded", f"duplicate of {self.ids[first[digest]]}")
+
+    def split_officially(self) -> None:
+        """The published parts; an identity stays in the part that holds most of its pictures."""
+        ok = self.status == "ok"
+        official = self.labels["official_split"].to_numpy(object)
+        if not (official[ok] != "").any():
+            raise InputError("split is `official`, and the source has no official split; use `identity` or `random`")
+        for index in np.flatnonzero(ok & (official == "")).tolist():
+            self._set(index, "excluded", "no official split")
+        self.split[:] = official
+        ok = self.status == "ok"
+        part = pd.Series(official[ok]).map(SPLITS.index).to_numpy()
+        held = pd.DataFrame({"identity": self.identity[ok], "part": part}).dropna()
+        counts = held.groupby(["identity", "part"]).size().reset_index(name="n")
+        home = counts.sort_values(["identity", "n", "part"], ascending=[True, False, True]).drop_duplicates("identity")
+        homes = dict(zip(home["identity"], home["part"], strict=True))
+        for index, here in zip(np.flatnonzero(ok).tolist(), part, strict=True):
+            there = homes.get(self.identity[index], here)
+            if there != here:
+                self._set(index, "excluded", f"leak: identity {int(self.identity[index])} is in {SPLITS[there]}")
+
+    def split_by_ratios(self, ratios: Sequence[float], seed: int, *, whole_identities: bool) -> None:
+        """A seeded shuffle of the groups (identities, or single pictures), dealt out by their share of pictures."""
+        ok = np.flatnonzero(self.status == "ok")
+        groups = np.arange(len(ok)) + 2.0**32  # a picture of nobody known is its own group
+        if whole_identities:
+            known = ~np.isnan(self.identity[ok])
+            groups[known] = self.identity[ok][known]
+            if not known.any():
+                log.warning("the source knows no identities: every picture is split by itself")
+        _, group, counts = np.unique(groups, return_inverse=True, return_counts=True)
+        order = np.random.default_rng(seed).permutation(len(counts))
+        middles = np.cumsum(counts[order]) - counts[order] / 2
+        part = np.empty(len(counts), np.int64)
+        part[order] = np.searchsorted(np.cumsum(ratios[:2]) * len(ok), middles, "right")
+        self.split[ok] = np.array(SPLITS, object)[part[group]]
+
+    def add(self, indices: np.ndarray, pixels: np.ndarray, problems: dict[int, str]) -> np.ndarray:
+        """Take one batch in; which of its pictures (bool) are to be stored."""
+        keep = np.zeros(len(indices), bool)
+        for place, index in enumerate(indices.tolist()):
+            if index in problems:
+                self._set(index, "quarantined", problems[index])
+                continue
+            digest = hashlib.sha256(pixels[place]).digest()[:16]
+            if self.seen.setdefault(digest, index) != index:
+                self._set(index, "excluded", f"duplicate of {self.ids[self.seen[digest]]}")
+                continue
+            keep[place] = True
+            self.row[index] = self.done
+            self.done += 1
+        return keep
+
+    def finish(self, where: Path) -> None:
+        """Copies of bad files are as bad; rows without image have no split; no identity and no bytes in two splits."""
+        for index, original in self.original.items():
+            if self.status[original] == "quarantined":
+                self._set(index, "quarantined", self.reason[original])
+        ok = self.status == "ok"
+        self.split[~ok] = ""
+        if not ok.any():
+            reasons = pd.Series(self.reason).str.split(":").str[0].value_counts()
+            why = ", ".join(f"{reason} {count}" for reason, count in reasons.items()) or "there are no files"
+            raise InputError(
+                f"{where} has no picture that can be used ({why}); see the crop, the files and their labels"
+            )
+        if not (self.split[ok] == "train").any():
+            raise InputError(f"{int(ok.sum())} pictures leave none for training; change the ratios or add pictures")
+        for what, values in (("identity", self.identity), ("sha256", self.sha256)):
+            held = pd.DataFrame({"value": values[ok], "split": self.split[ok]})
+            held = held[held["value"].notna() & (held["value"] != "")]
+            spread = held.groupby("value")["split"].nunique()
+            if (spread > 1).any():
+                value = spread.index[spread > 1][0]
+                raise InputError(
+                    f"{what} {value} is in {spread.max()} splits ({int((spread > 1).sum())} such): what is learned"
+                    " would be tested on itself; use split `identity`"
+                )
+
+    def split_hash(self) -> str:
+        """sha256 over `image_id TAB split` lines of the rows that are ok."""
+        ok = self.status == "ok"
+        lines = (f"{name}\t{split}\n" for name, split in zip(self.ids[ok], self.split[ok], strict=True))
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def table(self, meta: FacesMeta, names: Sequence[str], real: Sequence[str]) -> pa.Table:
+        """faces.parquet: the columns of faces_schema, then float32 columns of real-valued attributes."""
+        schema = faces_schema(meta)
+        for name in real:
+            schema = schema.append(pa.field(name, pa.float32()))
+        columns: dict[str, Any] = {
+            "image_id": self.ids,
+            "row": self.row,
+            "split": self.split,
+            "identity": self.labels["identity"],
+            "sha256": self.sha256,
+            "status": self.status,
+            "reason": self.reason,
+        }
+        columns |= {name: self.labels[name] for name in (*names, *real)}
+        arrays = [pa.array(columns[field.name], type=field.type, from_pandas=True) for field in schema]
+        return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _pictures(
+    tree: Tree, members: np.ndarray, todo: np.ndarray, crop: crops.Crop, size: int, workers: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, dict[int, str]]]:
+    """Batches of (row numbers, uint8 pixels (n, size, size, 3), row number -> why there are no pixels), in order."""
+
+    def prepare(indices: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
+        pixels = np.zeros((len(indices), size, size, 3), np.uint8)
+        parts: list[np.ndarray] = []
+        places: list[int] = []
+        problems: dict[int, str] = {}
+        for place, index in enumerate(indices.tolist()):
+            try:
+                part = cut(decode(tree.read(members[index])), crop, size)
+            except BadImage as bad:
+                problems[index] = str(bad)
+                continue
+            if part.shape[0] * part.shape[1] > LARGE:
+                pixels[place] = resize([part], crop, size)[0]
+            else:
+                parts.append(part)
+                places.append(place)
+        pixels[places] = resize(parts, crop, size)
+        return indices, pixels, problems
+
+    return in_order(prepare, (todo[begin : begin + BATCH] for begin in range(0, len(todo), BATCH)), workers)
+
+
+class _Npy:
+    def __init__(self, file: BinaryIO, shape: tuple[int, ...]):
+        self.file, self.shape, self.count = file, shape, 0
+        self.header()
+
+    def header(self) -> None:
+        """numpy pads headers so that the first axis may grow, so the last one is as long as the first."""
+        about = {"descr": "|u1", "fortran_order": False, "shape": (self.count, *self.shape)}
+        self.file.seek(0)
+        np.lib.format.write_array_header_1_0(self.file, about)
+
+    def append(self, pixels: np.ndarray) -> None:
+        self.file.write(np.ascontiguousarray(pixels).data)
+        self.count += len(pixels)
+
+
+@contextlib.contextmanager
+def _growing_npy(path: Path, shape: tuple[int, ...]) -> Iterator[_Npy]:
+    """A .npy file of uint8 rows whose number is known at the end; a memory map would count as memory while it grows."""
+    with path.open("wb") as file:
+        npy = _Npy(file, shape)
+        yield npy
+        npy.header()
+
+
+def data_card(table: pd.DataFrame, meta: FacesMeta) -> dict[str, Any]:
+    """What the data set is: counts, attribute balance per split, exclusions, the strongest correlations (phi)."""
+    ok = table[table["status"] == "ok"]
+    splits = {}
+    for split in SPLITS:
+        part = ok[ok["split"] == split]
+        balance = {}
+        for name in meta.attributes:
+            present, absent = int((part[name] == 1).sum()), int((part[name] == -1).sum())
+            share = round(present / (present + absent), 6) if present + absent else None
+            unknown = len(part) - present - absent
+            balance[name] = {"present": present, "absent": absent, "unknown": unknown, "share": share}
+        identities = int(part["identity"].dropna().nunique())
+        splits[split] = {"images": len(part), "identities": identities, "attributes": balance}
+    bad = table[table["status"] != "ok"]
+    words = bad["reason"].where(~bad["reason"].str.startswith("duplicate of"), "duplicate").str.split(":").str[0]
+    examples = bad.groupby(words, sort=True)
+    return {
+        "source": meta.source,
+        "crop": meta.crop,
+        "size": meta.size,
+        "split_hash": meta.split_hash,
+        "files": {"total": len(table)}
+        | {s: int((table["status"] == s).sum()) for s in ("ok", "quarantined", "excluded")},
+        "reasons": {str(word): len(rows) for word, rows in examples},
+        "examples": {
+            str(word): [f"{row.image_id}: {row.reason}" for row in rows.head(5).itertuples()] for word, rows in examples
+        },
+        "splits": splits,
+        "correlations": _correlations(ok[ok["split"] == "train"], meta.attributes),
+    }
+
+
+def _correlations(table: pd.DataFrame, names: Sequence[str]) -> list[dict[str, Any]]:
+    """The PAIRS attribute pairs with the largest |Pearson correlation| of their signs in the training split."""
+    signs = table[list(names)].to_numpy(np.float64)
+    spread = [column for column in range(len(names)) if len(np.unique(signs[:, column])) > 1]
+    if len(spread) < 2:
+        return []
+    matrix = np.corrcoef(signs[:, spread], rowvar=False)
+    pairs = [(i, j) for i in range(len(spread)) for j in range(i + 1, len(spread))]
+    pairs.sort(key=lambda pair: (-abs(round(float(matrix[pair]), 6)), pair))
+    return [
+        {"a": names[spread[i]], "b": names[spread[j]], "phi": round(float(matrix[i, j]), 6)} for i, j in pairs[:PAIRS]
+    ]
+
+
+if __name__ == "__main__":
+    run_stage(Params, run)

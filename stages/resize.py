@@ -1,0 +1,90 @@
+"""The named crop of a decoded picture and its antialiased resize to the training square, many pictures at once."""
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from stages.crops import FRAME, Crop
+from stages.decode import BadImage
+
+ASPECT_TOLERANCE = 0.02  # how far width : height may be from 178 : 218
+MAX_ENLARGEMENT = 4  # a box smaller than size / 4 holds no face worth learning
+
+
+def box_on(crop: Crop, width: int, height: int, size: int) -> tuple[int, int, int, int]:
+    """left, top, right, bottom in whole pixels of a `width` x `height` picture, for a square of `size`.
+
+    The crop's box is scaled to the picture and its edges are rounded to the nearest pixel, halves up. BadImage `aspect`
+    where the picture is not framed as CelebA (+-2 %; the crop `whole` takes any), `too_small` where the box is under a
+    quarter of `size`."""
+    if crop.any_aspect:
+        side = min(width, height)
+        left, top = (width - side) // 2, (height - side) // 2
+        box = (left, top, left + side, top + side)
+    else:
+        if abs(width * FRAME[1] / (height * FRAME[0]) - 1) > ASPECT_TOLERANCE:
+            raise BadImage("aspect", f"{width}x{height} is not framed {FRAME[0]}:{FRAME[1]}")
+        left, top, right, bottom = (int(edge + 0.5) for edge in crop.on(width, height))
+        box = (left, top, right, bottom)
+    if min(box[2] - box[0], box[3] - box[1]) * MAX_ENLARGEMENT < size:
+        raise BadImage("too_small", f"{width}x{height} for {size} pixels")
+    return box
+
+
+def cut(picture: np.ndarray, crop: Crop, size: int) -> np.ndarray:
+    """The part of a decoded picture (uint8 H, W, 3) that `resize` needs: a view, not a copy."""
+    height, width = picture.shape[:2]
+    left, top, right, bottom = box_on(crop, width, height, size)
+    if crop.rows is not None:  # resized as a whole, then cut
+        return picture
+    return picture[top:bottom, left:right]
+
+
+def resize(parts: Sequence[np.ndarray], crop: Crop, size: int) -> np.ndarray:
+    """Cut parts (uint8 H, W, 3) -> uint8 (N, size, size, 3), antialiased bicubic (a = -1/2), as Pillow within a level.
+
+    Parts of one shape are resized together; the values do not depend on what else is in the batch."""
+    out = np.empty((len(parts), size, size, 3), np.uint8)
+    shapes: dict[tuple[int, ...], list[int]] = {}
+    for index, part in enumerate(parts):
+        shapes.setdefault(part.shape, []).append(index)
+    for indices in shapes.values():
+        batch = torch.from_numpy(np.stack([parts[index] for index in indices])).permute(0, 3, 1, 2)
+        out[indices] = _resize_batch(batch, crop, size).permute(0, 2, 3, 1).numpy()
+    return out
+
+
+def _resize_batch(batch: Tensor, crop: Crop, size: int) -> Tensor:
+    height, width = batch.shape[2:]
+    if crop.blur:
+        sigma = crop.blur * width / (crop.box[2] - crop.box[0])
+        rows, columns = _blurred_resize(height, size, sigma), _blurred_resize(width, size, sigma)
+        return (rows @ batch.float() @ columns.T).round_().clamp_(0, 255).to(torch.uint8)
+    if crop.rows is not None:
+        first, last, of = crop.rows  # rows of a picture resized to `last - first` columns
+        scale = size / (last - first)
+        batch = interpolate(batch, size=(round(of * scale), size), mode="bicubic", antialias=True)
+        return batch[:, :, round(first * scale) : round(first * scale) + size]
+    return interpolate(batch, size=(size, size), mode="bicubic", antialias=True)
+
+
+@functools.lru_cache(maxsize=64)
+def _blurred_resize(length: int, size: int, sigma: float) -> Tensor:
+    """(size, length): a Gaussian of `sigma` pixels, then the bicubic resize, as one matrix along one axis.
+
+    The Gaussian as SciPy's: cut at 4 sigma, mirrored at the border with the border pixel repeated."""
+    radius = int(4 * sigma + 0.5)
+    taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, dtype=torch.float64) / sigma) ** 2)
+    taps /= taps.sum()
+    gaussian = torch.zeros(length, length, dtype=torch.float64)
+    for row in range(length):
+        for offset, tap in zip(range(-radius, radius + 1), taps.tolist(), strict=True):
+            column = (row + offset) % (2 * length)
+            gaussian[row, column if column < length else 2 * length - 1 - column] += tap
+    identity = torch.eye(length, dtype=torch.float64)[None, None]
+    bicubic = interpolate(identity, size=(size, length), mode="bicubic", antialias=True)[0, 0]
+    return (bicubic @ gaussian).float()

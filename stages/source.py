@@ -1,0 +1,107 @@
+"""Stage `source`: get a data set of faces, or find it where it lies, and list its files with their labels."""
+
+import dataclasses
+import hashlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from stages.decode import BadImage
+from stages.files import replacing_folder, write_json
+from stages.parallel import in_order
+from stages.params import InputError, run_stage
+from stages.progress import progress
+from stages.sources import celeba, drawn, folder
+from stages.sources.labels import Listing, write_labels
+from stages.sources.tree import Tree, open_tree
+
+log = logging.getLogger(__name__)
+
+KINDS = ("drawn", "celeba", "folder")
+CHUNK = 256  # files one thread reads and hashes at a time
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Params:
+    """Get a data set of faces and list its files: labels.parquet and source.json (counts and oddities)."""
+
+    kind: str  # drawn, celeba or folder
+    root: Path  # celeba: the published layout; folder: the folder or zip of pictures; drawn: the renderer's package
+    raw: Path  # written; holds the pictures as well where this stage draws or downloads them
+    count: int  # pictures to draw; for other kinds how many to keep in the source's order, 0 for all
+    seed: int  # of the drawn faces
+    workers: int  # processes that draw, threads that read; no effect on the bytes
+    download: bool  # celeba: let torchvision fetch it where root has none
+
+
+def run(params: Params) -> None:
+    if params.kind not in KINDS:
+        raise InputError(f"kind {params.kind!r} is unknown; choose one of {', '.join(KINDS)}")
+    if params.workers < 1 or params.count < 0:
+        raise InputError(f"workers {params.workers} and count {params.count}: at least 1 and 0")
+    with replacing_folder(params.raw) as raw:
+        listing = _listing(params, raw)
+        if params.count:
+            listing = dataclasses.replace(listing, table=listing.table.iloc[: params.count].reset_index(drop=True))
+        table = listing.table
+        sha256, unreadable = _hashes(open_tree(listing.where(params.root, raw)), table["member"], params.workers)
+        write_labels(raw / "labels.parquet", listing, sha256)
+        problems = table["problem"][table["problem"] != ""].value_counts().sort_index()
+        known = table["identity"].dropna()
+        write_json(
+            raw / "source.json",
+            {
+                "source": listing.source,
+                "files": len(table),
+                "attributes": list(listing.attributes),
+                "real_attributes": list(listing.real),
+                "identities": int(known.nunique()),
+                "official_splits": {
+                    str(k): int(n) for k, n in table["official_split"].value_counts().sort_index().items()
+                },
+                "problems": {str(problem): int(count) for problem, count in problems.items()},
+                "unreadable": unreadable,
+                "notes": listing.notes,
+            },
+        )
+    log.info(
+        "%s: %d files with %d attributes listed in %s", params.kind, len(table), len(listing.attributes), params.raw
+    )
+    for what, count in listing.notes.items():
+        if not isinstance(count, bool) and isinstance(count, int) and count:
+            log.info("  %s: %d", what.replace("_", " "), count)
+
+
+def _listing(params: Params, raw: Path) -> Listing:
+    if params.kind == "drawn":
+        drawn.write(raw, count=params.count, seed=params.seed, workers=params.workers)
+        return celeba.read(raw, place="raw", source="drawn")
+    if params.kind == "folder":
+        return folder.read(params.root)
+    if params.download and not celeba.is_at(params.root):
+        celeba.download(raw)
+        return celeba.read(raw, place="raw")
+    return celeba.read(params.root)
+
+
+def _hashes(tree: Tree, members: Sequence[str], workers: int) -> tuple[list[str], int]:
+    """sha256 of every file's bytes, '' for those that cannot be read, and how many cannot."""
+
+    def hashes(chunk: Sequence[str]) -> list[str]:
+        out = []
+        for member in chunk:
+            try:
+                out.append(hashlib.sha256(tree.read(member)).hexdigest())
+            except BadImage:
+                out.append("")
+        return out
+
+    chunks = [list(members[begin : begin + CHUNK]) for begin in range(0, len(members), CHUNK)]
+    sha256: list[str] = []
+    for part in progress(in_order(hashes, chunks, workers), len(members), "files", size=len):
+        sha256 += part
+    return sha256, sha256.count("")
+
+
+if __name__ == "__main__":
+    run_stage(Params, run)

@@ -1,0 +1,176 @@
+"""Files of a folder or of a zip, read in place and never extracted."""
+
+import os
+import struct
+import threading
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from stages.decode import BadImage
+from stages.params import InputError
+
+MAX_BYTES = 256 << 20  # of one file; larger ones are no photographs
+IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".jp2")
+JUNK = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
+
+
+class Tree(Protocol):
+    """A read-only set of files. `names` are relative POSIX paths in sorted order, without those that lead outside.
+
+    `unsafe` are absolute names and names with `..`; `repeated` are later entries of a name that is there already."""
+
+    path: Path
+    names: list[str]
+    unsafe: list[str]
+    repeated: list[str]
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one file, from any thread; BadImage if it cannot be read."""
+
+
+def open_tree(path: Path) -> Tree:
+    """A folder or a zip file as a Tree; InputError if it is neither."""
+    if path.is_dir():
+        return Folder(path)
+    if path.is_file():
+        return Zip(path)
+    raise InputError(f"{path} is missing; expected a folder or a zip file")
+
+
+class Folder:
+    """The files below a folder; links to folders are followed once."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.names = sorted(_walk(path))
+        self.unsafe: list[str] = []
+        self.repeated: list[str] = []
+
+    def read(self, name: str) -> bytes:
+        try:
+            with (self.path / name).open("rb") as file:
+                if os.fstat(file.fileno()).st_size > MAX_BYTES:
+                    raise BadImage("too_large", f"over {MAX_BYTES >> 20} MiB")
+                return file.read()
+        except OSError as error:
+            raise BadImage("unreadable", error.strerror or str(error)) from None
+
+
+def _walk(path: Path) -> Iterator[str]:
+    seen = set()
+    for folder, folders, files in os.walk(path, followlinks=True):
+        status = Path(folder).stat()
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders[:] = [name for name in folders if not _is_junk(name)]
+        prefix = Path(folder).relative_to(path)
+        yield from ((prefix / name).as_posix() for name in files if not _is_junk(name))
+
+
+class Zip:
+    """The files of a zip. Stored and deflated members are read with one `pread` each, without a lock."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except zipfile.BadZipFile as error:
+            with path.open("rb") as file:
+                page = file.read(512).lstrip().lower().startswith((b"<!doctype", b"<html"))
+            what = "a web page saved under this name" if page else "no zip file, or one cut short"
+            raise InputError(f"{path} is {what} ({error}); fetch it again") from None
+        self._lock = threading.Lock()
+        self._file = path.open("rb")  # noqa: SIM115  (lives as long as the tree)
+        self._entries: dict[str, tuple[int, int, int, int, int]] = {}
+        self.unsafe: list[str] = []
+        self.repeated: list[str] = []
+        for info in self._zip.infolist():
+            name = info.filename
+            if info.is_dir() or any(_is_junk(part) for part in name.split("/")):
+                continue
+            if not is_safe(name):
+                self.unsafe.append(name)
+            elif name in self._entries:
+                self.repeated.append(name)
+            else:
+                method = -1 if info.flag_bits & 1 else info.compress_type
+                self._entries[name] = (info.header_offset, info.compress_size, info.file_size, method, info.CRC)
+        self.names = sorted(self._entries)
+        self._zip.close()  # the index is enough; its ZipInfo objects would fill memory
+        del self._zip
+
+    def read(self, name: str) -> bytes:
+        if name not in self._entries:
+            raise BadImage("unreadable", "no longer in the zip")
+        offset, packed, length, method, crc = self._entries[name]
+        if length > MAX_BYTES:
+            raise BadImage("too_large", f"over {MAX_BYTES >> 20} MiB")
+        if method == -1:
+            raise BadImage("unreadable", "encrypted in the zip")
+        try:
+            if method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                data = self._raw(offset, packed, len(name.encode()))
+                if method == zipfile.ZIP_DEFLATED:
+                    data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, length + 1)
+            else:
+                with self._lock, zipfile.ZipFile(self.path) as archive:
+                    data = archive.read(name)
+        except (OSError, zlib.error, zipfile.BadZipFile, NotImplementedError, struct.error, RuntimeError) as error:
+            raise BadImage("unreadable", f"damaged in the zip ({error})") from None
+        if len(data) != length or zlib.crc32(data) != crc:
+            raise BadImage("unreadable", "damaged in the zip (its checksum differs)")
+        return data
+
+    def _raw(self, offset: int, packed: int, name_bytes: int) -> bytes:
+        guess = 30 + name_bytes + 64  # the local header with an ordinary extra field
+        block = os.pread(self._file.fileno(), guess + packed, offset)
+        if block[:4] != b"PK\x03\x04":
+            raise zipfile.BadZipFile("no file header where the index says")
+        name_length, extra_length = struct.unpack_from("<HH", block, 26)
+        begin = 30 + name_length + extra_length
+        if begin + packed > len(block):
+            return os.pread(self._file.fileno(), packed, offset + begin)
+        return block[begin : begin + packed]
+
+
+def is_safe(name: str) -> bool:
+    """Whether a member's name stays inside the folder it would be unpacked to."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    return not (path.is_absolute() or ".." in path.parts or name[1:2] == ":" or "\0" in name)
+
+
+def _is_junk(name: str) -> bool:
+    return name in JUNK or name.startswith("._")
+
+
+def is_image(name: str) -> bool:
+    """Whether a file's name ends like a picture's."""
+    return name.lower().endswith(IMAGES)
+
+
+def text_lines(where: Path, data: bytes) -> list[str]:
+    """The lines of a text file (UTF-8, any line ends); InputError for a web page, bytes or nothing."""
+    if data[:512].lstrip().lower().startswith((b"<!doctype", b"<html", b"<head", b"<?xml")):
+        raise InputError(
+            f"{where} is a web page (HTML), not the published file: a download was refused; fetch it again"
+        )
+    try:
+        lines = data.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{where} is not text ({error}); fetch it again") from None
+    while lines and not lines[-1].strip():
+        lines.pop()
+    if not lines:
+        raise InputError(f"{where} is empty; fetch it again")
+    return lines
+
+
+def first(names: Iterable[str], some: int = 3) -> str:
+    """The first few of many names, for a message."""
+    few = list(names)
+    return ", ".join(few[:some]) + (f" and {len(few) - some:,} more" if len(few) > some else "")
