@@ -21,8 +21,8 @@ def _parser() -> argparse.ArgumentParser:
     reproduce = commands.add_parser(
         "reproduce",
         help="run every stage whose inputs changed, as a Prefect flow",
-        description="Run every stage whose inputs changed, as a Prefect flow, on the server of PREFECT_API_URL where that "
-        "is set, else on a temporary one. Ctrl-C ends the running stages; training goes on from its checkpoint next time.",
+        description="Run every stage whose inputs changed, as a Prefect flow, on the server of PREFECT_API_URL where "
+        "that is set, else on a temporary one. Ctrl-C ends the running stages; training resumes next time.",
     )
     reproduce.add_argument(
         "stages", nargs="*", metavar="STAGE", help="only these and what they need; train_gan: all of it"

@@ -48,6 +48,9 @@ def render(root: Path, name: str, settings: Sequence[str] = ()) -> str:
         _lay(_nested(setting), params, where=f"--set {setting}")
     text = io.StringIO()
     _yaml().dump(params, text)
+    body = text.getvalue()
+    if body.startswith("#"):  # what the base says it is for
+        body = body.split("\n", 1)[1]
     return (
         f"{MARK}{shlex.join([name, *(part for setting in settings for part in ('--set', setting))])}\n{text.getvalue()}"
     )
