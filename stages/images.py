@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
+from stages.files import replacing
 from stages.params import InputError, need
 
 
@@ -61,3 +63,14 @@ def gather(images: np.ndarray, rows: np.ndarray, flip: np.ndarray | None = None)
 def flips(count: int, *key: int) -> np.ndarray:
     """A fair coin per image, fixed by `key`."""
     return np.random.default_rng(key).random(count) < 0.5
+
+
+def write_grid(path: Path, pixels: np.ndarray, *, columns: int) -> None:
+    """uint8 (N, S, S, C) as one PNG, row by row, two white pixels between pictures."""
+    count, size = len(pixels), pixels.shape[1] + 2
+    grid = np.full((-(-count // columns) * size + 2, columns * size + 2, pixels.shape[3]), 255, np.uint8)
+    for i, picture in enumerate(pixels):
+        top, left = (i // columns) * size + 2, (i % columns) * size + 2
+        grid[top : top + size - 2, left : left + size - 2] = picture
+    with replacing(path) as aside:
+        Image.fromarray(grid if grid.shape[2] == 3 else grid[..., 0]).save(aside, format="PNG")

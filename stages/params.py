@@ -4,7 +4,6 @@ import argparse
 import dataclasses
 import logging
 import sys
-import types
 import typing
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,12 +20,26 @@ def from_argv(params: type[P], argv: Sequence[str] | None = None) -> P:
     """One required flag per field of the dataclass `params`; unknown or missing flags end the program with their name.
 
     Fields may be str, int, float, bool (`--flag/--no-flag`), Path or a tuple of one of these (`--flag a b`)."""
+    return params(**_tuples(vars(_parser(params).parse_args(argv))))
+
+
+def known_from_argv(params: type[Any], argv: Sequence[str] | None = None) -> tuple[dict[str, Any], list[str]]:
+    """The values of the fields of `params`, and the flags that are none of its own (they belong to another dataclass)."""
+    values, rest = _parser(params).parse_known_args(argv)
+    return _tuples(vars(values)), rest
+
+
+def _parser(params: type[Any]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=params.__doc__, allow_abbrev=False)
     hints = typing.get_type_hints(params)
-    for field in dataclasses.fields(params):  # type: ignore[arg-type]
-        parser.add_argument(f"--{field.name}", dest=field.name, required=True, **_flag(hints[field.name]))
-    values = vars(parser.parse_args(argv))
-    return params(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    for field in dataclasses.fields(params):
+        if field.metadata.get("flag", True):
+            parser.add_argument(f"--{field.name}", dest=field.name, required=True, **_flag(hints[field.name]))
+    return parser
+
+
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 def _flag(hint: Any) -> dict[str, Any]:
@@ -34,16 +47,15 @@ def _flag(hint: Any) -> dict[str, Any]:
         return {"action": argparse.BooleanOptionalAction}
     if typing.get_origin(hint) is tuple:
         return {"type": typing.get_args(hint)[0], "nargs": "+"}
-    if isinstance(hint, types.UnionType):
-        raise TypeError(f"a flag has one type, not {hint}")
     return {"type": hint}
 
 
-def run_stage(params: type[P], run: Callable[[P], None], argv: Sequence[str] | None = None) -> None:
-    """Parse flags, run the stage; a fault of the input ends it with one line on stderr and exit code 1."""
+def run_stage(params: type[P], run: Callable[[P], None], *, parse: Callable[[], P] | None = None) -> None:
+    """Parse flags (by `parse` where the stage has its own), run the stage; a fault of the input ends it with one line
+    on stderr and exit code 1."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
-        run(from_argv(params, argv))
+        run(parse() if parse else from_argv(params))
     except InputError as error:
         sys.exit(f"error: {error}")
     except OSError as error:

@@ -1,0 +1,28 @@
+"""Losses on latent codes (N, d)."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+
+def kl_to_normal(mu: Tensor, logvar: Tensor) -> Tensor:
+    """KL(N(mu, exp(logvar)) || N(0, I)) in nats, summed over d, mean over the batch: Kingma and
+    Welling 2014, appendix B."""
+    return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(dim=1).mean()
+
+
+def attribute_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Binary cross entropy in nats, summed over attributes, mean over the batch. Labels (N, K) are -1, 0 (unknown,
+    left out) or +1; each attribute's two classes weigh the same within the batch, so that rare ones count."""
+    known = (labels != 0).to(logits.dtype)
+    present = (labels > 0).to(logits.dtype)
+    share = (present.sum(0, keepdim=True) + 1) / (known.sum(0, keepdim=True) + 2)  # (1, K), smoothed
+    weights = known * (present / share + (1 - present) / (1 - share)) / 2
+    loss = binary_cross_entropy_with_logits(logits, present, weight=weights, reduction="none")
+    return loss.sum(dim=1).mean()
+
+
+def reparametrise(mu: Tensor, logvar: Tensor, generator: torch.Generator) -> Tensor:
+    """mu + sigma eps with eps ~ N(0, I) from `generator`."""
+    eps = torch.randn(mu.shape, generator=generator, dtype=mu.dtype).to(mu.device)
+    return mu + (0.5 * logvar).exp() * eps

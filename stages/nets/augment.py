@@ -1,0 +1,43 @@
+"""DiffAugment (Zhao et al. 2020, arXiv:2006.10738): the same kinds of random change for real and generated images,
+differentiable, so that a discriminator trained on few images cannot learn them by heart."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def diff_augment(x: Tensor, generator: torch.Generator) -> Tensor:
+    """x (N, C, S, S) in [-1, 1] -> the same shape: brightness, saturation, contrast, translation by up to 1/8,
+    a grey cutout of half the side."""
+    return cutout(translate(colour(x, generator), generator), generator)
+
+
+def _uniform(x: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.rand(len(x), 1, 1, 1, generator=generator).to(x.device)
+
+
+def colour(x: Tensor, generator: torch.Generator) -> Tensor:
+    x = x + (_uniform(x, generator) - 0.5)
+    mean = x.mean(dim=1, keepdim=True)
+    x = (x - mean) * (2 * _uniform(x, generator)) + mean
+    mean = x.mean(dim=(1, 2, 3), keepdim=True)
+    return (x - mean) * (_uniform(x, generator) + 0.5) + mean
+
+
+def translate(x: Tensor, generator: torch.Generator) -> Tensor:
+    reach = x.shape[-1] // 8
+    shifts = torch.randint(0, 2 * reach + 1, (2, len(x)), generator=generator)
+    padded = F.pad(x, (reach,) * 4)
+    size = x.shape[-1]
+    views = [padded[i : i + 1, :, dy : dy + size, dx : dx + size] for i, (dy, dx) in enumerate(shifts.t().tolist())]
+    return torch.cat(views)
+
+
+def cutout(x: Tensor, generator: torch.Generator) -> Tensor:
+    size = x.shape[-1]
+    centres = torch.randint(0, size, (2, len(x)), generator=generator).to(x.device)
+    grid = torch.arange(size, device=x.device)
+    rows = (grid[None] - centres[0][:, None]).abs() < size // 4  # (N, S)
+    columns = (grid[None] - centres[1][:, None]).abs() < size // 4
+    hole = rows[:, None, :, None] & columns[:, None, None, :]  # (N, 1, S, S)
+    return x * ~hole

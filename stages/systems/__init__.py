@@ -1,0 +1,75 @@
+"""The generative systems. Each is one module here that offers `NAME`, `GanSettings`, `gan_trainer`, and `load`.
+
+What every trained system can do, whatever its mathematics, is the protocol `System`; all code after training is
+written against it."""
+
+import dataclasses
+import importlib
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from stages import checkpoints
+from stages.params import InputError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Data:
+    """What the networks must fit; stored in every model.json."""
+
+    crop: str
+    size: int
+    channels: int
+    attributes: tuple[str, ...]
+    split_hash: str
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self) | {"attributes": list(self.attributes)}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "Data":
+        return cls(**(value | {"attributes": tuple(value["attributes"])}))
+
+
+class System(Protocol):
+    """A trained system, ready to edit. A latent is one float32 tensor (N, z_dim + y_dim)."""
+
+    name: str
+    crop: str
+    size: int
+    channels: int
+    attributes: tuple[str, ...]
+    split_hash: str
+    z_dim: int
+    y_dim: int
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Images (N, C, S, S) in [-1, 1] -> latents (N, z_dim + y_dim)."""
+        ...
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Latents -> images (N, C, S, S) in [-1, 1]."""
+        ...
+
+
+def names() -> tuple[str, ...]:
+    """The systems there are: the modules of this package that define NAME."""
+    folder = Path(__file__).parent
+    return tuple(sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__" and "_" not in path.stem))
+
+
+def module(name: str) -> ModuleType:
+    """The module of one system; InputError lists the names."""
+    if name not in names():
+        raise InputError(f"system {name!r} is unknown; choose one of {', '.join(names())}")
+    return importlib.import_module(f"stages.systems.{name}")
+
+
+def load(folder: Path, device: torch.device) -> System:
+    """The trained system in a model folder that can encode and decode."""
+    card = checkpoints.read_card(folder)
+    system: System = module(card["system"]).load(folder, card, device)
+    return system

@@ -1,0 +1,293 @@
+"""DCGAN (Radford, Metz, Chintala 2016, arXiv:1511.06434) as Photoshop 2.0 uses it: a generator and a discriminator of
+strided convolutions for 64-pixel faces; its encoders are in dcgan_encoders.py.
+
+The setting `paper` in params.yaml is DCGAN-tensorflow of 2016: kernel 5, width 64, uniform prior, batch norm in both,
+two generator updates per batch, Adam 2e-4. The default differs where measurement said so (benchmarks/gan_losses.py)."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from stages import checkpoints, compute
+from stages.losses import adversarial
+from stages.losses.latent import kl_to_normal, reparametrise
+from stages.nets.augment import diff_augment
+from stages.nets.blocks import down, init_dcgan, transposed, up
+from stages.nets.ema import Ema
+from stages.nets.variational import Variational
+from stages.params import InputError
+from stages.systems import Data, System
+from stages.training import Batch
+
+NAME = "dcgan"
+CRITIC_STEPS = 50  # discriminator updates alone, after a warm-up
+
+
+class Generator(nn.Module):
+    """Latents z (N, z_dim) from the prior -> images (N, C, S, S) in [-1, 1]; S is 16 times a power of two."""
+
+    def __init__(self, *, z_dim: int, width: int, kernel: int, size: int, channels: int):
+        super().__init__()
+        stages = size.bit_length() - 3  # doublings from 4 x 4
+        widest = width << (stages - 1)
+        self.project = nn.Linear(z_dim, widest * 4 * 4, bias=False)
+        self.norm = nn.BatchNorm2d(widest)
+        self.ups = nn.Sequential(*(up(widest >> i, widest >> (i + 1), kernel=kernel) for i in range(stages - 1)))
+        self.to_rgb = transposed(width, channels, kernel=kernel, bias=True)
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = self.project(z).unflatten(1, (-1, 4, 4))  # (N, 8*width, 4, 4) for 64 pixels
+        x = self.norm(x.contiguous(memory_format=torch.channels_last)).relu()
+        x = self.ups(x)  # (N, width, S/2, S/2)
+        image: Tensor = self.to_rgb(x).tanh()  # (N, C, S, S)
+        return image
+
+
+class Discriminator(nn.Module):
+    """Images (N, C, S, S) in [-1, 1] -> logits (N,), positive for real."""
+
+    def __init__(self, *, width: int, kernel: int, norm: str, size: int, channels: int):
+        super().__init__()
+        stages = size.bit_length() - 3
+        first = "none" if norm == "batch" else norm  # no batch norm next to the pixels
+        layers = [down(channels, width, kernel=kernel, norm=first)]
+        layers += [down(width << i, width << (i + 1), kernel=kernel, norm=norm) for i in range(stages - 1)]
+        self.trunk = nn.ModuleList(layers)
+        head = nn.Linear((width << (stages - 1)) * 4 * 4, 1)
+        self.head = nn.utils.parametrizations.spectral_norm(head) if norm == "spectral" else head
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """The activations after each strided convolution, largest first."""
+        outputs = []
+        for layer in self.trunk:
+            x = layer(x)
+            outputs.append(x)
+        return outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.logits(self.features(x)[-1])
+
+    def logits(self, last: Tensor) -> Tensor:
+        """Logits (N,) from the last activation of `features`."""
+        logits: Tensor = self.head(last.flatten(1)).squeeze(1)
+        return logits
+
+
+def sample_prior(prior: str, count: int, z_dim: int, generator: torch.Generator) -> Tensor:
+    """z (count, z_dim) from N(0, I) for `normal`, from U(-1, 1) for `uniform`."""
+    if prior == "normal":
+        return torch.randn(count, z_dim, generator=generator)
+    if prior == "uniform":
+        return 2 * torch.rand(count, z_dim, generator=generator) - 1
+    raise ValueError(f"prior {prior!r} is neither normal nor uniform")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GanSettings:
+    """Everything about the adversarial training of generator and discriminator."""
+
+    z_dim: int
+    width: int  # channels of G before the pixels; doubles with every halving of the side
+    width_d: int  # the same for D
+    width_e: int  # the same for the encoder of the warm-up
+    kernel: int
+    prior: str  # normal | uniform
+    warmup: int  # first steps, in which G learns as the decoder of a VAE instead
+    warmup_rate: float  # learning rate of the warm-up
+    warmup_kl: float  # weight of the KL term beside the mean absolute error
+    loss: str  # nonsaturating | hinge
+    norm: str  # of D: batch | spectral | none
+    r1_gamma: float  # weight of the R1 penalty; 0 leaves it out
+    r1_every: int  # steps between R1 penalties (lazy regularisation, Karras et al. 2020)
+    augment: bool  # DiffAugment
+    generator_updates: int  # per discriminator update
+    learning_rate_g: float
+    learning_rate_d: float
+    beta1: float
+    ema: float  # decay of the averaged generator; 0 keeps the raw one
+    batch_size: int
+    steps: int
+    flip: bool
+    train_on: str  # train | all: the paper's GAN saw its test images too
+
+
+class GanTrainer:
+    """One discriminator update and `generator_updates` generator updates per step."""
+
+    def __init__(self, settings: GanSettings, data: Data, *, seed: int, device: torch.device, precision: str):
+        if settings.warmup and settings.prior != "normal":
+            raise InputError(
+                f"warmup {settings.warmup} needs prior normal, not {settings.prior}"
+            )
+        self.settings, self.data, self.seed, self.device, self.precision = settings, data, seed, device, precision
+        self.generator, self.discriminator = networks(settings, data)
+        start = compute.generator(seed, 0)
+        init_dcgan(self.generator, start)
+        init_dcgan(self.discriminator, start)
+        for network in (self.generator, self.discriminator):
+            network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.ema = Ema(self.generator, decay=settings.ema)
+        betas = (settings.beta1, 0.999)
+        self.adam_g = torch.optim.Adam(self.generator.parameters(), settings.learning_rate_g, betas, fused=True)
+        self.adam_d = torch.optim.Adam(self.discriminator.parameters(), settings.learning_rate_d, betas, fused=True)
+        self.warmup = warmup_encoder(settings, data)
+        self.warmup.init(start)
+        self.warmup.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        both = [*self.warmup.parameters(), *self.generator.parameters()]
+        self.adam_w = torch.optim.Adam(both, settings.warmup_rate, betas, fused=True)
+        self.modules: dict[str, nn.Module] = {
+            "generator": self.generator, "discriminator": self.discriminator, "ema": self.ema.network,
+            "warmup": self.warmup,
+        }  # fmt: skip
+        self.optimisers: dict[str, torch.optim.Optimizer] = {"g": self.adam_g, "d": self.adam_d, "w": self.adam_w}
+
+    def step(self, step: int, batch: Batch) -> dict[str, Tensor]:
+        terms = self._warmup_step(step, batch) if step <= self.settings.warmup else self._adversarial_step(step, batch)
+        if self.settings.ema:
+            self.ema.update(self.generator, step)
+        return terms
+
+    def _warmup_step(self, step: int, batch: Batch) -> dict[str, Tensor]:
+        """One step of a VAE whose decoder is G: mean absolute error and the KL to the prior."""
+        with compute.autocast(self.device, self.precision):
+            mu, logvar = self.warmup(batch.x)
+            x_hat = self.generator(reparametrise(mu.float(), logvar.float(), compute.generator(self.seed, 3, step)))
+        pixel, kl = (x_hat.float() - batch.x).abs().mean(), kl_to_normal(mu.float(), logvar.float())
+        self.adam_w.zero_grad()
+        (pixel + self.settings.warmup_kl * kl).backward()
+        self.adam_w.step()
+        return {"pixel": pixel, "kl": kl}
+
+    def _adversarial_step(self, step: int, batch: Batch) -> dict[str, Tensor]:
+        settings = self.settings
+        noise = compute.generator(self.seed, 1, step)
+        seen = self._augmented(noise)
+        z = sample_prior(settings.prior, len(batch.x), settings.z_dim, noise).to(self.device)
+
+        with compute.autocast(self.device, self.precision):
+            fake = self.generator(z)
+            self.discriminator.requires_grad_(True)
+            real_logits = self.discriminator(seen(batch.x))
+            fake_logits = self.discriminator(seen(fake.detach()))
+            loss_d = adversarial.DISCRIMINATOR_LOSSES[settings.loss](real_logits.float(), fake_logits.float())
+        terms = {"discriminator": loss_d, "d_real": real_logits.mean(), "d_fake": fake_logits.mean()}
+        self.adam_d.zero_grad()
+        loss_d.backward()
+        if settings.r1_gamma and step % settings.r1_every == 0:
+            x = batch.x.detach().requires_grad_(True)
+            r1 = adversarial.r1_penalty(self.discriminator(seen(x)), x)
+            (settings.r1_gamma * settings.r1_every * r1).backward()
+            terms["r1"] = r1
+        self.adam_d.step()
+
+        if settings.warmup and step <= settings.warmup + CRITIC_STEPS:
+            return terms  # a warm generator waits until its critic has caught up
+        self.discriminator.requires_grad_(False)
+        for update in range(settings.generator_updates):
+            with compute.autocast(self.device, self.precision):
+                fake = self.generator(z) if update else fake
+                logits = self.discriminator(seen(fake))
+                loss_g = adversarial.GENERATOR_LOSSES[settings.loss](logits.float())
+            self.adam_g.zero_grad()
+            loss_g.backward()
+            self.adam_g.step()
+        terms["generator"] = loss_g
+        return terms
+
+    def _augmented(self, noise: torch.Generator) -> Callable[[Tensor], Tensor]:
+        return (lambda x: diff_augment(x, noise)) if self.settings.augment else (lambda x: x)
+
+    @property
+    def averaged(self) -> nn.Module:
+        """The generator to keep: the averaged one where `ema` is on."""
+        return self.ema.network if self.settings.ema else self.generator
+
+    @torch.no_grad()
+    def samples(self, count: int) -> Tensor:
+        """Images (count, C, S, S) from the averaged generator, from the same z every time."""
+        z = sample_prior(self.settings.prior, count, self.settings.z_dim, compute.generator(self.seed, 2))
+        network = self.averaged
+        was_training = network.training
+        images: Tensor = network.eval()(z.to(self.device))
+        network.train(was_training)
+        return images.cpu()
+
+    def check(self, step: int) -> str | None:
+        """Collapse: the samples of different z hardly differ."""
+        spread = float(self.samples(32).std(dim=0).mean())
+        if step > 200 and spread < 0.02:
+            return (
+                f"the generator has collapsed: 32 samples differ by {spread:.4f} of a range of 2 on average. "
+                "Raise r1_gamma, lower learning_rate_d, or choose another seed in params.yaml"
+            )
+        return None
+
+
+def networks(settings: GanSettings, data: Data) -> tuple[Generator, Discriminator]:
+    """Generator and discriminator of the sizes in `settings`, untrained."""
+    shape = {"kernel": settings.kernel, "size": data.size, "channels": data.channels}
+    generator = Generator(z_dim=settings.z_dim, width=settings.width, **shape)
+    return generator, Discriminator(width=settings.width_d, norm=settings.norm, **shape)
+
+
+def warmup_encoder(settings: GanSettings, data: Data) -> Variational:
+    """The encoder of the warm-up, untrained; `in_domain` encoders start from it."""
+    return Variational(
+        z_dim=settings.z_dim,
+        width=settings.width_e,
+        size=data.size,
+        channels=data.channels,
+        attributes=len(data.attributes),
+    )
+
+
+def gan_trainer(settings: GanSettings, data: Data, *, seed: int, device: torch.device, precision: str) -> GanTrainer:
+    return GanTrainer(settings, data, seed=seed, device=device, precision=precision)
+
+
+def save_gan(folder: Path, trainer: GanTrainer) -> None:
+    """generator (averaged) and discriminator, with all settings."""
+    card = {
+        "system": NAME,
+        "kind": "gan",
+        "data": trainer.data.to_json(),
+        "settings": dataclasses.asdict(trainer.settings),
+    }
+    parts: dict[str, nn.Module] = {"generator": trainer.averaged, "discriminator": trainer.discriminator}
+    if trainer.settings.warmup:
+        parts["warmup"] = trainer.warmup
+    checkpoints.save(folder, parts, card)
+
+
+def load_gan(folder: Path) -> tuple[Generator, Discriminator, GanSettings, Data]:
+    """The networks that `save_gan` wrote, on the CPU, in eval mode."""
+    card = checkpoints.read_card(folder)
+    settings, data = GanSettings(**card["settings"]), Data.from_json(card["data"])
+    generator, discriminator = networks(settings, data)
+    checkpoints.load_weights(folder, {"generator": generator, "discriminator": discriminator})
+    return generator.eval(), discriminator.eval(), settings, data
+
+
+def encoder_settings(variant: str) -> type[Any]:
+    """The settings class of a variant of `train_encoder`."""
+    return _encoders().settings_class(variant)
+
+
+def encoder_trainer(variant: str, settings: Any, gan: Path, **how: Any) -> Any:
+    """The trainer of a variant of `train_encoder`; see dcgan_encoders."""
+    return _encoders().encoder_trainer(variant, settings, gan, **how)
+
+
+def load(folder: Path, card: dict[str, Any], device: torch.device) -> System:
+    """A generator with one of its encoders, ready to edit; see dcgan_encoders."""
+    return _encoders().load(folder, card, device)
+
+
+def _encoders() -> Any:
+    from stages.systems import dcgan_encoders  # it imports this module
+
+    return dcgan_encoders

@@ -1,0 +1,90 @@
+"""Stage `train_encoder`: a trained GAN and the prepared images -> an encoder (with the generator it belongs to) in
+data/encoders/<variant>/."""
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stages import compute, images, systems
+from stages.history import History
+from stages.params import InputError, from_argv, known_from_argv, run_stage
+from stages.resume import Resume, key
+from stages.tables import read_faces
+from stages.training import train
+
+log = logging.getLogger(__name__)
+
+PREVIEW_FACES = 16
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Params:
+    """Train one encoder of one system."""
+
+    system: str
+    variant: str
+    gan: Path  # model folder written by `train_gan`
+    prepared: Path  # folder written by `prepare`
+    encoder: Path  # out: model folder, complete with its generator
+    history: Path  # out: CSV of the losses
+    samples: Path  # out: PNG, validation faces above their reconstructions
+    resume: Path  # checkpoint of an unfinished run; not an out
+    log_every: int  # steps averaged into one row of the history
+    seed: int
+    threads: int
+    device: str  # auto | cpu | cuda
+    precision: str  # auto | bf16 | fp32
+    settings: Any = dataclasses.field(metadata={"flag": False})  # the variant's own settings
+
+
+def parse(argv: Sequence[str] | None = None) -> Params:
+    """Flags of `Params`, then those of the variant's settings; every one is required."""
+    values, rest = known_from_argv(Params, argv)
+    settings = systems.module(values["system"]).encoder_settings(values["variant"])
+    return Params(**values, settings=from_argv(settings, rest))
+
+
+def run(params: Params) -> None:
+    device = compute.start(device=params.device, threads=params.threads)
+    faces, pixels = read_faces(params.prepared), images.open_images(params.prepared)
+    system, settings = systems.module(params.system), params.settings
+    trainer = system.encoder_trainer(
+        params.variant, settings, params.gan, seed=params.seed, device=device, precision=params.precision
+    )
+    if trainer.data.split_hash != faces.meta.split_hash or trainer.data.crop != faces.meta.crop:
+        raise InputError(
+            f"{params.gan} was trained on another split or crop ({trainer.data.crop}) than {params.prepared} "
+            f"({faces.meta.crop}); run `dvc repro train_gan@{params.system}`"
+        )
+    shown = images.gather(pixels, faces.rows("valid")[:PREVIEW_FACES])
+
+    def preview(step: int) -> None:
+        rows = np.concatenate([images.to_pixels(shown), images.to_pixels(trainer.reconstruct(shown))])
+        images.write_grid(params.samples, rows, columns=PREVIEW_FACES)
+
+    resume = Resume(params.resume, key(params, params.prepared / "faces.parquet", params.gan / "weights.safetensors"))
+    train(
+        trainer,
+        pixels=pixels,
+        labels=faces.labels(),
+        rows=faces.rows("train"),
+        steps=settings.steps,
+        batch_size=settings.batch_size,
+        flip=settings.flip,
+        seed=params.seed,
+        device=device,
+        history=History(params.history, every=params.log_every),
+        resume=resume,
+        preview=preview,
+    )
+    trainer.save(params.encoder, params.variant)
+    resume.clear()
+    log.info("%s: %d steps of %d images; wrote %s", params.variant, settings.steps, settings.batch_size, params.encoder)
+
+
+if __name__ == "__main__":
+    run_stage(Params, run, parse=parse)

@@ -1,0 +1,88 @@
+"""Stage `train_gan`: prepared images -> a generator (and, for joint systems, its encoder) in data/models/<system>/."""
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from stages import compute, images, systems
+from stages.history import History
+from stages.params import from_argv, known_from_argv, run_stage
+from stages.resume import Resume, key
+from stages.tables import Faces, read_faces
+from stages.training import train
+
+log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Params:
+    """Train the generator of one system."""
+
+    system: str
+    prepared: Path  # folder written by `prepare`
+    model: Path  # out: model folder
+    history: Path  # out: CSV of the losses
+    samples: Path  # out: PNG of samples from the prior
+    resume: Path  # checkpoint of an unfinished run; not an out
+    log_every: int  # steps averaged into one row of the history
+    seed: int
+    threads: int
+    device: str  # auto | cpu | cuda
+    precision: str  # auto | bf16 | fp32
+    settings: Any = dataclasses.field(metadata={"flag": False})  # the system's own GanSettings
+
+
+def parse(argv: Sequence[str] | None = None) -> Params:
+    """Flags of `Params`, then those of the system's GanSettings; every one is required."""
+    values, rest = known_from_argv(Params, argv)
+    return Params(**values, settings=from_argv(systems.module(values["system"]).GanSettings, rest))
+
+
+def run(params: Params) -> None:
+    device = compute.start(device=params.device, threads=params.threads)
+    faces, pixels = read_faces(params.prepared), images.open_images(params.prepared)
+    system, settings = systems.module(params.system), params.settings
+    data = data_of(faces, pixels.shape[-1])
+    trainer = system.gan_trainer(settings, data, seed=params.seed, device=device, precision=params.precision)
+    history = History(params.history, every=params.log_every)
+    resume = Resume(params.resume, key(params, params.prepared / "faces.parquet"))
+    train(
+        trainer,
+        pixels=pixels,
+        labels=faces.labels(),
+        rows=training_rows(faces, settings.train_on),
+        steps=settings.steps,
+        batch_size=settings.batch_size,
+        flip=settings.flip,
+        seed=params.seed,
+        device=device,
+        history=history,
+        resume=resume,
+        preview=lambda step: images.write_grid(params.samples, images.to_pixels(trainer.samples(64)), columns=8),
+    )
+    system.save_gan(params.model, trainer)
+    resume.clear()
+    log.info("%s: %d steps of %d images; wrote %s", params.system, settings.steps, settings.batch_size, params.model)
+
+
+def data_of(faces: Faces, channels: int) -> systems.Data:
+    """What a network trained on these images must fit."""
+    meta = faces.meta
+    return systems.Data(
+        crop=meta.crop, size=meta.size, channels=channels, attributes=meta.attributes, split_hash=meta.split_hash
+    )
+
+
+def training_rows(faces: Faces, train_on: str) -> Any:
+    """Rows of the training split, or of all splits for `all`."""
+    if train_on == "train":
+        return faces.rows("train")
+    if train_on == "all":
+        return faces.ok["row"].to_numpy("int64")
+    raise ValueError(f"train_on {train_on!r} is neither train nor all")
+
+
+if __name__ == "__main__":
+    run_stage(Params, run, parse=parse)

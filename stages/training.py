@@ -1,0 +1,149 @@
+"""The one training loop: it knows time (steps, logs, resuming, giving up); trainers know the mathematics."""
+
+import dataclasses
+import logging
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from stages import images
+from stages.history import History, first_not_finite
+from stages.params import InputError
+from stages.resume import Resume
+
+log = logging.getLogger(__name__)
+
+SAVE_SECONDS = 60  # between checkpoints of an unfinished run
+LOG_SECONDS = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """Images x (N, C, S, S) in [-1, 1] and labels y (N, K) of -1, 0 (unknown) or +1, on the device."""
+
+    x: Tensor
+    y: Tensor
+
+
+class Trainer(Protocol):
+    """Networks and optimisers of one training run."""
+
+    modules: dict[str, nn.Module]
+    optimisers: dict[str, torch.optim.Optimizer]
+
+    def step(self, step: int, batch: Batch) -> dict[str, Tensor]:
+        """One update; the terms of the losses, by name. Randomness must come from (seed, step) alone."""
+        ...
+
+    def check(self, step: int) -> str | None:
+        """Called at every log row; what has gone wrong (collapse), or None."""
+        ...
+
+
+class TrainingError(InputError):
+    """Training cannot go on: a loss is not finite, or the generator collapsed."""
+
+
+def train(
+    trainer: Trainer,
+    *,
+    pixels: np.ndarray,
+    labels: np.ndarray,
+    rows: np.ndarray,
+    steps: int,
+    batch_size: int,
+    flip: bool,
+    seed: int,
+    device: torch.device,
+    history: History,
+    resume: Resume,
+    preview: Callable[[int], None],
+) -> None:
+    """Run steps 1..steps over random batches of `rows`, from the resume file if there is one.
+
+    `preview(step)` is called at every log row. Raises TrainingError with advice when a term is not finite or
+    the trainer's check finds a collapse. On SIGTERM the state is saved first, so the next run goes on from there."""
+    first = 1
+    state = resume.load()
+    if state is not None:
+        first = _restore(trainer, history, state) + 1
+        log.info("resuming at step %d of %d", first, steps)
+    batches = images.batch_rows(rows, batch_size=batch_size, seed=seed, start=first)
+    targets = torch.from_numpy(labels.copy())
+    started = logged = saved = time.monotonic()
+    with _sigterm() as stopped:
+        for step in range(first, steps + 1):
+            chosen = next(batches)
+            mirrored = images.flips(len(chosen), seed, step) if flip else None
+            x = images.gather(pixels, chosen, mirrored).to(device, memory_format=torch.channels_last)
+            terms = trainer.step(step, Batch(x, targets[chosen].to(device)))
+            values = {name: float(value.detach()) for name, value in terms.items()}
+            if (name := first_not_finite(values)) is not None:
+                resume.clear()
+                raise TrainingError(
+                    f"step {step}: the loss term `{name}` is {values[name]}; training diverged. "
+                    "Lower the learning rate or raise r1_gamma in params.yaml"
+                )
+            if history.add(step, step * batch_size, values):
+                if (problem := trainer.check(step)) is not None:
+                    resume.clear()
+                    raise TrainingError(f"step {step}: {problem}")
+                preview(step)
+            now = time.monotonic()
+            if now - logged > LOG_SECONDS or step == steps:
+                rate = (step - first + 1) / (now - started)
+                log.info(
+                    "step %d/%d, %.0f images/s, %.0f s left: %s",
+                    step, steps, rate * batch_size, (steps - step) / rate, history.line(),
+                )  # fmt: skip
+                logged = now
+            if stopped() or now - saved > SAVE_SECONDS:
+                resume.save(_snapshot(trainer, history, step))
+                saved = now
+                if stopped():
+                    log.info("stopped at step %d; the next run goes on from there", step)
+                    sys.exit(143)
+    history.write()
+
+
+def _snapshot(trainer: Trainer, history: History, step: int) -> dict[str, Any]:
+    return {
+        "step": step,
+        "modules": {name: module.state_dict() for name, module in trainer.modules.items()},
+        "optimisers": {name: optimiser.state_dict() for name, optimiser in trainer.optimisers.items()},
+        "history": history.state(),
+    }
+
+
+def _restore(trainer: Trainer, history: History, state: dict[str, Any]) -> int:
+    for name, module in trainer.modules.items():
+        module.load_state_dict(state["modules"][name])
+    for name, optimiser in trainer.optimisers.items():
+        optimiser.load_state_dict(state["optimisers"][name])
+    history.load_state(state["history"])
+    step: int = state["step"]
+    return step
+
+
+@contextmanager
+def _sigterm() -> Iterator[Callable[[], bool]]:
+    """Whether SIGTERM has come; the previous handler is put back afterwards."""
+    seen = False
+
+    def handler(signum: int, frame: FrameType | None) -> None:
+        nonlocal seen
+        seen = True
+
+    previous = signal.signal(signal.SIGTERM, handler)
+    try:
+        yield lambda: seen
+    finally:
+        signal.signal(signal.SIGTERM, previous)
