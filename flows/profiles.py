@@ -51,9 +51,8 @@ def render(root: Path, name: str, settings: Sequence[str] = ()) -> str:
     body = text.getvalue()
     if body.startswith("#"):  # what the base says it is for
         body = body.split("\n", 1)[1]
-    return (
-        f"{MARK}{shlex.join([name, *(part for setting in settings for part in ('--set', setting))])}\n{text.getvalue()}"
-    )
+    settings_again = [part for setting in settings for part in ("--set", setting)]
+    return f"{MARK}{shlex.join([name, *settings_again])}\n{body}"
 
 
 def apply(root: Path, name: str, settings: Sequence[str] = (), *, force: bool = False) -> list[str]:

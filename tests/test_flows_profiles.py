@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -39,8 +40,8 @@ def test_a_profile_changes_its_own_values_and_keeps_the_rest_with_its_comments(r
     assert apply(root, "drawn")
     assert apply(root, "smoke") == ["train_gan.dcgan.steps: 4000 -> 20"]
     text = (root / "params.yaml").read_text()
-    assert text.startswith("# Written by: facet profile smoke\n")
-    assert "    steps: 20  # batches\n    rate: 2e-4\n" in text
+    assert text.startswith("# Written by: facet profile smoke\nseed: 1\n")
+    assert re.search(r"    steps: 20 +# batches\n    rate: 2e-4\n", text)
 
 
 def test_the_base_comes_back_byte_for_byte(root):
@@ -87,7 +88,7 @@ def test_values_edited_by_hand_are_not_overwritten_unless_forced(root):
     apply(root, "smoke", ["seed=2"])
     apply(root, "drawn")
     (root / "params.yaml").write_text(BASE.replace("seed: 1", "seed: 3"))
-    with pytest.raises(ProfileError, match="holds values of no profile.*--force"):
+    with pytest.raises(ProfileError, match=r"holds values of no profile.*--force"):
         apply(root, "smoke")
     assert load(root)["seed"] == 3
     apply(root, "smoke", force=True)
