@@ -1,4 +1,4 @@
-"""Who is in a picture and how: (seed, index) -> a Person, whose attributes are read off the parameters it is drawn with.
+"""Who is in a picture and how: (seed, index) -> a Person, whose attributes are read off what it is drawn with.
 
 Traits belong to the identity (skull, sex, age, skin, eyes, natural hair, habits), a Moment to one picture (pose, light,
 expression, glasses, hat, make-up, background). Only uniform draws of PCG64 are used, whose stream numpy keeps fixed."""
@@ -6,6 +6,7 @@ expression, glasses, hat, make-up, background). Only uniform draws of PCG64 are 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from typing import Final, TypeVar
 
@@ -139,7 +140,7 @@ class Person:
             "No_Beard": m.beard == "none",
             "Pale_Skin": t.pale,
             "Smiling": m.smile > 0.5,
-            "Wavy_Hair": t.wavy and hair_seen and t.style != "fringe",
+            "Wavy_Hair": t.wavy and hair_seen,
             "Wearing_Hat": bool(m.hat),
             "Wearing_Lipstick": m.lipstick,
             "Young": t.young,
@@ -188,7 +189,7 @@ def sample(seed: int, index: int) -> Person:
     if seed < 0 or index < 0:
         raise ValueError(f"seed {seed} and index {index} must not be negative")
     identity = identity_of(index)
-    traits = _traits(_Dice(seed, 1, identity))
+    traits = _traits(seed, identity)
     return Person(identity=identity, traits=traits, moment=_moment(traits, _Dice(seed, 2, index)))
 
 
@@ -212,9 +213,11 @@ _HAIRS: Final = {"black": (0x17151A, 0x2A2426), "brown": (0x5C3920, 0x8A5A34), "
 _EYES: Final = {0x4A2C16: 0.4, 0x6B4420: 0.2, 0x5A6B36: 0.12, 0x3F7396: 0.18, 0x6E8894: 0.1}
 
 
-def _traits(dice: _Dice) -> Traits:
+@functools.lru_cache(maxsize=1024)
+def _traits(seed: int, identity: int) -> Traits:
+    dice = _Dice(seed, 1, identity)
     male = dice.chance(0.48)
-    young = dice.chance(0.56 if male else 0.66)
+    young = dice.chance(0.50 if male else 0.58)
     age = dice.between(18, 40) if young else dice.between(54, 80)
     pale = dice.chance(0.15)
     tone = dice.between(0, 1)
@@ -223,7 +226,7 @@ def _traits(dice: _Dice) -> Traits:
     warm = dice.between(-0.02, 0.02)
     skin = (skin[0] + warm, skin[1], skin[2] - warm)
     if pale:
-        skin = _mix(_rgb(0xF6DFD2), _rgb(0xF2D6CB), dice.between(0, 1))
+        skin = _mix(_rgb(0xF9E1D3), _rgb(0xF5D8C9), dice.between(0, 1))
         tone = 9.0
 
     # Darker skin goes with darker hair and eyes; age greys.
@@ -234,7 +237,8 @@ def _traits(dice: _Dice) -> Traits:
         dark_skin = {"black": 0.45, "brown": 0.06, "blond": 0.0, "gray": 0.49, "auburn": 0.0}
         light_skin = {"black": 0.09, "brown": 0.22, "blond": 0.17, "gray": 0.48, "auburn": 0.04}
     hair = dice.pick(dark_skin if tone < 2.2 else light_skin)
-    hair_rgb = _mix(*map(_rgb, _HAIRS[hair]), dice.between(0, 1))
+    dark, bright = _HAIRS[hair]
+    hair_rgb = _mix(_rgb(dark), _rgb(bright), dice.between(0, 1))
     eyes = dice.pick({0x3A2010: 0.7, 0x5A3718: 0.3} if tone < 2.2 else _EYES)
 
     if male:
@@ -248,9 +252,9 @@ def _traits(dice: _Dice) -> Traits:
         else:
             styles = {"long": 0.30, "bob": 0.44, "updo": 0.14, "short": 0.12}
     style = dice.pick(styles)
-    wavy = dice.chance({"long": 0.52, "bob": 0.46, "quiff": 0.35, "short": 0.2}.get(style, 0.0))
+    wavy = dice.chance({"long": 0.56, "bob": 0.5}.get(style, 0.0))
     bushy = dice.chance(0.34 if male else 0.07)
-    beards = {"none": 0.42, "mustache": 0.19, "goatee": 0.20, "full": 0.19} if male else {"none": 1.0}
+    beards = {"none": 0.37, "mustache": 0.20, "goatee": 0.22, "full": 0.21} if male else {"none": 1.0}
     return Traits(
         male=male, age=age, pale=pale, skin=skin, blush=dice.between(0.2, 0.75),
         face_width=dice.about(40.0 if male else 37.5, 1.8), chin=dice.about(56.5 if male else 53.5, 1.8),
@@ -272,7 +276,7 @@ def _traits(dice: _Dice) -> Traits:
 
 _HATS: Final = (0xC0392B, 0x2C4F8C, 0x1E8E6A, 0xE0A526, 0x7B3FA0, 0x2B2B30, 0xE8E4DA, 0xD96B9A, 0x3AA6C9, 0x8A5A34,
                 0x6B7A3A, 0xE2702D)
-_RIMS: Final = (0x16161A, 0x16161A, 0x22242C, 0x4A2818, 0x7A1F2B, 0x1F3F7A)
+_RIMS: Final = {0x16161A: 0.36, 0x22242C: 0.16, 0x4A2818: 0.16, 0x7A1F2B: 0.16, 0x1F3F7A: 0.16}
 _LIPS: Final = (0xC2183A, 0xD4145A, 0xA81C4C, 0xE03C54, 0x8E1640)
 _SHADES: Final = (0x5B3A8C, 0x2F5FA6, 0x1E7F7A, 0x7A3B2A, 0x4A4A58, 0xA0406E)
 
@@ -308,7 +312,7 @@ def _moment(t: Traits, dice: _Dice) -> Moment:
         smile=dice.between(0.72, 1.0) if smiling else dice.between(-0.18, 0.1),
         opening=dice.between(0.55, 1.0) if is_open else 0.0, gaze=dice.about(0, 0.7),
         beard=beard, bangs=bangs, hat=hat, hat_rgb=hat_rgb,
-        glasses=glasses, rim=dice.between(1.7, 2.9), rim_rgb=_rgb(dice.pick(dict.fromkeys(_RIMS, 1.0) | {0x16161A: 3.0})),
+        glasses=glasses, rim=dice.between(1.7, 2.9), rim_rgb=_rgb(dice.pick(_RIMS)),
         dark=dark, makeup=makeup, shadow_rgb=_rgb(dice.pick(dict.fromkeys(_SHADES, 1.0))),
         lipstick=dice.chance(0.0 if t.male and not makeup else 0.92 if makeup else 0.3),
         lipstick_rgb=_rgb(dice.pick(dict.fromkeys(_LIPS, 1.0))),

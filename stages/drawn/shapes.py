@@ -1,7 +1,7 @@
 """Anti-aliased primitives on float32 planes: signed distances and bumps of coordinates -> coverage in [0, 1].
 
-Arrays only ever meet + - * / sqrt, minimum and maximum, which IEEE 754 rounds exactly: no exp, sin or pow whose last
-bit depends on the processor. That is what makes a picture byte-identical from machine to machine."""
+Arrays only ever meet + - * / sqrt, minimum and maximum, which IEEE 754 rounds exactly; exp, sin and pow, whose last
+bit depends on the processor, stay in tables and scalars that are rounded to float32 before a pixel sees them."""
 
 from __future__ import annotations
 
@@ -22,31 +22,58 @@ TABLE_LOW, TABLE_HIGH = -90, 120                 # range of a profile, in pixels
 _ticks = np.arange(TABLE_LOW * TABLE_STEP, TABLE_HIGH * TABLE_STEP) / TABLE_STEP   # float64
 
 
+_ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
+
+
 def cover(distance: Plane, softness: float = 1.0) -> Plane:
     """Signed distance (H, W) in pixels, positive inside -> coverage in [0, 1] over an edge of `softness` pixels."""
-    return np.clip(distance * np.float32(1 / softness) + np.float32(0.5), 0, 1)
+    t = distance * np.float32(1 / softness)
+    t += _HALF
+    return t.clip(_ZERO, _ONE, out=t)
 
 
 def smooth(x: Plane, low: float, high: float) -> Plane:
     """Hermite step: 0 where x <= low, 1 where x >= high (or the reverse if low > high), smooth between."""
-    t = np.clip((x - np.float32(low)) * np.float32(1 / (high - low)), 0, 1)
+    t = x - np.float32(low)
+    t *= np.float32(1 / (high - low))
+    t.clip(_ZERO, _ONE, out=t)
     return t * t * (3 - 2 * t)
 
 
 def bump(x: Plane, y: Plane, x0: float, y0: float, rx: float, ry: float) -> Plane:
     """A soft hill of height 1 at (x0, y0), zero outside the ellipse of radii rx, ry: (1 - r^2)^2."""
-    dx = (x - np.float32(x0)) * np.float32(1 / rx)
-    dy = (y - np.float32(y0)) * np.float32(1 / ry)
-    t = np.maximum(1 - dx * dx - dy * dy, 0)
-    return t * t
+    dx, dy = x - np.float32(x0), y - np.float32(y0)
+    dx *= np.float32(1 / rx)
+    dy *= np.float32(1 / ry)
+    dx *= dx
+    dy *= dy
+    t = dx + dy
+    np.subtract(_ONE, t, out=t)
+    np.maximum(t, _ZERO, out=t)
+    t *= t
+    return t
 
 
 def ellipse(x: Plane, y: Plane, x0: float, y0: float, rx: float, ry: float) -> Plane:
     """Approximate signed distance in pixels to an ellipse, positive inside."""
-    dx = (x - np.float32(x0)) * np.float32(1 / rx)
-    dy = (y - np.float32(y0)) * np.float32(1 / ry)
+    dx, dy = x - np.float32(x0), y - np.float32(y0)
+    dx *= np.float32(1 / rx)
+    dy *= np.float32(1 / ry)
+    dx *= dx
+    dy *= dy
+    t = np.sqrt(dx + dy)
+    np.subtract(_ONE, t, out=t)
+    t *= np.float32(min(rx, ry))
+    return t
+
+
+def oval(x: Plane, y: Plane, x0: float, y0: float, rx: float, ry: float) -> Plane:
+    """`ellipse` for very unequal radii: true to the pixel near the edge, also at the tips."""
+    dx, dy = (x - np.float32(x0)) * np.float32(1 / rx), (y - np.float32(y0)) * np.float32(1 / ry)
     r = np.sqrt(dx * dx + dy * dy)
-    return (1 - r) * np.float32(min(rx, ry))
+    dx *= np.float32(1 / rx)
+    dy *= np.float32(1 / ry)
+    return (1 - r) * r / np.maximum(np.sqrt(dx * dx + dy * dy), np.float32(1e-3))
 
 
 def box(x: Plane, y: Plane, x0: float, y0: float, rx: float, ry: float, radius: float) -> Plane:
@@ -66,12 +93,30 @@ def stroke(x: Plane, y: Plane, points: tuple[float, float, float, float, float, 
     bend = (d12 - d01) / (x2 - x0)
     slope = d01 + bend * (x1 - x0)                                   # at x1
     t = x - np.float32(x1)
-    f = np.float32(y1) + t * (np.float32(slope) + t * np.float32(bend))
-    gradient = np.float32(slope) + t * np.float32(2 * bend)
-    distance = np.abs(y - f) / np.sqrt(1 + gradient * gradient)
-    along = (x - np.float32((x0 + x2) / 2)) * np.float32(2 / abs(x2 - x0))
-    taper = np.maximum(1 - along * along, 0)
-    return np.clip(np.float32(width / 2) * np.sqrt(taper) - distance + np.float32(0.5), 0, 1) * (taper > 0)
+    distance = t * np.float32(bend)
+    gradient = distance * 2
+    gradient += np.float32(slope)
+    distance += np.float32(slope)
+    distance *= t
+    distance += np.float32(y1)
+    np.subtract(y, distance, out=distance)
+    np.abs(distance, out=distance)
+    gradient *= gradient
+    gradient += _ONE
+    distance /= np.sqrt(gradient, out=gradient)
+    t -= np.float32((x0 + x2) / 2 - x1)
+    t *= np.float32(2 / abs(x2 - x0))
+    t *= t
+    np.subtract(_ONE, t, out=t)
+    inside = t > 0
+    np.maximum(t, _ZERO, out=t)
+    taper = np.sqrt(t, out=t)
+    taper *= np.float32(width / 2)
+    taper -= distance
+    taper += _HALF
+    taper.clip(_ZERO, _ONE, out=taper)
+    taper *= inside
+    return taper
 
 
 def profile(function: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Plane:
@@ -81,22 +126,26 @@ def profile(function: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> P
 
 def indices(v: Plane) -> NDArray[np.int32]:
     """Coordinates (H, W) in pixels -> positions in a `profile`, clipped to its range."""
-    at = (v - TABLE_LOW) * TABLE_STEP
-    return np.clip(at, 0, len(_ticks) - 1).astype(np.int32)
+    at = v * np.float32(TABLE_STEP)
+    at -= np.float32(TABLE_LOW * TABLE_STEP)
+    return at.clip(_ZERO, np.float32(len(_ticks) - 1), out=at).astype(np.int32)
 
 
 def outline(half_width: Plane) -> tuple[Plane, Plane]:
     """Half widths along v (a profile; negative outside the shape) -> the profile and the cosine of its slope.
 
     (half_width[i] - |u|) * cosine[i] is then nearly a signed distance in pixels."""
-    slope = np.clip(np.gradient(half_width) * TABLE_STEP, -8, 8)
+    slope = np.zeros_like(half_width)
+    np.subtract(half_width[2:], half_width[:-2], out=slope[1:-1])
+    slope *= np.float32(TABLE_STEP / 2)
+    slope.clip(np.float32(-8), np.float32(8), out=slope)
     return half_width, (1 / np.sqrt(1 + slope * slope)).astype(np.float32)
 
 
 def dome(v: NDArray[np.float64], top: float, base: float, power: float = 2.0) -> NDArray[np.float64]:
     """Relative half width of a dome: 0 at `top`, 1 from `base` on, negative outside (8 per pixel of relative slope)."""
     t = np.clip((base - v) / (base - top), 0, None)
-    inside = np.clip(1 - t**power, 0, None) ** (1 / power)
+    inside = np.maximum(1 - t**power, 0) ** (1 / power)
     return np.where(t <= 1, inside, -0.2 * (t - 1) * abs(base - top))
 
 
@@ -124,19 +173,21 @@ def _grain(size: int = 512) -> NDArray[np.float32]:
     return (sheet * (2.0 / sheet.std()) + 0.5).astype(np.float32)
 
 
-STRANDS = _strands()                            # (2048,) in [-1, 1], periodic: brightness of strands side by side
-GRAIN = _grain()                                # (3, 512, 512) in 1/255: film noise of deviation 2, and 0.5 so that truncation rounds
+STRANDS = _strands()                           # (2048,) in [-1, 1], periodic: brightness of strands side by side
+GRAIN = _grain()                               # (3, 512, 512) in 1/255: deviation 2, mean 0.5 as truncation follows
 
 
 def strands(across: Plane, offset: float) -> Plane:
     """Coordinate across the hair (H, W) in pixels -> strand brightness in [-1, 1]; 4 table entries a pixel."""
-    return STRANDS[((across + np.float32(offset)) * 4).astype(np.int32) & (len(STRANDS) - 1)]
+    at = across * np.float32(4)
+    at += np.float32(4 * offset)
+    return STRANDS[at.astype(np.int32) & (len(STRANDS) - 1)]
 
 
 class Patch:
     """A window of the canvas and the head coordinates of its pixels: u right, v down, in pixels from between the eyes.
 
-    `rgb` (3, h, w) is a view: painting a patch paints the canvas. A pair of windows is one patch (3, 2, h, w), a copy."""
+    `rgb` (3, h, w) is a view: painting a patch paints the canvas."""
 
     def __init__(self, rgb: NDArray[np.float32], u: Plane, v: Plane):
         self.rgb, self.u, self.v = rgb, u, v
@@ -149,17 +200,23 @@ class Patch:
         return planes
 
     def paint(self, colour: Colour | NDArray[np.float32], alpha: Plane) -> None:
-        """Lay an opaque colour, or (3, h, w) colours, over the patch with coverage alpha (h, w)."""
+        """Lay an opaque colour, or (3, h, w) colours (used up), over the patch with coverage alpha (h, w)."""
         if isinstance(colour, tuple):
             for channel, value in zip(self.rgb, colour, strict=True):
-                channel += alpha * (np.float32(value) - channel)
+                change = np.float32(value) - channel
+                change *= alpha
+                channel += change
         else:
-            self.rgb += alpha * (colour - self.rgb)
+            colour -= self.rgb
+            colour *= alpha
+            self.rgb += colour
 
     def glaze(self, colour: Colour, alpha: Plane) -> None:
         """Multiply by a colour where alpha is 1: shadows, blush, stubble."""
         for channel, value in zip(self.rgb, colour, strict=True):
-            channel *= 1 + alpha * np.float32(value - 1)
+            factor = alpha * np.float32(value - 1)
+            factor += _ONE
+            channel *= factor
 
     def shine(self, colour: Colour, alpha: Plane) -> None:
         """Add light of a colour, times alpha (h, w)."""
