@@ -19,7 +19,7 @@ help:
 	@echo "make clean      remove caches of tools and resumable checkpoints; data and .venv stay"
 
 repro: $(READY)
-	$(QUIET) $(BIN)/dvc repro
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(QUIET) $(BIN)/dvc repro
 
 test: $(READY)
 	$(PYTEST)

@@ -1,0 +1,74 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows.dag import UnknownStage, select, stage_needs, stale_stages
+
+NEEDS = {"a": [], "gan@x": ["a"], "gan@y": ["a"], "report": ["gan@x", "gan@y"], "aside": []}
+
+
+def test_a_target_brings_the_stages_it_needs_and_no_others():
+    assert list(select(NEEDS, ["gan@y"])) == ["a", "gan@y"]
+    assert list(select(NEEDS, ["report"])) == ["a", "gan@x", "gan@y", "report"]
+
+
+def test_the_name_of_a_foreach_stage_means_all_of_it():
+    assert list(select(NEEDS, ["gan", "aside"])) == ["a", "gan@x", "gan@y", "aside"]
+
+
+def test_an_unknown_stage_is_answered_with_the_nearest():
+    with pytest.raises(UnknownStage, match=r"no stage repport; did you mean report\?"):
+        select(NEEDS, ["repport"])
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """third reads two@x and two@y, which read first; `alone` reads nothing."""
+    root = tmp_path_factory.mktemp("project")
+    (root / ".dvc").mkdir()
+    (root / ".dvc/config").write_text("[core]\nno_scm = true\nanalytics = false\ncheck_update = false\n")
+    (root / "params.yaml").write_text("two: [x, y]\n")
+    (root / "dvc.yaml").write_text(
+        """\
+stages:
+  third:
+    cmd: cat two-x two-y > third
+    deps: [two-x, two-y]
+    outs: [third]
+  two:
+    foreach: ${two}
+    do:
+      cmd: cp first two-${item}
+      deps: [first]
+      outs: ["two-${item}"]
+  first:
+    cmd: echo 1 > first
+    deps: [seed.txt]
+    outs: [first]
+  alone:
+    cmd: echo 1 > alone
+    outs: [alone]
+"""
+    )
+    (root / "seed.txt").write_text("1")
+    return root
+
+
+def test_the_graph_comes_needed_stages_first_with_foreach_expanded(project):
+    needs = stage_needs(project)
+    assert needs == {"third": ["two@x", "two@y"], "two@x": ["first"], "two@y": ["first"], "first": [], "alone": []}
+    assert list(needs) == ["first", "two@x", "two@y", "third", "alone"]
+
+
+@pytest.mark.slow
+def test_what_changed_makes_all_that_reads_from_it_stale_and_nothing_else(project):
+    needs = stage_needs(project)
+    assert stale_stages(project, needs) == set(needs)
+    subprocess.run([sys.executable, "-m", "dvc", "repro", "--quiet"], cwd=project, check=True)
+    assert stale_stages(project, needs) == set()
+    (project / "two-y").write_text("edited by hand")
+    assert stale_stages(project, needs) == {"two@y", "third"}
+    (project / "seed.txt").write_text("2")
+    assert stale_stages(project, needs) == {"first", "two@x", "two@y", "third"}
