@@ -14,7 +14,8 @@ log = logging.getLogger(__name__)
 def start(*, device: str, threads: int) -> torch.device:
     """Fix threads and determinism for the whole process; `auto` takes CUDA, then the CPU."""
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    # what torch.use_deterministic_algorithms does, without its import of Inductor, which costs every stage seconds
+    torch._C._set_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.benchmark = False
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,0 +1,33 @@
+"""What was made from what: a model, latents and prepared images must share crop, size and split to be used together."""
+
+from pathlib import Path
+from typing import Any
+
+from stages.params import InputError
+from stages.systems import System
+from stages.tables import FacesMeta
+
+
+def check_images(system: System, model: Path, meta: FacesMeta, prepared: Path) -> None:
+    """InputError unless the system was trained on this crop, size, number of channels and split."""
+    for what, mine, theirs in (
+        ("crop", system.crop, meta.crop),
+        ("size", system.size, meta.size),
+        ("channels", system.channels, meta.channels),
+        ("split", system.split_hash[:12], meta.split_hash[:12]),
+    ):
+        if mine != theirs:
+            raise InputError(
+                f"{model} was trained with {what} {mine}, but {prepared} has {what} {theirs}; prepare the images as "
+                f"for training, or train on these (dvc repro)"
+            )
+
+
+def check_latents(meta: dict[str, Any], latents: Path, faces: FacesMeta, prepared: Path) -> None:
+    """InputError unless the latents are those of these images."""
+    mine, theirs = (meta["crop"], meta["split_hash"]), (faces.crop, faces.split_hash)
+    if mine != theirs:
+        raise InputError(
+            f"{latents} was encoded from other images (crop {mine[0]}, split {mine[1][:12]}) than {prepared} "
+            f"(crop {theirs[0]}, split {theirs[1][:12]}); run `dvc repro encode`"
+        )
