@@ -5,6 +5,8 @@ The Photoshop 2.0 report sums over the C x S x S values of an image (models in i
 import torch
 from torch import Tensor
 
+from stages.metrics.reconstruction import ssim
+
 SSIM_L2_WEIGHT = 5e-5  # Photoshop 2.0, the loss of its SSIM encoder
 
 
@@ -20,8 +22,6 @@ def l1(x: Tensor, y: Tensor) -> Tensor:
 
 def ssim_l2(x: Tensor, y: Tensor) -> Tensor:
     """(1 - SSIM) + 0.00005 L2 of Photoshop 2.0; SSIM on [0, 1] per channel."""
-    from stages.metrics.reconstruction import ssim
-
     return (1 - ssim((x + 1) / 2, (y + 1) / 2)).mean() + SSIM_L2_WEIGHT * l2(x, y)
 
 

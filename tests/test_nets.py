@@ -1,0 +1,75 @@
+import pytest
+import torch
+from torch import nn
+
+from stages.compute import generator
+from stages.nets.augment import cutout, diff_augment, translate
+from stages.nets.blocks import down, init_dcgan, up
+from stages.nets.ema import Ema, refresh_batchnorm
+from stages.nets.variational import Variational
+
+
+@pytest.mark.parametrize("kernel", [4, 5])
+def test_down_halves_and_up_doubles_exactly(kernel):
+    x = torch.randn(2, 3, 16, 16)
+    assert down(3, 5, kernel=kernel, norm="batch")(x).shape == (2, 5, 8, 8)
+    assert up(3, 5, kernel=kernel)(x).shape == (2, 5, 32, 32)
+
+
+def test_an_unknown_norm_is_named():
+    with pytest.raises(ValueError, match="layer"):
+        down(3, 4, kernel=4, norm="layer")
+
+
+def test_dcgan_weights_start_with_deviation_two_hundredths():
+    conv = nn.Conv2d(32, 64, 4)
+    init_dcgan(conv, generator(1))
+    assert conv.weight.std().item() == pytest.approx(0.02, rel=0.05)
+    assert conv.bias.abs().max() == 0
+
+
+def test_an_average_follows_its_network_and_copies_running_statistics():
+    network = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    ema = Ema(network, decay=0.5)
+    before = ema.network[0].weight.clone()
+    with torch.no_grad():
+        network[0].weight.add_(1.0)
+        network[1].running_mean.fill_(3.0)
+    ema.update(network, step=100)
+    torch.testing.assert_close(ema.network[0].weight, before + 0.5)
+    assert ema.network[1].running_mean.tolist() == [3.0, 3.0]
+
+
+def test_batch_norm_statistics_become_the_mean_over_the_passes():
+    norm = nn.BatchNorm1d(1)
+    refresh_batchnorm(norm, [torch.tensor([[0.0], [2.0]]), torch.tensor([[4.0], [6.0]])])
+    assert norm.running_mean.item() == pytest.approx(3.0)
+    assert norm.momentum == 0.1
+
+
+def test_augmentation_is_fixed_by_its_generator_and_keeps_shape_and_gradient():
+    x = torch.rand(4, 3, 16, 16, requires_grad=True)
+    a, b = diff_augment(x, generator(1)), diff_augment(x, generator(1))
+    torch.testing.assert_close(a, b)
+    assert not torch.equal(a, diff_augment(x, generator(2)))
+    a.sum().backward()
+    assert x.grad.abs().sum() > 0
+
+
+def test_cutout_removes_a_half_sided_square_and_translation_moves_at_most_an_eighth():
+    x = torch.ones(64, 1, 16, 16)
+    holes = (cutout(x, generator(3)) == 0).sum(dim=(1, 2, 3))
+    assert holes.max() <= 49
+    assert holes.min() >= 9
+    moved = (translate(x, generator(3)) == 0).sum(dim=(1, 2, 3))
+    assert moved.max() <= 256 - 14 * 14
+    assert moved.max() > 0
+
+
+def test_the_variational_encoder_starts_with_small_codes_and_bounded_variances():
+    encoder = Variational(z_dim=5, width=4, size=64, channels=3, attributes=2)
+    encoder.init(generator(1))
+    mu, logvar = encoder(torch.randn(16, 3, 64, 64))
+    assert mu.shape == logvar.shape == (16, 5)
+    assert mu.std() < 2
+    assert encoder.attributes(mu).shape == (16, 2)

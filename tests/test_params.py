@@ -1,0 +1,68 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from stages.params import InputError, from_argv, known_from_argv, need, run_stage
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Params:
+    """A stage."""
+
+    folder: Path
+    count: int
+    rate: float
+    flip: bool
+    names: tuple[str, ...]
+
+
+ARGV = ["--folder", "a/b", "--count", "3", "--rate", "1e-3", "--no-flip", "--names", "x", "y"]
+
+
+def test_flags_arrive_with_the_types_of_their_fields():
+    assert from_argv(Params, ARGV) == Params(folder=Path("a/b"), count=3, rate=0.001, flip=False, names=("x", "y"))
+
+
+@pytest.mark.parametrize("missing", ["--count", "--names"])
+def test_a_missing_flag_is_named(missing, capsys):
+    start = ARGV.index(missing)
+    length = 3 if missing == "--names" else 2
+    with pytest.raises(SystemExit):
+        from_argv(Params, ARGV[:start] + ARGV[start + length :])
+    assert missing in capsys.readouterr().err
+
+
+def test_a_misspelt_flag_is_named_and_never_taken_for_its_neighbour(capsys):
+    with pytest.raises(SystemExit):
+        from_argv(Params, [*ARGV, "--coun", "4"])
+    assert "--coun" in capsys.readouterr().err
+
+
+def test_flags_of_another_dataclass_are_handed_back():
+    values, rest = known_from_argv(Params, [*ARGV, "--width", "4"])
+    assert values["count"] == 3
+    assert rest == ["--width", "4"]
+
+
+def test_need_names_the_path_and_the_stage_that_writes_it(tmp_path):
+    with pytest.raises(InputError, match=r"faces\.parquet is missing; stage `prepare` writes it"):
+        need(tmp_path / "faces.parquet", "prepare")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (InputError("data/x is empty; run y"), "error: data/x is empty; run y"),
+        (OSError(28, "No space left on device", "data/z"), "error: data/z: No space left on device"),
+    ],
+)
+def test_a_fault_of_the_input_ends_the_stage_with_one_line(error, words, monkeypatch):
+    def run(params):
+        raise error
+
+    monkeypatch.setattr("sys.argv", ["stage", *ARGV])
+    with pytest.raises(SystemExit) as stop:
+        run_stage(Params, run)
+    assert str(stop.value).startswith(words)
+    assert "\n" not in str(stop.value)

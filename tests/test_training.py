@@ -1,0 +1,187 @@
+import dataclasses
+import itertools
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import tiny
+import torch
+
+from stages import resume, systems, train_encoder, train_gan, training
+from stages.checkpoints import load_weights, read_card
+from stages.files import write_json
+from stages.history import History
+from stages.params import InputError
+from stages.resume import Resume
+
+
+def gan_params(folder: Path, **changes) -> train_gan.Params:
+    prepared = tiny.prepared(folder / "prepared")
+    settings = systems.module("dcgan").GanSettings(**(tiny.GAN | changes))
+    return train_gan.Params(
+        system="dcgan", prepared=prepared, model=folder / "model", history=folder / "gan.csv",
+        samples=folder / "gan.png", resume=folder / "resume", log_every=2, seed=1, threads=1, device="cpu",
+        precision="fp32", settings=settings,
+    )  # fmt: skip
+
+
+def encoder_params(folder: Path, variant: str, **changes) -> train_encoder.Params:
+    chosen = tiny.IN_DOMAIN if variant == "in_domain" else tiny.FROZEN
+    settings = systems.module("dcgan").encoder_settings(variant)(**(chosen | changes))
+    return train_encoder.Params(
+        system="dcgan", variant=variant, gan=folder / "model", prepared=folder / "prepared",
+        encoder=folder / variant, history=folder / "encoder.csv", samples=folder / "encoder.png",
+        resume=folder / "resume_e", log_every=2, seed=1, threads=1, device="cpu", precision="fp32", settings=settings,
+    )  # fmt: skip
+
+
+class Killed(BaseException):
+    pass
+
+
+def killing(monkeypatch, at: int) -> None:
+    """Every step saves; step `at` ends the process before it does anything, as kill -9 would."""
+    monkeypatch.setattr(training, "SAVE_SECONDS", -1)
+    flips = training.images.flips
+
+    def flips_or_death(count, seed, step):
+        if step == at:
+            raise Killed
+        return flips(count, seed, step)
+
+    monkeypatch.setattr(training.images, "flips", flips_or_death)
+
+
+def outs(folder: Path, *names: str) -> dict[str, bytes]:
+    paths = itertools.chain.from_iterable(sorted((folder / name).rglob("*")) or [folder / name] for name in names)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths if path.is_file()}
+
+
+@pytest.mark.parametrize("at", [2, 3, 4])
+@pytest.mark.parametrize("warmup", [0, 2])
+def test_a_gan_killed_while_training_ends_with_the_bytes_of_an_undisturbed_one(tmp_path, monkeypatch, at, warmup):
+    train_gan.run(gan_params(tmp_path / "whole", warmup=warmup))
+    # one folder for both runs: the resume key covers the params, and paths are params
+    params = gan_params(tmp_path / "whole", warmup=warmup)
+    whole = outs(tmp_path / "whole", "model", "gan.csv", "gan.png")
+    with monkeypatch.context() as patched:
+        killing(patched, at)
+        with pytest.raises(Killed):
+            train_gan.run(params)
+    assert list(params.resume.glob("*.pt"))
+    train_gan.run(params)
+    assert outs(tmp_path / "whole", "model", "gan.csv", "gan.png") == whole
+    assert not list(params.resume.glob("*.pt"))
+
+
+@pytest.mark.parametrize("at", [2, 4])
+def test_an_encoder_killed_while_training_ends_with_the_bytes_of_an_undisturbed_one(tmp_path, monkeypatch, at):
+    train_gan.run(gan_params(tmp_path))
+    params = encoder_params(tmp_path, "in_domain")
+    train_encoder.run(params)
+    whole = outs(tmp_path, "in_domain", "encoder.csv", "encoder.png")
+    with monkeypatch.context() as patched:
+        killing(patched, at)
+        with pytest.raises(Killed):
+            train_encoder.run(params)
+    train_encoder.run(params)
+    assert outs(tmp_path, "in_domain", "encoder.csv", "encoder.png") == whole
+
+
+def test_sigterm_saves_the_state_and_ends_with_143(tmp_path, monkeypatch):
+    params = gan_params(tmp_path)
+    gather = training.images.gather
+
+    def gather_and_terminate(*arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return gather(*arguments)
+
+    monkeypatch.setattr(training.images, "gather", gather_and_terminate)
+    with pytest.raises(SystemExit) as stop:
+        train_gan.run(params)
+    assert stop.value.code == 143
+    (saved,) = params.resume.glob("*.pt")
+    assert torch.load(saved, weights_only=True)["step"] == 1
+
+
+def test_a_torn_checkpoint_starts_training_anew(tmp_path):
+    params = gan_params(tmp_path)
+    key = resume.key(params, params.prepared / "faces.parquet")
+    params.resume.mkdir()
+    (params.resume / f"{key}.pt").write_bytes(b"torn")
+    train_gan.run(params)
+    assert (params.model / "model.json").exists()
+
+
+def test_another_params_or_data_never_resumes_an_old_run(tmp_path):
+    params = gan_params(tmp_path)
+    table = params.prepared / "faces.parquet"
+    key = resume.key(params, table)
+    assert resume.key(dataclasses.replace(params, seed=2), table) != key
+    table.write_bytes(table.read_bytes() + b" ")
+    assert resume.key(params, table) != key
+    Resume(params.resume, "old").save({"step": 1})
+    Resume(params.resume, "new")
+    assert not list(params.resume.glob("old.pt"))
+
+
+def test_a_loss_that_is_not_finite_stops_the_stage_and_names_the_term(tmp_path):
+    with pytest.raises(training.TrainingError, match=r"loss term `\w+` is (nan|inf|-inf); training diverged"):
+        train_gan.run(gan_params(tmp_path, learning_rate_d=1e30, steps=6))
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_collapsed_generator_stops_the_stage(tmp_path, monkeypatch):
+    params = gan_params(tmp_path)
+    trainer_class = systems.module("dcgan").GanTrainer
+    monkeypatch.setattr(trainer_class, "samples", lambda self, count: torch.zeros(count, 3, 64, 64))
+    trainer = systems.module("dcgan").gan_trainer(
+        params.settings, train_gan.data_of(train_gan.read_faces(params.prepared), 3), seed=1,
+        device=torch.device("cpu"), precision="fp32",
+    )  # fmt: skip
+    assert trainer.check(100) is None
+    assert "collapsed" in trainer.check(201)
+
+
+def test_the_history_averages_terms_over_its_rows(tmp_path):
+    history = History(tmp_path / "h.csv", every=2)
+    assert not history.add(1, 8, {"loss": 1.0})
+    assert history.add(2, 16, {"loss": 3.0, "r1": 5.0})
+    history.write()
+    assert (tmp_path / "h.csv").read_text() == "step,images_seen,loss,r1\n2,16,2,5\n"
+
+
+def test_an_encoder_of_another_split_is_refused(tmp_path):
+    train_gan.run(gan_params(tmp_path))
+    params = encoder_params(tmp_path, "fc")
+    card = read_card(params.gan)
+    card["data"]["crop"] = "dcgan108"
+    write_json(params.gan / "model.json", card)
+    with pytest.raises(InputError, match="another split or crop"):
+        train_encoder.run(params)
+
+
+def test_the_gan_of_the_training_split_never_sees_another_face(tmp_path):
+    prepared = tiny.prepared(tmp_path / "prepared")
+    faces = train_gan.read_faces(prepared)
+    rows = train_gan.training_rows(faces, "train")
+    assert set(faces.ok.loc[rows, "split"]) == {"train"}
+    assert len(train_gan.training_rows(faces, "all")) == len(faces.ok)
+
+
+def test_weights_that_do_not_fit_are_an_error_with_the_path(tmp_path):
+    train_gan.run(gan_params(tmp_path))
+    with pytest.raises(InputError, match=r"weights\.safetensors: the weights of `generator` do not fit"):
+        load_weights(tmp_path / "model", {"generator": torch.nn.Linear(2, 2)})
+    (tmp_path / "model" / "weights.safetensors").write_bytes(b"x" * 20)
+    with pytest.raises(InputError, match="cannot be read as safetensors"):
+        load_weights(tmp_path / "model", {})
+
+
+def test_the_global_random_state_does_not_touch_the_bytes(tmp_path):
+    train_gan.run(gan_params(tmp_path))
+    first = outs(tmp_path, "model")
+    torch.manual_seed(99)
+    train_gan.run(gan_params(tmp_path))
+    assert outs(tmp_path, "model") == first
