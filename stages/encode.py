@@ -36,13 +36,15 @@ class Params:
 
 def run(params: Params) -> None:
     device = compute.start(device=params.device, threads=params.threads)
-    faces, pixels = read_faces(params.prepared), images.open_images(params.prepared)
+    faces = read_faces(params.prepared)
     system = systems.load(params.model, device)
     check_images(system, params.model, faces.meta, params.prepared)
     table = faces.ok
     ids, splits = table["image_id"].tolist(), table["split"].tolist()
     if not ids:
         raise InputError(f"{params.prepared} holds no image; look at the reasons in its faces.parquet")
+    if len(images.open_images(params.prepared)) != len(ids):
+        raise InputError(f"{params.prepared}: images.npy does not fit faces.parquet; run `dvc repro -f prepare`")
     meta = {
         "system": system.name,
         "crop": system.crop,
@@ -59,7 +61,7 @@ def run(params: Params) -> None:
 
     with replacing_folder(params.latents) as folder, ThreadPoolExecutor(max_workers=1) as writer:
         writing: Future[None] | None = None
-        for part, codes in enumerate(_shards(_encoded(pixels, encode, params.batch_size))):
+        for part, codes in enumerate(_shards(_encoded(params, len(ids), encode))):
             rows = slice(part * LATENT_SHARD, part * LATENT_SHARD + len(codes))
             columns = (codes[:, : system.z_dim], codes[:, system.z_dim :])[: 2 if system.y_dim else 1]
             if writing is not None:
@@ -70,11 +72,14 @@ def run(params: Params) -> None:
     log.info("%s: wrote %d latents of %d dimensions", system.name, len(ids), system.z_dim + system.y_dim)
 
 
-def _encoded(pixels: np.ndarray, encode: Callable[[Tensor], Tensor], batch_size: int) -> Iterator[np.ndarray]:
+def _encoded(params: Params, count: int, encode: Callable[[Tensor], Tensor]) -> Iterator[np.ndarray]:
     """Latents batch by batch; the next batches are read and converted while one is encoded."""
-    starts = range(0, len(pixels), batch_size)
-    batches = in_order(lambda start: images.to_tensor(np.array(pixels[start : start + batch_size])), starts, workers=1)
-    for x in progress(batches, len(pixels), "images", size=len):
+
+    def read(start: int) -> Tensor:
+        # a fresh map per batch: pages already read do not count towards the memory of the process
+        return images.to_tensor(np.array(images.open_images(params.prepared)[start : start + params.batch_size]))
+
+    for x in progress(in_order(read, range(0, count, params.batch_size), workers=1), count, "images", size=len):
         yield encode(x).cpu().numpy()
 
 
