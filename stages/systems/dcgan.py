@@ -272,6 +272,18 @@ def load_gan(folder: Path) -> tuple[Generator, Discriminator, GanSettings, Data]
     return generator.eval(), discriminator.eval(), settings, data
 
 
+def sampler(folder: Path, device: torch.device) -> Callable[[int, torch.Generator], Tensor]:
+    """What draws images (count, C, S, S) from the generator of a GAN folder and its prior."""
+    generator, _, settings, _ = load_gan(folder)
+    generator.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def draw(count: int, random: torch.Generator) -> Tensor:
+        images: Tensor = generator(sample_prior(settings.prior, count, settings.z_dim, random).to(device))
+        return images
+
+    return draw
+
+
 def encoder_settings(variant: str) -> type[Any]:
     """The settings class of a variant of `train_encoder`."""
     return _encoders().settings_class(variant)

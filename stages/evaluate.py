@@ -1,0 +1,250 @@
+"""Stage `evaluate`: how well one trained system reconstructs, edits and samples, by judges it never met, on test faces.
+
+The report is a flat set of headline numbers, then lists of rows, one list a section (see stages/evaluation). Headline
+numbers are those of judge B; judge A, which calibrated the strengths, stands beside it."""
+
+import dataclasses
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stages import compute, images
+from stages.editing.compositing import MODES
+from stages.editing.editor import Editor
+from stages.evaluation import edits, latents, reconstructions, samples, subgroups
+from stages.evaluation.edits import TARGET
+from stages.evaluation.exam import Exam, Row, short
+from stages.files import replacing_folder, write_csv, write_json
+from stages.judges import Judge
+from stages.match import check_images, check_latents
+from stages.params import InputError, run_stage
+from stages.progress import progress
+from stages.tables import latents_meta, read_faces
+
+log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Params:
+    """Evaluate one trained system on the test split."""
+
+    system: str
+    prepared: Path  # folder written by `prepare`
+    model: Path  # model folder in use: encoder and decoder
+    gan: Path  # model folder written by `train_gan`, whose prior is sampled
+    encoders: Path  # folder of all encoders; every one of this system gets a row of the reconstruction table
+    latents: Path  # folder written by `encode`
+    attributes: Path  # table written by `attributes`
+    judges: Path  # folder written by `train_judge`
+    metrics: Path  # out: JSON
+    plots: Path  # out: folder of CSV tables
+    faces: int  # most test faces per attribute and direction
+    reconstructions: int  # most test faces in the reconstruction table
+    samples: int  # most pictures in each set of the sample distances
+    strengths: tuple[float, ...]  # of the curves, in multiples of the strength that flips 80 % on validation
+    mode: str  # the compositing that users get
+    bootstrap: int  # resamples behind each interval
+    batch_size: int
+    seed: int
+    threads: int
+    device: str  # auto | cpu | cuda
+    precision: str  # auto | bf16 | fp32
+
+
+def run(params: Params) -> None:
+    check(params)
+    exam, population, splits = prepare(params)
+    log.info("%s: %d test faces, %d attributes judged", params.system, len(exam.rows), len(exam.judged))
+    cases = [exam.case(name, on, params.faces) for name in exam.judged for on in (True, False)]
+    cases = [case for case in cases if len(case.faces)]
+    tried = [edits.try_case(exam, case, params.strengths) for case in progress(cases, len(cases), "edits")]
+
+    faces = reconstructions.places(exam, params.reconstructions)
+    prior = samples.prior_of(params.system, params.gan, exam.editor.device, params.precision, params.seed)
+    own, table = reconstruction_table(params, exam, faces, splits["train"], prior)
+    assert own.logits is not None
+    edited = [one.outcomes[edits.MAIN].again for one in tried]
+    sets, memorised = samples.sample_rows(
+        exam,
+        population,
+        prior,
+        [found.features for found in edited if found is not None],
+        splits["valid"],
+        splits["train"],
+        count=params.samples,
+    )
+    sections: dict[str, list[Row]] = {
+        "edits": edits.edit_rows(exam, tried),
+        "curves": edits.curve_rows(exam, tried),
+        "matched": edits.matched_rows(exam, tried),
+        "entanglement": edits.entanglement_rows(exam, tried),
+        "flipped": edits.flip_rows(exam, tried, TARGET),
+        "controls": edits.control_rows(exam, tried),
+        "reconstruction": table,
+        "judge_card": reconstructions.card_rows(exam, faces, own.logits),
+        "samples": sets,
+        "memorisation": memorised,
+        "latents": latents.latent_rows(exam),
+        "subgroups": subgroups.subgroup_rows(exam, tried, faces, own.columns["psnr"]),
+        "setting": [setting(params, exam, faces)],
+    }
+    headlines = headline(params, sections)
+    with replacing_folder(params.plots) as folder:
+        for name, rows in plots(sections).items():
+            write_csv(folder / f"{name}.csv", pd.DataFrame(rows))
+    write_json(params.metrics, headlines | sections)
+    log.info(
+        "%s: %s",
+        params.system,
+        ", ".join(f"{name} {value:.4g}" for name, value in headlines.items() if value is not None),
+    )
+
+
+def check(params: Params) -> None:
+    """InputError where the numbers cannot work."""
+    if params.mode not in MODES:
+        raise InputError(f"mode {params.mode!r} is unknown; choose one of {', '.join(MODES)}")
+    if any(strength <= 0 for strength in params.strengths):
+        raise InputError(f"strengths {params.strengths}: each must be above 0; 0 is the photo itself")
+    for name in ("faces", "reconstructions", "samples", "bootstrap", "batch_size"):
+        if getattr(params, name) < 2:
+            raise InputError(f"{name} {getattr(params, name)}: at least 2 are needed")
+
+
+def prepare(params: Params) -> tuple[Exam, latents.Population, dict[str, np.ndarray]]:
+    """Everything that is read: the exam, the training latents, and the rows of the train and valid splits."""
+    device = compute.start(device=params.device, threads=params.threads)
+    faces, pixels = read_faces(params.prepared), images.open_images(params.prepared)
+    if len(faces.rows("test")) < 2:
+        raise InputError(f"{params.prepared} has no test faces; change the split of stage `prepare`")
+    editor = Editor.load(params.model, params.attributes, device, precision=params.precision)
+    check_images(editor.system, params.model, faces.meta, params.prepared)
+    check_latents(latents_meta(params.latents), params.latents, faces.meta, params.prepared)
+    judge, other = (
+        Judge.load(params.judges, which, device, crop=faces.meta.crop, size=faces.meta.size) for which in ("b", "a")
+    )
+    population = latents.population(params.latents, faces, editor, seed=params.seed)
+    exam = Exam.open(
+        editor,
+        judge,
+        other,
+        faces,
+        pixels,
+        shuffled=population.shuffled,
+        mode=params.mode,
+        batch_size=params.batch_size,
+        seed=params.seed,
+        resamples=params.bootstrap,
+    )
+    return exam, population, {split: faces.rows(split) for split in ("train", "valid")}
+
+
+def reconstruction_table(
+    params: Params, exam: Exam, faces: np.ndarray, train: np.ndarray, prior: samples.Pictures | None
+) -> tuple[reconstructions.Measured, list[Row]]:
+    """The rows of figure 9: every encoder of this system, the floors, the paper; and the encoder in use by itself."""
+    device = exam.editor.device
+    own = reconstructions.measure(
+        exam, faces, reconstructions.coder(exam.editor.system, device, params.precision), judge=True
+    )
+    rows = []
+    in_use = params.model.resolve()
+    found = dict(reconstructions.variants(params.encoders, params.system))
+    if in_use not in {path.resolve() for path in found.values()}:
+        found[params.model.name] = params.model
+    for name, path in found.items():
+        mine = path.resolve() == in_use
+        measured = own
+        if not mine:
+            coder = reconstructions.coder(reconstructions.load(path, exam), device, params.precision)
+            measured = reconstructions.measure(exam, faces, coder, judge=False)
+        rows.append(reconstructions.row(exam, faces, measured, name, "encoder", "in use" if mine else ""))
+    rows += reconstructions.floor_rows(exam, faces, train, prior)
+    return own, rows + reconstructions.paper_rows()
+
+
+def setting(params: Params, exam: Exam, faces: np.ndarray) -> Row:
+    """What was judged, with what."""
+    meta = exam.editor.table.meta
+    return {
+        "system": params.system,
+        "encoder": params.model.name,
+        "crop": meta.crop,
+        "size": exam.editor.system.size,
+        "z_dim": meta.z_dim,
+        "mode": params.mode,
+        "calibrated_mode": meta.mode,
+        "split": "test",
+        "split_hash": meta.split_hash,
+        "test_faces": len(exam.rows),
+        "test_people": len(np.unique(exam.people)),
+        "reconstructions": len(faces),
+        "faces_per_case": params.faces,
+        "resamples": params.bootstrap,
+        "level": 0.95,
+        "seed": params.seed,
+        "judge": "b",
+    }
+
+
+def headline(params: Params, sections: Mapping[str, Sequence[Row]]) -> dict[str, float | None]:
+    """The few numbers that `dvc metrics` shows (lists are hidden from it): means over attributes and directions."""
+    target = [row for row in sections["edits"] if row["setting"] == TARGET]
+    main = [row for row in sections["edits"] if row["setting"] == edits.MAIN]
+    in_use = next(row for row in sections["reconstruction"] if row.get("note") == "in use")
+    sets = {row["name"]: row for row in sections["samples"]}
+    numbers = {
+        "success_mean": _mean(target, "success"),
+        "success_worst": min((row["success"]["value"] for row in target), default=None),
+        "success_add": _mean([row for row in target if row["direction"] == "add"], "success"),
+        "success_remove": _mean([row for row in target if row["direction"] == "remove"], "success"),
+        "flips_mean": _mean(target, "flips"),
+        "success_s80": _mean(main, "success"),
+        "flips_s80": _mean(main, "flips"),
+        "preservation_matched": _mean(sections["matched"], "preservation"),
+        "control_random": _mean(sections["controls"], "random"),
+        "psnr": in_use["psnr"]["value"],
+        "ssim_loss": in_use["ssim_loss"]["value"],
+        "l2": in_use["l2"]["value"],
+        "l1": in_use["l1"]["value"],
+        "kid_samples": sets["prior"]["judge_kid"]["value"] if "prior" in sets else None,
+        "kid_reconstructions": sets["reconstructions"]["judge_kid"]["value"],
+        "kid_floor": sets["real photos"]["judge_kid"]["value"],
+        "latents_auroc": _mean(sections["latents"], "auroc"),
+    }
+    return {name: short(value) for name, value in numbers.items()}
+
+
+def _mean(rows: Sequence[Row], name: str) -> float | None:
+    """The mean of one number over rows, where it is defined."""
+    values = [row[name]["value"] for row in rows if name in row and row[name]["value"] is not None]
+    return float(np.mean(values)) if values else None
+
+
+def plots(sections: Mapping[str, Sequence[Row]]) -> dict[str, list[dict[str, Any]]]:
+    """The sections that `dvc plots` draws, as flat tables."""
+    names = ("edits", "curves", "entanglement", "controls", "reconstruction", "samples")
+    return {name: [_flat(row) for row in sections[name]] for name in names if sections[name]}
+
+
+def _flat(row: Row) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, dict):
+            flat |= {
+                name: value["value"],
+                f"{name}_low": value["low"],
+                f"{name}_high": value["high"],
+                f"{name}_n": value["n"],
+            }
+        else:
+            flat[name] = value
+    return flat
+
+
+if __name__ == "__main__":
+    run_stage(Params, run)
