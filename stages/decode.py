@@ -4,6 +4,7 @@ JPEGs take libjpeg-turbo directly (simplejpeg, which releases the GIL), everythi
 same pixels. Turned by EXIF orientation, alpha laid over white, 16 bit brought to 8, the first picture of an MPO. Colour
 profiles are not applied (no training set of faces does)."""
 
+import functools
 import io
 import struct
 
@@ -16,7 +17,7 @@ except ImportError:  # a machine without the wheel decodes the same pixels, more
     simplejpeg = None
 
 MAX_PIXELS = 50_000_000  # 7000 x 7000; more is refused from the header alone
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")  # no EPS: it runs a program
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")  # no EPS: it runs a program
 MAGIC = (b"\xff\xd8", b"\x89PNG", b"GIF8", b"BM", b"RIFF", b"II*\0", b"MM\0*")
 EXIF_ORIENTATION = 0x0112
 
@@ -51,7 +52,9 @@ def decode(data: bytes) -> np.ndarray:
         except ValueError as error:
             if "Premature end" in str(error):
                 raise BadImage("truncated") from None
-            if "extraneous bytes" not in str(error):  # these are common in sound photographs
+            if "Corrupt JPEG data" in str(error) and "extraneous bytes" not in str(
+                error
+            ):  # those are common and harmless
                 raise BadImage("corrupt", str(error)) from None
     return _decode_pillow(data)
 
@@ -93,7 +96,7 @@ def _check_size(width: int, height: int) -> None:
 
 def _decode_pillow(data: bytes) -> np.ndarray:
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+        with Image.open(io.BytesIO(data), formats=_formats()) as picture:
             _check_size(*picture.size)
             if getattr(picture, "is_animated", False) and picture.format != "MPO":
                 raise BadImage("animated", f"{getattr(picture, 'n_frames', 2)} frames")
@@ -107,7 +110,15 @@ def _decode_pillow(data: bytes) -> np.ndarray:
     except Exception as error:  # decoders meet hostile bytes with a dozen types of exception; each is one bad picture
         text = f"{type(error).__name__}: {error}"
         early = any(word in text.lower() for word in ("truncated", "unexpected end", "eof", "not enough"))
+        early |= data.startswith(b"\xff\xd8") and not data.endswith(b"\xff\xd9")
         raise BadImage("truncated" if early else "unreadable", text) from None
+
+
+@functools.cache
+def _formats() -> tuple[str, ...]:
+    """FORMATS that this build of Pillow knows."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 def _rgb(picture: Image.Image) -> np.ndarray:

@@ -235,7 +235,8 @@ class _Faces:
             held = held[held["value"].notna() & (held["value"] != "")]
             spread = held.groupby("value")["split"].nunique()
             if (spread > 1).any():
-                value = spread.index[spread > 1][0]
+                torn = spread.index[spread > 1][0]
+                value = int(torn) if what == "identity" else torn
                 raise InputError(
                     f"{what} {value} is in {spread.max()} splits ({int((spread > 1).sum())} such): what is learned"
                     " would be tested on itself; use split `identity`"

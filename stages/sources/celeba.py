@@ -12,7 +12,7 @@ import numpy as np
 
 from stages.decode import BadImage
 from stages.params import InputError
-from stages.sources.labels import Listing, check_names, table_of
+from stages.sources.labels import Listing, check_names, numbered, table_of
 from stages.sources.tree import Tree, Zip, first, is_image, is_safe, open_tree, text_lines
 from stages.tables import SPLITS
 
@@ -40,16 +40,15 @@ def read(root: Path, *, place: str = "root", source: str = "celeba") -> Listing:
 
     found: dict[str, str] = {}
     repeated = list(images.repeated)
-    for member in images.names:
-        if is_image(member) and found.setdefault(PurePosixPath(member).name, member) != member:
-            repeated.append(member)
+    pictures = [member for member in images.names if is_image(member)]
+    repeated += [member for member in pictures if found.setdefault(PurePosixPath(member).name, member) != member]
     ids = [name for name in values if name in found]
     missing = [name for name in values if name not in found]
     if not found:
         raise InputError(f"{images.path} holds no picture; {HOW}")
     if not ids:
         raise InputError(
-            f"none of the {len(values):,} rows of {labels['list_attr_celeba'][1]} names one of the {len(found):,}"
+            f"none of the {len(values):,} rows of {labels['list_attr_celeba'][0]} names one of the {len(found):,}"
             f" pictures of {images.path} ({first(found)}); the lists and the pictures are of different sets"
         )
     strangers = sorted(set(found) - set(values))
@@ -57,7 +56,7 @@ def read(root: Path, *, place: str = "root", source: str = "celeba") -> Listing:
     rows += [(name, found[name], "no_labels") for name in strangers]
     rows += [(member, member, "duplicate_name") for member in repeated]
     rows += [(member, member, "unsafe_name") for member in images.unsafe]
-    rows = _unique(rows)
+    rows = numbered(rows)
     signs = np.frombuffer(b"".join(values.get(row[0], bytes(len(names))) for row in rows), np.int8)
     signs = signs.reshape(len(rows), len(names))
     table = table_of(
@@ -87,16 +86,6 @@ def read(root: Path, *, place: str = "root", source: str = "celeba") -> Listing:
         table=table,
         notes=notes,
     )
-
-
-def _unique(rows: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
-    """The same rows; an image_id that is taken gets `#2`, `#3`, …"""
-    taken: dict[str, int] = {}
-    out = []
-    for name, member, problem in rows:
-        taken[name] = taken.get(name, 0) + 1
-        out.append((name if taken[name] == 1 else f"{name}#{taken[name]}", member, problem))
-    return out
 
 
 def _images(root: Path) -> tuple[Tree, str]:
@@ -224,7 +213,7 @@ def is_at(root: Path) -> bool:
 def download(root: Path) -> None:
     """Fetch CelebA into `root` with torchvision, whose copy of the file list and checksums is kept up to date."""
     try:
-        from torchvision.datasets import CelebA  # not a dependency
+        from torchvision.datasets import CelebA  # type: ignore[import-not-found, unused-ignore]
     except ImportError:
         raise InputError(
             "download needs torchvision, which is not installed: `pip install torchvision gdown`"

@@ -1,11 +1,252 @@
-"""A folder or zip of pictures of one's own, with a table of labels or one folder per class."""
+"""Pictures of one's own: a folder (nested as it may be) or one zip, with a table of labels or one folder per class.
 
-from pathlib import Path
+`labels.csv` or `labels.parquet` lies at the top. Its first column names the picture (path below the table, file name,
+or name without ending); `identity` and `split` are understood; every other column is an attribute: 1/0, 1/-1 (0 is then
+unknown), true/false or yes/no, empty for unknown; other numbers make a real-valued attribute; columns of words are left
+out. Without a table the folders are the classes, each an attribute, perhaps below folders named train, valid, test."""
 
+import csv
+import io
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stages.decode import BadImage
 from stages.params import InputError
-from stages.sources.labels import Listing
+from stages.sources.labels import Listing, check_names, numbered, table_of
+from stages.sources.tree import Tree, Zip, first, is_image, open_tree, text_lines
+
+TABLES = ("labels.csv", "labels.parquet")
+SPLIT_WORDS = {
+    "train": ("train", "training", "0"),
+    "valid": ("valid", "val", "validation", "dev", "1"),
+    "test": ("test", "testing", "2"),
+}
+SPLIT_OF = {word: split for split, words in SPLIT_WORDS.items() for word in words}
+PRESENT = frozenset({"1", "+1", "1.0", "true", "yes"})
+ABSENT = frozenset({"-1", "-1.0", "false", "no"})
+ZERO = frozenset({"0", "0.0"})
+UNKNOWN = frozenset({"", "nan", "na", "n/a", "none", "null", "?"})
+HOW = "expected pictures with labels.csv or labels.parquet at the top, or one folder of pictures per class"
 
 
 def read(root: Path) -> Listing:
-    """Every picture below `root` with its labels."""
-    raise InputError(f"{root}: kind `folder` is not there yet")
+    """Every picture below `root` (a folder or a zip) with its labels: the table's rows in order, then the rest."""
+    if not root.exists():
+        raise InputError(f"{root} is missing; {HOW}")
+    tree = open_tree(root)
+    pictures = [name for name in tree.names if is_image(name)]
+    if not pictures:
+        raise InputError(f"{root} holds no picture ({len(tree.names):,} other files); {HOW}")
+    tables = sorted((n for n in tree.names if PurePosixPath(n).name in TABLES), key=lambda n: (n.count("/"), n))
+    if tables:
+        ids, members, problems, columns, notes = _from_table(tree, tables[0], pictures)
+    else:
+        ids, members, problems, columns, notes = _from_folders(tree, pictures)
+    rows = list(zip(ids, members, problems, strict=True))
+    rows += [(member, member, "duplicate_name") for member in tree.repeated if is_image(member)]
+    rows += [(member, member, "unsafe_name") for member in tree.unsafe if is_image(member)]
+    rows = numbered(rows)
+    extra = len(rows) - len(ids)
+    splits = columns.pop("split", None)
+    identities = columns.pop("identity", None)
+    values = {name: np.pad(column, (0, extra)) for name, column in columns.items()}
+    table = table_of(
+        [row[0] for row in rows],
+        [row[1] for row in rows],
+        splits=None if splits is None else [*splits, *[""] * extra],
+        identities=None if identities is None else [*identities, *[None] * extra],
+        problems=[row[2] for row in rows],
+        values=values,
+    )
+    return Listing(
+        source="folder",
+        images="zip" if isinstance(tree, Zip) else "folder",
+        place="root",
+        container=".",
+        attributes=tuple(name for name, column in values.items() if column.dtype == np.int8),
+        real=tuple(name for name, column in values.items() if column.dtype == np.float32),
+        table=table,
+        notes=notes
+        | {"other_files": len(tree.names) - len(pictures) - len(tables[:1]), "unsafe_names": len(tree.unsafe)},
+    )
+
+
+Rows = tuple[list[str], list[str], list[str], dict[str, Any], dict[str, Any]]
+
+
+def _from_table(tree: Tree, name: str, pictures: Sequence[str]) -> Rows:
+    where = tree.path / name
+    try:
+        data = tree.read(name)
+    except BadImage as error:
+        raise InputError(f"{where} cannot be read: {error}") from None
+    header, cells = _parquet(where, data) if name.endswith(".parquet") else _csv(where, data)
+    if len(header) < 2:
+        raise InputError(f"{where} has the columns {header}; expected the picture's name, then at least one attribute")
+    header = [re.sub(r"\s+", "_", column.strip()) for column in header]
+    header[1:] = [column.lower() if column.lower() in ("identity", "split") else column for column in header[1:]]
+    check_names([column for column in header[1:] if column not in ("identity", "split")], where)
+
+    by_name = _names(pictures, PurePosixPath(name).parent)
+    rows: dict[str, int] = {}  # picture -> line of the table
+    missing = []
+    for line, cell in enumerate(cells[0]):
+        wanted = PurePosixPath(cell.strip().replace("\\", "/")).as_posix()
+        if not cell.strip():
+            raise InputError(f"{where}, row {line + 1} names no picture in its first column ({header[0]})")
+        if wanted not in by_name:
+            missing.append(cell)
+            continue
+        picture = by_name[wanted]
+        if picture is None:
+            raise InputError(f"{where}, row {line + 1} names {cell!r}, of which there are several; give its path")
+        if picture in rows:
+            raise InputError(f"{where}, row {line + 1} names {picture!r} a second time; every picture has one row")
+        rows[picture] = line
+    if not rows:
+        raise InputError(
+            f"none of the {len(cells[0]):,} rows of {where} names one of the {len(pictures):,} pictures: the column"
+            f" {header[0]!r} has {first(missing)}; the pictures are {first(pictures)}"
+        )
+    strangers = [picture for picture in pictures if picture not in rows]
+    members = [*rows, *strangers]
+    taken = np.fromiter(rows.values(), np.int64, len(rows))
+    columns: dict[str, Any] = {}
+    left_out = []
+    for column, texts in zip(header[1:], cells[1:], strict=True):
+        chosen = [texts[line] for line in taken]
+        if column == "split":
+            columns[column] = [_split(where, text) for text in chosen] + [""] * len(strangers)
+        elif column == "identity":
+            columns[column] = [*_identity(chosen), *[None] * len(strangers)]
+        else:
+            values = _values(where, column, texts)
+            if values is None:
+                left_out.append(column)
+            else:
+                columns[column] = np.pad(values[taken], (0, len(strangers)))
+    notes = {
+        "label_rows": len(cells[0]),
+        "label_rows_without_picture": len(missing),
+        "pictures_without_labels": len(strangers),
+        "columns_of_words_left_out": left_out,
+    }
+    return members, members, [""] * len(rows) + ["no_labels"] * len(strangers), columns, notes
+
+
+def _names(pictures: Sequence[str], beside: PurePosixPath) -> dict[str, str | None]:
+    """What a table may call a picture -> the picture; None where several would answer. Full paths go first."""
+    out: dict[str, str | None] = {}
+    short: dict[str, str | None] = {}
+    for picture in pictures:
+        path = PurePosixPath(picture)
+        out[picture] = picture
+        if path.is_relative_to(beside):
+            out[path.relative_to(beside).as_posix()] = picture
+        for name in {path.name, path.stem, path.with_suffix("").as_posix()}:
+            short[name] = picture if short.get(name, picture) == picture else None
+    return short | out
+
+
+def _csv(where: Path, data: bytes) -> tuple[list[str], list[list[str]]]:
+    lines = text_lines(where, data)
+    delimiter = max(",;\t", key=lines[0].count)
+    header, *rows = csv.reader(lines, delimiter=delimiter)
+    for number, row in enumerate(rows, 2):
+        if len(row) != len(header):
+            raise InputError(f"{where}, line {number} has {len(row)} cells; expected {len(header)} as in the header")
+    return header, [[row[column] for row in rows] for column in range(len(header))]
+
+
+def _parquet(where: Path, data: bytes) -> tuple[list[str], list[list[str]]]:
+    try:
+        table = pq.read_table(io.BytesIO(data))
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{where} is no Parquet file ({error}); write it anew") from None
+    names = [name for name in table.column_names if not name.startswith("__")]  # pandas stores its index so
+    cells = [["" if value is None else str(value) for value in table[name].to_pylist()] for name in names]
+    return names, cells
+
+
+def _split(where: Path, text: str) -> str:
+    word = text.strip().lower()
+    if word in UNKNOWN:
+        return ""
+    if word not in SPLIT_OF:
+        raise InputError(f"{where} has the split {text!r}; expected train, valid or test")
+    return SPLIT_OF[word]
+
+
+def _identity(texts: Sequence[str]) -> list[int | None]:
+    """Whole numbers as they are; other names are numbered in sorted order."""
+    known = sorted({text.strip() for text in texts if text.strip().lower() not in UNKNOWN})
+    if all(re.fullmatch(r"\d{1,9}(\.0)?", name) for name in known):
+        codes = {name: int(float(name)) for name in known}
+    else:
+        codes = {name: code for code, name in enumerate(known)}
+    return [codes.get(text.strip()) for text in texts]
+
+
+def _values(where: Path, column: str, texts: Sequence[str]) -> np.ndarray | None:
+    """int8 signs (0 unknown), float32 numbers (NaN unknown), or None for a column of words."""
+    codes, words = pd.factorize(np.array([text.strip().lower() for text in texts], object))
+    known = [word for word in words if word not in UNKNOWN]
+    if all(word in PRESENT or word in ABSENT or word in ZERO for word in known):
+        zero = 0 if any(word in ABSENT and word[0] == "-" for word in known) else -1
+        sign = {word: 1 if word in PRESENT else -1 if word in ABSENT else zero for word in known}
+        return np.array([sign.get(word, 0) for word in words], np.int8)[codes]
+    numbers = {word: _number(word) for word in known}
+    if all(number is None for number in numbers.values()):
+        return None
+    odd = [word for word, number in numbers.items() if number is None or not math.isfinite(number)]
+    if odd:
+        row = list(np.asarray(codes)).index(list(words).index(odd[0])) + 1
+        raise InputError(
+            f"{where}, row {row} has {odd[0]!r} in the column {column}; expected 1/0, 1/-1, true/false, a number or"
+            " nothing"
+        )
+    return np.array([numbers.get(word, math.nan) for word in words], np.float32)[codes]
+
+
+def _number(word: str) -> float | None:
+    try:
+        return float(word)
+    except ValueError:
+        return None
+
+
+def _from_folders(tree: Tree, pictures: Sequence[str]) -> Rows:
+    paths = [PurePosixPath(picture).parts for picture in pictures]
+    while len({parts[0] for parts in paths}) == 1 and all(len(parts) > 2 for parts in paths):
+        paths = [parts[1:] for parts in paths]  # one folder around everything
+    splits: list[str] | None = None
+    if all(len(parts) > 1 and parts[0].lower() in SPLIT_OF and not parts[0].isdigit() for parts in paths):
+        splits = [SPLIT_OF[parts[0].lower()] for parts in paths]
+        paths = [parts[1:] for parts in paths]
+    classes = [parts[0] if len(parts) > 1 else "" for parts in paths]
+    known = sorted(set(classes) - {""})
+    if not known:
+        raise InputError(f"{tree.path} has pictures and no labels; {HOW}")
+    names = [re.sub(r"\W+", "_", name) for name in known]
+    check_names(names, f"the folders of {tree.path}")
+    columns: dict[str, Any] = {"split": splits} if splits else {}
+    held = np.array(classes, object)
+    for folder, name in zip(known, names, strict=True):
+        columns[name] = np.where(held == "", 0, np.where(held == folder, 1, -1)).astype(np.int8)
+    members = list(pictures)
+    problems = ["" if name else "no_labels" for name in classes]
+    return (
+        members,
+        members,
+        problems,
+        columns,
+        {"classes": known, "pictures_without_labels": problems.count("no_labels")},
+    )

@@ -101,11 +101,24 @@ def read_labels(raw: Path) -> Listing:
     )
 
 
+def numbered(rows: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    """The same rows (image_id, member, problem); an image_id that is taken gets `#2`, `#3`, …"""
+    taken: dict[str, int] = {}
+    out = []
+    for name, member, problem in rows:
+        taken[name] = taken.get(name, 0) + 1
+        out.append((name if taken[name] == 1 else f"{name}#{taken[name]}", member, problem))
+    return out
+
+
 def check_names(names: list[str], where: object) -> None:
-    """InputError where attribute names repeat, are empty or shadow a column of faces.parquet."""
+    """InputError where attribute names repeat, shadow a column of faces.parquet or could not stand in an edit spec."""
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise InputError(f"{where} names the attribute {repeated[0]!r} twice; give every column its own name")
     taken = sorted(set(names) & RESERVED)
-    if taken or "" in names:
-        raise InputError(f"{where} has an attribute named {(taken or [''])[0]!r}, which is reserved; rename the column")
+    if taken:
+        raise InputError(f"{where} has an attribute named {taken[0]!r}, which is reserved; rename the column")
+    odd = [name for name in names if not name or any(sign in name for sign in ",=")]
+    if odd:
+        raise InputError(f"{where} has an attribute named {odd[0]!r}; expected a name without commas and equal signs")

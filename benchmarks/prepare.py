@@ -1,0 +1,125 @@
+"""How fast `prepare` is, as ratios in one run: against the plain loader of a peer, and against bare JPEG decoding.
+
+    python -m benchmarks.prepare [--images 6000] [--workers 2] [--rounds 3]
+
+Goals: 3.5 times ImageFolder + DataLoader(2), 75 % of the pure decode rate on as many threads. The pictures are drawn
+faces at 178x218, shifted into as many different JPEGs as are asked for and read from a folder."""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import simplejpeg
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset
+
+from stages import drawn, prepare, source
+
+DRAWN = 64  # different faces; the rest are these, shifted
+
+
+class ImageFolder(Dataset):
+    """What a peer does: Pillow opens, crops and resizes one picture at a time, then it becomes a float tensor."""
+
+    def __init__(self, folder: Path):
+        self.paths = sorted(folder.iterdir())
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        with Image.open(self.paths[index]) as picture:
+            face = picture.convert("RGB").crop((35, 55, 143, 163)).resize((64, 64), Image.Resampling.BILINEAR)
+        tensor = torch.from_numpy(np.array(face)).permute(2, 0, 1).contiguous()
+        return tensor.float().div(255).sub(0.5).div(0.5)
+
+
+def make(folder: Path, images: int) -> None:
+    """CelebA's layout as a folder of JPEGs."""
+    faces = [drawn.draw(drawn.sample(0, index)) for index in range(min(DRAWN, images))]
+    pictures = folder / "img_align_celeba"
+    pictures.mkdir(parents=True)
+    names = [f"{index + 1:06d}.jpg" for index in range(images)]
+    for index, name in enumerate(names):
+        face = np.roll(faces[index % len(faces)], (index // len(faces), index // len(faces) % 7), (0, 1))
+        data = simplejpeg.encode_jpeg(np.ascontiguousarray(face), quality=92, colorsubsampling="420")
+        (pictures / name).write_bytes(data)
+    signs = [f"{name} {1 if index % 2 else -1}" for index, name in enumerate(names)]
+    (folder / "list_attr_celeba.txt").write_text("\n".join([str(images), "Smiling", *signs]) + "\n")
+
+
+def plain_loader(folder: Path) -> Callable[[], None]:
+    """One warm epoch of ImageFolder through a DataLoader with two processes."""
+    loader = DataLoader(ImageFolder(folder / "img_align_celeba"), 128, num_workers=2, persistent_workers=True)
+    for _ in loader:
+        pass
+
+    def epoch() -> None:
+        for _ in loader:
+            pass
+
+    return epoch
+
+
+def pure_decode(folder: Path, workers: int) -> Callable[[], None]:
+    """Nothing but reading and decoding every file."""
+    paths = sorted((folder / "img_align_celeba").iterdir())
+
+    def decode(part: list[Path]) -> None:
+        for path in part:
+            simplejpeg.decode_jpeg(path.read_bytes())
+
+    def everything() -> None:
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(decode, [paths[begin : begin + 64] for begin in range(0, len(paths), 64)]))
+
+    return everything
+
+
+def stage(folder: Path, workers: int) -> Callable[[], None]:
+    """The whole stage: labels, reading, decoding, cropping, resizing, duplicates, writing, the card."""
+    raw = folder.parent / "raw"
+    source.run(source.Params(kind="celeba", root=folder, raw=raw, count=0, seed=0, workers=workers, download=False))
+    params = prepare.Params(
+        raw=raw, root=folder, prepared=folder.parent / "prepared", card=folder.parent / "card.json", crop="dcgan108",
+        size=64, split="random", ratios=(0.8, 0.1, 0.1), seed=0, workers=workers, attributes=("all",),
+    )  # fmt: skip
+    return lambda: prepare.run(params)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=6000)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "celeba"
+        make(folder, args.images)
+        ways = {
+            "ImageFolder + DataLoader(2)": plain_loader(folder),
+            f"pure decode, {args.workers} threads": pure_decode(folder, args.workers),
+            f"prepare, {args.workers} threads": stage(folder, args.workers),
+        }
+        rates: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(args.rounds):
+            for name, way in ways.items():
+                begin = time.perf_counter()
+                way()
+                rates[name].append(args.images / (time.perf_counter() - begin))
+    plain, decode, ours = rates.values()
+    for name, values in rates.items():
+        print(f"{name:30} {statistics.median(values):8,.0f} images/s")
+    print(f"prepare / plain loader   {statistics.median(o / p for o, p in zip(ours, plain)):.2f}   goal 3.5")
+    print(f"prepare / pure decode    {statistics.median(o / d for o, d in zip(ours, decode)):.2f}   goal 0.75")
+
+
+if __name__ == "__main__":
+    main()
