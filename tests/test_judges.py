@@ -1,0 +1,222 @@
+"""Two judges that never share a person, their files, their card, their answers."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from stages import images, judges, train_judge
+from stages.judges import Judge
+from stages.metrics.classification import balanced_accuracy
+from stages.params import InputError
+from stages.tables import Faces, FacesMeta, read_faces
+from tests import tiny
+
+
+def params(folder: Path, **changes: object) -> train_judge.Params:
+    values: dict[str, object] = {
+        "prepared": folder / "prepared", "judges": folder / "judges", "card": folder / "judges.json",
+        "history": folder / "judges.csv", "resume": folder / "resume", "log_every": 5, "steps": 25, "batch_size": 8,
+        "width_a": 4, "width_b": 4, "learning_rate": 0.01, "weight_decay": 0.01, "dropout": 0.1,
+        "label_smoothing": 0.02, "min_balanced_accuracy": 0.8, "min_auroc": 0.9, "seed": 1, "threads": 1,
+        "device": "cpu", "precision": "fp32",
+    }  # fmt: skip
+    return train_judge.Params(**(values | changes))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("judges")
+    tiny.prepared(folder / "prepared", count=160, size=16)
+    train_judge.run(params(folder))
+    return folder
+
+
+def faces_of(identities: list[int | None], splits: list[str]) -> Faces:
+    count = len(identities)
+    table = pd.DataFrame({"row": np.arange(count), "split": splits, "identity": identities, "Smiling": 1})
+    meta = FacesMeta(source="t", crop="face120", size=8, channels=3, attributes=("Smiling",), split_hash="h")
+    return Faces(table, meta)
+
+
+def test_no_person_teaches_both_judges():
+    identities: list[int | None] = [n // 3 for n in range(60)]
+    a, b = train_judge.halves(faces_of(identities, ["train"] * 60), seed=1)
+    people = np.array(identities)
+    assert not set(people[a]) & set(people[b])
+    assert sorted([*a, *b]) == list(range(60))
+    assert abs(len(a) - len(b)) <= 3
+
+
+def test_judges_learn_from_training_images_only_and_strangers_stand_for_themselves():
+    splits = ["train", "valid", "test", "train"] * 10
+    a, b = train_judge.halves(faces_of([None] * 40, splits), seed=1)
+    assert sorted([*a, *b]) == [n for n in range(40) if splits[n] == "train"]
+    assert len(a) == len(b) == 10
+
+
+def test_both_judges_see_what_is_plain_to_see(trained: Path):
+    faces, pixels = read_faces(trained / "prepared"), images.open_images(trained / "prepared")
+    rows = faces.rows("test")
+    for which in train_judge.WHICH:
+        judge = Judge.load(trained / "judges", which, "cpu")
+        answers = judge.predict(images.gather(pixels, rows)).numpy()
+        for k in range(2):
+            assert balanced_accuracy(answers[:, k], faces.labels()[rows][:, k]).value > 0.9
+
+
+def test_a_second_run_writes_the_same_bytes(trained: Path, tmp_path: Path):
+    again = dataclasses.replace(
+        params(trained), judges=tmp_path / "judges", card=tmp_path / "card.json", history=tmp_path / "h.csv"
+    )
+    train_judge.run(again)
+    for first, second in (
+        *(
+            (trained / "judges" / name, again.judges / name)
+            for name in ("a.safetensors", "b.safetensors", "judges.json")
+        ),
+        (trained / "judges.json", again.card),
+        (trained / "judges.csv", again.history),
+    ):
+        assert first.read_bytes() == second.read_bytes(), first.name
+
+
+def test_the_judges_are_of_different_architectures(trained: Path):
+    a, b = (Judge.load(trained / "judges", which, "cpu").network for which in train_judge.WHICH)
+    assert type(a) is not type(b)
+
+
+def test_card_names_every_attribute_with_intervals_and_a_verdict(trained: Path):
+    card = json.loads((trained / "judges.json").read_text())
+    assert set(card["attributes"]) == set(tiny.ATTRIBUTES)
+    entry = card["attributes"]["Bright"]
+    assert entry["judged"]
+    assert entry["reason"] == ""
+    for which in train_judge.WHICH:
+        for name in ("auroc", "balanced_accuracy", "calibration_error"):
+            assert entry[which][name]["low"] <= entry[which][name]["value"] <= entry[which][name]["high"]
+    assert entry["agreement"]["n"] == 40
+
+
+def test_history_holds_both_losses_below_that_of_a_coin(trained: Path):
+    history = pd.read_csv(trained / "judges.csv")
+    assert list(history.columns) == ["step", "images_seen", "loss_a", "loss_b"]
+    assert history["loss_a"].iloc[-1] < np.log(2)
+    assert history["loss_b"].iloc[-1] < np.log(2)
+
+
+def test_another_crop_or_size_is_refused_by_name(trained: Path):
+    with pytest.raises(InputError, match="trained with crop face120, not dcgan108"):
+        Judge.load(trained / "judges", "a", "cpu", crop="dcgan108")
+    with pytest.raises(InputError, match="trained with size 16, not 64"):
+        Judge.load(trained / "judges", "a", "cpu", size=64)
+    judge = Judge.load(trained / "judges", "a", "cpu", crop="face120", size=16)
+    with pytest.raises(InputError, match=r"\(N, 3, 16, 16\), not \(2, 3, 32, 32\)"):
+        judge.logits(torch.zeros(2, 3, 32, 32))
+
+
+def test_a_damaged_folder_is_refused_with_advice(trained: Path, tmp_path: Path):
+    with pytest.raises(InputError, match="train_judge"):
+        Judge.load(tmp_path, "a", "cpu")
+    (tmp_path / "judges.json").write_bytes((trained / "judges" / "judges.json").read_bytes())
+    (tmp_path / "a.safetensors").write_bytes(b"torn")
+    with pytest.raises(InputError, match="dvc repro -f train_judge"):
+        Judge.load(tmp_path, "a", "cpu")
+
+
+def test_answers_do_not_depend_on_the_batch_they_come_in(trained: Path):
+    judge = Judge.load(trained / "judges", "b", "cpu")
+    x = torch.rand(7, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    torch.testing.assert_close(judge.logits(x, batch_size=3), judge.logits(x, batch_size=7))
+    assert judge.features(x).shape == (7, judges.FEATURES)
+    assert judge.predict(x).dtype == torch.bool
+
+
+def test_nothing_can_be_trained_through_a_judge(trained: Path):
+    x = torch.zeros(1, 3, 16, 16, requires_grad=True)
+    assert not Judge.load(trained / "judges", "a", "cpu").logits(x).requires_grad
+
+
+@pytest.mark.parametrize("which", train_judge.WHICH)
+@pytest.mark.parametrize("size", [28, 32, 64, 128])
+def test_networks_take_every_size_and_channel_count(which: judges.Which, size: int):
+    network = judges.build(which, size=size, channels=1, width=2, attributes=3, dropout=0.0)
+    assert network(torch.zeros(2, 1, size, size)).shape == (2, 3)
+
+
+def test_unknown_labels_teach_nothing():
+    folder_faces = faces_of([0] * 4, ["train"] * 4)
+    folder_faces.table["Smiling"] = 0
+    weights = train_judge.state_weights(folder_faces.labels())
+    assert torch.isfinite(weights).all()
+
+
+def test_a_rare_state_weighs_more_but_within_its_cap():
+    labels = np.array([[1, 1]] + [[-1, -1]] * 3 + [[-1, -1]] * 96)
+    labels[1:50, 1] = 1
+    weights = train_judge.state_weights(labels)
+    torch.testing.assert_close(weights[:, 0], torch.tensor([0.5 / 0.99, 10.0]))
+    torch.testing.assert_close(weights[:, 1], torch.tensor([1.0, 1.0]))
+
+
+def test_schedule_warms_up_peaks_and_ends_at_zero():
+    rates = [train_judge.schedule(step, 100) for step in range(1, 101)]
+    assert rates[0] == pytest.approx(0.2)
+    assert max(rates) == rates[4] == 1
+    assert rates[-1] == pytest.approx(0)
+
+
+def test_augmentation_keeps_range_and_shape_and_depends_on_its_generator_alone():
+    x = torch.rand(6, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    one, two, other = (train_judge.augment(x.clone(), torch.Generator().manual_seed(s)) for s in (5, 5, 6))
+    assert torch.equal(one, two)
+    assert not torch.equal(one, other)
+    assert one.shape == x.shape
+    assert one.abs().max() <= 1
+
+
+def test_platt_recovers_temperature_and_bias_whatever_the_prevalence():
+    rng = np.random.default_rng(0)
+    labels = np.where(rng.random(40_000) < 0.1, 1, -1)
+    scores = rng.normal(size=40_000) + labels  # balanced log odds: 2 score
+    temperature, bias = train_judge.platt(3 * scores + 6, labels)
+    assert temperature == pytest.approx(1.5, rel=0.05)
+    assert bias == pytest.approx(-4, abs=0.2)
+
+
+def test_an_attribute_with_one_state_only_keeps_neutral_calibration():
+    calibration = train_judge.calibrate(np.zeros((5, 1)), np.ones((5, 1)), width=4)
+    assert (calibration.temperatures, calibration.biases, calibration.thresholds) == ((1.0,), (0.0,), (0.5,))
+
+
+def test_threshold_stays_near_a_half_unless_validation_says_otherwise():
+    rng = np.random.default_rng(0)
+    labels = np.repeat([1, -1], 500)
+    p = 1 / (1 + np.exp(-(rng.normal(size=1000) + 1.5 * labels)))
+    assert abs(train_judge.threshold(p, labels) - 0.5) < 0.08
+    shifted = np.where(labels > 0, 0.66, 0.61)
+    assert 0.61 < train_judge.threshold(shifted, labels) <= 0.66
+
+
+def test_an_attribute_neither_judge_can_see_is_marked_with_the_reason(tmp_path: Path):
+    tiny.prepared(tmp_path / "prepared", count=160, size=16)
+    faces = read_faces(tmp_path / "prepared")
+    settings = params(tmp_path)
+    truth = np.stack([np.repeat([1, -1], 50), np.repeat([1, -1], 50), np.array([1] * 3 + [-1] * 97)], 1)
+    noise = np.random.default_rng(0).normal(size=100)
+    scores = np.stack([truth[:, 0] * 5.0, noise, truth[:, 2] * 5.0], 1)
+    calibration = train_judge.calibrate(scores, truth, width=4)
+    reasons = train_judge.not_judged(
+        settings,
+        (*faces.meta.attributes, "Rare"),
+        {"a": scores, "b": scores},
+        {"a": calibration, "b": calibration},
+        truth,
+    )
+    assert reasons[0] == ""
+    assert reasons[1].startswith("judge a: balanced accuracy 0.")
+    assert reasons[2] == "only 3 validation faces of the rarer state, 10 needed"
