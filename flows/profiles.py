@@ -114,10 +114,9 @@ def _lay(overlay: Any, base: CommentedMap, *, where: str, above: str = "") -> No
 
 
 def _like_its_siblings(value: Any, siblings: Mapping[str, Any]) -> bool:
-    """One more entry of a table: every entry a mapping with the same keys."""
-    return isinstance(value, Mapping) and all(
-        isinstance(other, Mapping) and set(other) == set(value) for other in siblings.values()
-    )
+    """One more entry of a table: all entries are mappings, and one of them has just these keys."""
+    tables = all(isinstance(other, Mapping) for other in siblings.values())
+    return isinstance(value, Mapping) and tables and any(set(other) == set(value) for other in siblings.values())
 
 
 def _same_kind(value: Any, old: Any) -> bool:

@@ -28,7 +28,7 @@ class Child:
 
     def __init__(self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str], grace: float):
         self._process = subprocess.Popen(
-            [sys.executable, __file__, str(grace), *command],
+            [sys.executable, "-I", "-S", __file__, str(grace), *command],
             cwd=cwd,
             env=dict(env),
             stdin=subprocess.PIPE,
@@ -121,13 +121,19 @@ def supervise(command: Sequence[str], grace: float) -> int:
 
 
 def _end(child: subprocess.Popen[bytes], grace: float) -> None:
-    """Wait until nothing of the command is left; after `grace` seconds kill what is."""
+    """Wait until nothing of the command is left; after `grace` seconds kill what is.
+
+    Processes outside the command's group get their SIGTERM when their parent is gone: until then it looks after them."""
     deadline = time.monotonic() + grace
+    told = set()
     while left := _alive(child):
-        if time.monotonic() > deadline:
-            for pid in left:
-                with contextlib.suppress(ProcessLookupError):
+        for pid, parent in left.items():
+            with contextlib.suppress(ProcessLookupError):
+                if time.monotonic() > deadline:
                     os.kill(pid, signal.SIGKILL)
+                elif parent == os.getpid() and pid not in told and os.getpgid(pid) != child.pid:
+                    told.add(pid)
+                    os.kill(pid, signal.SIGTERM)
         time.sleep(0.05)
 
 
@@ -143,15 +149,15 @@ def _reap(child: subprocess.Popen[bytes]) -> int | None:
     return child.returncode
 
 
-def _alive(child: subprocess.Popen[bytes]) -> list[int]:
-    """What `os.kill` takes to reach all that `child` started and that still runs."""
+def _alive(child: subprocess.Popen[bytes]) -> dict[int, int]:
+    """All that `child` started and that still runs, as what `os.kill` takes, with the parent of each."""
     _reap(child)
     if not Path("/proc/self/stat").exists():  # no Linux: the group is all that can be known
         try:
             os.killpg(child.pid, 0)
         except OSError:
-            return []
-        return [-child.pid]
+            return {}
+        return {-child.pid: child.pid}
     parents: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -162,7 +168,7 @@ def _alive(child: subprocess.Popen[bytes]) -> list[int]:
     found = {os.getpid()}
     while more := {pid for pid, parent in parents.items() if parent in found} - found:
         found |= more
-    return sorted(found - {os.getpid()})
+    return {pid: parents[pid] for pid in found - {os.getpid()}}
 
 
 def _adopt_orphans() -> None:
