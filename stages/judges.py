@@ -122,6 +122,11 @@ class Calibration:
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        lists = {name: tuple(value[name]) for name in ("temperatures", "biases", "thresholds")}
+        return cls(width=value["width"], **lists)
+
 
 class Judge:
     """A trained judge. Images (N, C, S, S) in [-1, 1] of the crop it was trained on go in."""
@@ -164,12 +169,7 @@ class Judge:
         path = need(folder / CARD, "train_judge")
         try:
             card = json.loads(path.read_text(encoding="utf-8"))
-            calibration = Calibration(
-                **{
-                    name: tuple(value) if isinstance(value, list) else value
-                    for name, value in card["calibration"][which].items()
-                }
-            )
+            calibration = Calibration.from_json(card["calibration"][which])
             attributes = tuple(card["attributes"])
             for name, expected, found in (("crop", crop, card["crop"]), ("size", size, card["size"])):
                 if expected is not None and expected != found:
