@@ -1,0 +1,113 @@
+"""Which way to train the DCGAN generator is best for the same computation: oracle KID of its samples.
+
+    python benchmarks/gan_losses.py [--images 60000] [--seeds 1] [--only warm_r1 r1]
+
+Needs data/prepared and data/judges (`dvc repro train_judge`). Each way gets the same number of multiply-adds (that of
+`--images` images of a plain adversarial step), its own steps following from its cost. KID is on judge B's features of
+the test split; no judge is part of any training. The row `real` is one half of the test images against the other."""
+
+import argparse
+import dataclasses
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+import yaml
+
+from stages import compute, images, systems
+from stages.judges import Judge
+from stages.metrics.kid import kid, kid_floor
+from stages.systems import dcgan
+from stages.tables import read_faces
+from stages.train_gan import data_of
+from stages.training import Batch
+
+PLAIN_COST = 11.0  # passes through a network per image: G 3, D 3 + 3 + 2 (gradients count as passes)
+WARMUP_COST = 6.0  # encoder 3, decoder 3
+WAYS: dict[str, dict[str, Any]] = {
+    "batch_norm": {"warmup": 0, "norm": "batch", "r1_gamma": 0.0},
+    "r1": {"warmup": 0, "norm": "none", "r1_gamma": 1.0},
+    "hinge_spectral": {"warmup": 0, "norm": "spectral", "loss": "hinge", "r1_gamma": 0.0},
+    "r1_augment": {"warmup": 0, "norm": "none", "r1_gamma": 1.0, "augment": True},
+    "warm_r1": {"norm": "none", "r1_gamma": 1.0},
+    "warm_r1_augment": {"norm": "none", "r1_gamma": 1.0, "augment": True},
+    "warm_hinge_spectral": {"norm": "spectral", "loss": "hinge", "r1_gamma": 0.0},
+    "warm_only": {"norm": "none", "r1_gamma": 0.0, "learning_rate_g": 0.0},
+}
+
+
+def plan(way: dict[str, Any], base: dict[str, Any], budget: int) -> dcgan.GanSettings:
+    """The settings of one way with as many steps as the budget (plain adversarial images) pays for; a warm-up takes
+    the share of the computation that it has in the base."""
+    chosen = base | way
+    per_step = chosen["batch_size"] * PLAIN_COST
+    total = budget * PLAIN_COST
+    if chosen["warmup"]:
+        adversarial = base["steps"] - base["warmup"]
+        share = base["warmup"] * WARMUP_COST / (base["warmup"] * WARMUP_COST + adversarial * PLAIN_COST)
+        if chosen["learning_rate_g"] == 0:
+            share = 1.0
+        chosen["warmup"] = round(share * total / (chosen["batch_size"] * WARMUP_COST))
+    else:
+        share = 0.0
+    chosen["steps"] = chosen["warmup"] + round((1 - share) * total / per_step)
+    return dcgan.GanSettings(**chosen)
+
+
+def train(settings: dcgan.GanSettings, data: systems.Data, pixels: Any, rows: Any, seed: int) -> dcgan.GanTrainer:
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    trainer = dcgan.gan_trainer(settings, data, seed=seed, device=device, precision="auto")
+    labels = torch.zeros(settings.batch_size, len(data.attributes), device=device)
+    batches = images.batch_rows(rows, batch_size=settings.batch_size, seed=seed)
+    for step, chosen in zip(range(1, settings.steps + 1), batches, strict=False):
+        x = images.gather(pixels, chosen, images.flips(len(chosen), seed, step))
+        trainer.step(step, Batch(x.to(device, memory_format=torch.channels_last), labels))
+    return trainer
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=60_000)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--samples", type=int, default=1_000)
+    parser.add_argument("--data", type=Path, default=Path("data"))
+    parser.add_argument("--grids", type=Path, help="folder for a PNG of 64 samples of each way")
+    parser.add_argument("--only", nargs="+", choices=list(WAYS), default=list(WAYS))
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING)
+    device = compute.start(device="auto", threads=options.threads)
+    base = dict(yaml.safe_load(Path("params.yaml").read_text())["train_gan"]["dcgan"])
+    base.pop("log_every")
+    faces, pixels = read_faces(options.data / "prepared"), images.open_images(options.data / "prepared")
+    judge = Judge.load(options.data / "judges", "b", device)
+    real = judge.features(images.gather(pixels, faces.rows("test"))).cpu().numpy()
+    rows = [{"way": "real", **dataclasses.asdict(kid_floor(real, seed=1))}]
+    for name in options.only:
+        for seed in range(1, options.seeds + 1):
+            settings = plan(WAYS[name], base, options.images)
+            start = time.perf_counter()
+            trainer = train(settings, data_of(faces, pixels.shape[-1]), pixels, faces.rows("train"), seed)
+            seconds = time.perf_counter() - start
+            for kind, network in (("raw", trainer.generator), ("ema", trainer.ema.network)):
+                z = dcgan.sample_prior(settings.prior, options.samples, settings.z_dim, compute.generator(seed, 9))
+                with torch.no_grad():
+                    made = torch.cat([network.eval()(part.to(device)) for part in z.split(100)])
+                score = kid(real, judge.features(made).cpu().numpy(), seed=1)
+                rows.append(
+                    {"way": name, "weights": kind, "seed": seed, "steps": settings.steps, "warmup": settings.warmup,
+                     "seconds": round(seconds), **dataclasses.asdict(score)}
+                )  # fmt: skip
+                if options.grids:
+                    images.write_grid(
+                        options.grids / f"{name}-{kind}-{seed}.png", images.to_pixels(made[:64]), columns=8
+                    )
+            print(pd.DataFrame(rows).tail(2).to_string(index=False, header=False), flush=True)
+    print(pd.DataFrame(rows).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()
