@@ -2,8 +2,8 @@
 
     python -m benchmarks.memory [--sizes 5000 50000]
 
-Goal: flat. The pictures are a few hundred shifted shapes as small JPEGs at half CelebA's size, so that the run is short;
-each row is its own file with its own bytes and pixels."""
+Goal: flat. The pictures are a few hundred shifted shapes as small JPEGs at half CelebA's size, so that the run is
+short; each row is its own file with its own bytes and pixels."""
 
 import argparse
 import subprocess

@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 SPLIT_BY = ("official", "identity", "random")
 BATCH = 64  # pictures resized together
 LARGE = 1_000_000  # pixels; a cut part above this is resized at once instead of waiting for its batch
+BLOCK = 8192  # rows of labels turned into floats at a time
 PAIRS = 20  # attribute pairs in the data card
 
 
@@ -86,13 +87,14 @@ def run(params: Params) -> None:
         )
         table = faces.table(meta, names, real)
         write_table(prepared / "faces.parquet", table)
-    card = data_card(table.to_pandas(), meta)
+    del faces, listing, tree  # what follows needs the table alone
+    card = data_card(table.to_pandas(self_destruct=True, split_blocks=True), meta)
     write_json(params.card, card)
     counts = card["files"]
     log.info(
         "%d images of %d files prepared in %s (%s); %d quarantined, %d excluded",
         counts["ok"],
-        len(table),
+        counts["total"],
         params.prepared,
         ", ".join(f"{split} {card['splits'][split]['images']}" for split in SPLITS),
         counts["quarantined"],
@@ -143,7 +145,8 @@ class _Faces:
         self.row = np.full(count, -1, np.int32)
         self.done = 0
         self.original: dict[int, int] = {}  # row -> the earlier row with the same bytes
-        self.seen: dict[bytes, int] = {}  # digest of the prepared pixels -> row
+        self.seen: set[int] = set()  # 64 bits of the sha256 of the prepared pixels
+        self.pixels = np.zeros(count, np.uint64)  # the same, by row
 
     def _set(self, index: int, status: str, reason: str) -> None:
         self.status[index], self.reason[index] = status, reason
@@ -206,10 +209,13 @@ class _Faces:
             if index in problems:
                 self._set(index, "quarantined", problems[index])
                 continue
-            digest = hashlib.sha256(pixels[place]).digest()[:16]
-            if self.seen.setdefault(digest, index) != index:
-                self._set(index, "excluded", f"duplicate of {self.ids[self.seen[digest]]}")
+            digest = int.from_bytes(hashlib.sha256(pixels[place]).digest()[:8], "big")
+            if digest in self.seen:
+                original = np.flatnonzero(self.pixels == digest)[0]
+                self._set(index, "excluded", f"duplicate of {self.ids[original]}")
                 continue
+            self.seen.add(digest)
+            self.pixels[index] = digest
             keep[place] = True
             self.row[index] = self.done
             self.done += 1
@@ -354,16 +360,20 @@ def data_card(table: pd.DataFrame, meta: FacesMeta) -> dict[str, Any]:
 
 def _correlations(table: pd.DataFrame, names: Sequence[str]) -> list[dict[str, Any]]:
     """The PAIRS attribute pairs with the largest |Pearson correlation| of their signs in the training split."""
-    signs = table[list(names)].to_numpy(np.float64)
-    spread = [column for column in range(len(names)) if len(np.unique(signs[:, column])) > 1]
+    spread = [name for name in names if table[name].nunique() > 1]
     if len(spread) < 2:
         return []
-    matrix = np.corrcoef(signs[:, spread], rowvar=False)
+    products, sums = np.zeros((len(spread), len(spread))), np.zeros(len(spread))
+    for begin in range(0, len(table), BLOCK):
+        signs = table[spread].iloc[begin : begin + BLOCK].to_numpy(np.float64)
+        products += signs.T @ signs
+        sums += signs.sum(0)
+    covariance = products / len(table) - np.outer(sums, sums) / len(table) ** 2
+    deviation = np.sqrt(np.diag(covariance))
+    matrix = covariance / np.outer(deviation, deviation)
     pairs = [(i, j) for i in range(len(spread)) for j in range(i + 1, len(spread))]
     pairs.sort(key=lambda pair: (-abs(round(float(matrix[pair]), 6)), pair))
-    return [
-        {"a": names[spread[i]], "b": names[spread[j]], "phi": round(float(matrix[i, j]), 6)} for i, j in pairs[:PAIRS]
-    ]
+    return [{"a": spread[i], "b": spread[j], "phi": round(float(matrix[i, j]), 6)} for i, j in pairs[:PAIRS]]
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
 from pictures import encoded, jpeg, picture
+from PIL import Image
 
 from stages.decode import REASONS, BadImage, decode
 
@@ -24,6 +24,13 @@ TRUNCATED = {
 
 def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def reason_or_shape(data: bytes) -> str | tuple[int, ...]:
+    try:
+        return decode(data).shape
+    except BadImage as bad:
+        return bad.reason
 
 
 def png(width: int, height: int, depth: int, colour: int, rows: bytes) -> bytes:
@@ -129,13 +136,8 @@ def test_damaged_bytes_give_a_picture_or_a_reason_and_nothing_else(kind, seed):
     rng = np.random.default_rng(seed)
     for at in rng.integers(0, len(data), 1 + seed % 8):
         data[at] = rng.integers(0, 256)
-    try:
-        pixels = decode(bytes(data))
-    except BadImage as bad:
-        assert bad.reason in REASONS
-    else:
-        assert pixels.dtype == np.uint8
-        assert pixels.shape[2] == 3
+    outcome = reason_or_shape(bytes(data))
+    assert outcome in REASONS or (outcome[2] == 3 and outcome[0] * outcome[1] > 0)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +155,7 @@ def test_damaged_bytes_give_a_picture_or_a_reason_and_nothing_else(kind, seed):
     ids=lambda data: data[:12].hex(),
 )
 def test_what_is_no_picture_is_said_to_be_none(data):
-    with pytest.raises(BadImage, match="not_an_image|unreadable"):
+    with pytest.raises(BadImage, match=r"not_an_image|unreadable"):
         decode(data)
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
 from pictures import encoded, jpeg, name_of, picture, write_celeba, write_lines
+from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from stages import prepare, source
@@ -271,7 +271,7 @@ def test_in_the_official_split_an_identity_stays_where_most_of_its_pictures_are(
 
 
 def test_a_random_split_that_tears_identities_apart_is_an_error(tmp_path):
-    with pytest.raises(InputError, match="identity 1.. is in . splits"):
+    with pytest.raises(InputError, match=r"identity 1\d\d is in \d splits"):
         prepared(write_celeba(tmp_path / "celeba", 60, per_identity=6), split="random", size=8)
     assert not (tmp_path / "prepared").exists()
 

@@ -45,9 +45,7 @@ def test_results_come_in_order_and_few_items_are_taken_ahead():
             taken.append(item)
             yield item
 
-    ahead = []
-    for result in in_order(lambda item: item * 2, items(), workers=3):
-        ahead.append(len(taken) - result // 2)
+    ahead = [len(taken) - result // 2 for result in in_order(lambda item: item * 2, items(), workers=3)]
     assert taken == list(range(50))
     assert max(ahead) <= 2 * 3 + 1
 

@@ -87,7 +87,8 @@ def read_labels(raw: Path) -> Listing:
         meta = json.loads((table.schema.metadata or {})[META_KEY])
     except (pa.ArrowInvalid, KeyError) as error:
         raise InputError(f"{path} was not written by stage `source` ({error}); run `dvc repro -f source`") from None
-    frame = table.to_pandas()
+    frame = table.to_pandas(self_destruct=True, split_blocks=True)  # not twice in memory
+    del table
     frame["identity"] = frame["identity"].astype("Int32")
     return Listing(
         source=meta["source"],

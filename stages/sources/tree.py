@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+import numpy as np
+
 from stages.decode import BadImage
 from stages.params import InputError
 
@@ -89,28 +91,31 @@ class Zip:
         self._lock = threading.Lock()
         self._file = os.open(path, os.O_RDONLY)
         weakref.finalize(self, os.close, self._file)
-        self._entries: dict[str, tuple[int, int, int, int, int]] = {}
+        self._index: dict[str, int] = {}  # name -> row of _entries
+        infos = self._zip.infolist()
+        self._entries = np.zeros((len(infos), 5), np.int64)  # offset, packed bytes, bytes, method (-1 encrypted), CRC
         self.unsafe: list[str] = []
         self.repeated: list[str] = []
-        for info in self._zip.infolist():
+        for row, info in enumerate(infos):
             name = info.filename
             if info.is_dir() or any(_is_junk(part) for part in name.split("/")):
                 continue
             if not is_safe(name):
                 self.unsafe.append(name)
-            elif name in self._entries:
+            elif name in self._index:
                 self.repeated.append(name)
             else:
                 method = -1 if info.flag_bits & 1 else info.compress_type
-                self._entries[name] = (info.header_offset, info.compress_size, info.file_size, method, info.CRC)
-        self.names = sorted(self._entries)
+                self._index[name] = row
+                self._entries[row] = info.header_offset, info.compress_size, info.file_size, method, info.CRC
+        self.names = sorted(self._index)
         self._zip.close()  # the index is enough; its ZipInfo objects would fill memory
-        del self._zip
+        del self._zip, infos
 
     def read(self, name: str) -> bytes:
-        if name not in self._entries:
+        if name not in self._index:
             raise BadImage("unreadable", "no longer in the zip")
-        offset, packed, length, method, crc = self._entries[name]
+        offset, packed, length, method, crc = self._entries[self._index[name]].tolist()
         if length > MAX_BYTES:
             raise BadImage("too_large", f"over {MAX_BYTES >> 20} MiB")
         if method == -1:
