@@ -1,41 +1,17 @@
-"""The stage on a system whose every answer is known (linear_system.py)."""
+"""Stage `evaluate` on a system whose every answer is known (linear_system.py)."""
 
 import dataclasses
 import json
-from pathlib import Path
 
+import evaluated
 import numpy as np
 import pandas as pd
 import pytest
-import torch
-from linear_system import ATTRIBUTES, BRIGHTNESS, LinearJudge, LinearSystem, faces
-from torch import Tensor
+from linear_system import BRIGHTNESS
 
-from stages import attributes, encode, evaluate, systems
+from stages import evaluate
 from stages.evaluation import reconstructions
-from stages.judges import Judge
 from stages.params import InputError
-
-
-class FullJudge(LinearJudge):
-    """LinearJudge with all that an evaluation asks of a judge."""
-
-    def logits(self, x: Tensor) -> Tensor:
-        return 3 * LinearSystem().encode(x)[:, : len(ATTRIBUTES)]
-
-    def predict(self, x: Tensor) -> Tensor:
-        return self.probabilities(x) >= self.thresholds
-
-    def features(self, x: Tensor) -> Tensor:
-        return LinearSystem().encode(x)
-
-
-class LinearModule:
-    """In the place of a system's module: a generator whose pictures are decoded draws from N(0, I)."""
-
-    @staticmethod
-    def sampler(folder: Path, device: torch.device):
-        return lambda count, random: LinearSystem().decode(torch.randn(count, LinearSystem.z_dim, generator=random))
 
 
 def estimates(value):
@@ -53,62 +29,8 @@ def estimates(value):
 
 @pytest.fixture(scope="module")
 def params(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("evaluate")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(systems, "load", lambda folder, device: LinearSystem())
-        patch.setattr(systems, "module", lambda name: LinearModule)
-        patch.setattr(Judge, "load", lambda *args, **kwargs: FullJudge())
-        faces(folder / "prepared", count=800)
-        (folder / "encoders" / "linear").mkdir(parents=True)
-        (folder / "encoders" / "linear" / "model.json").write_text('{"system": "linear"}')
-        (folder / "encoders" / "stranger").mkdir()
-        (folder / "encoders" / "stranger" / "model.json").write_text('{"system": "another"}')
-        common = {"batch_size": 64, "threads": 1, "device": "cpu", "precision": "fp32"}
-        encode.run(
-            encode.Params(
-                model=folder / "encoders" / "linear", prepared=folder / "prepared", latents=folder / "latents", **common
-            )
-        )
-        attributes.run(
-            attributes.Params(
-                latents=folder / "latents",
-                prepared=folder / "prepared",
-                model=folder / "encoders" / "linear",
-                judges=folder,
-                attributes=folder / "attributes.parquet",
-                report=folder / "attributes.json",
-                estimators=("least_squares",),
-                min_count=20,
-                ridge=1e-6,
-                validation_faces=1000,
-                calibration_faces=40,
-                max_strength=3.0,
-                strengths=12,
-                mode="add",
-                seed=0,
-                **common,
-            )
-        )
-        yield evaluate.Params(
-            system="linear",
-            prepared=folder / "prepared",
-            model=folder / "encoders" / "linear",
-            gan=folder,
-            encoders=folder / "encoders",
-            latents=folder / "latents",
-            attributes=folder / "attributes.parquet",
-            judges=folder,
-            metrics=folder / "metrics" / "linear.json",
-            plots=folder / "plots" / "linear",
-            faces=30,
-            reconstructions=100,
-            samples=80,
-            strengths=(0.5, 1.0, 1.5),
-            mode="add",
-            bootstrap=60,
-            seed=0,
-            **common,
-        )
+    with evaluated.linear(tmp_path_factory.mktemp("evaluate")) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

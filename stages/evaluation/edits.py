@@ -5,7 +5,7 @@ the autoencoder lost, r -> e what the edit did, x -> y what the user gets. Every
 decoded once; all numbers come from that."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,7 +19,17 @@ from stages.editing.editor import STRENGTH_LEVEL, TARGET_LEVEL, EditResult
 from stages.editing.spec import Change, Spec
 from stages.editing.table import LEVELS
 from stages.evaluation.exam import Case, Exam, Row, concatenated, exact, tell, told
-from stages.metrics.intervals import UNDEFINED, Estimate, holm, mean_draws, p_value, percentile, wilson
+from stages.metrics.intervals import (
+    UNDEFINED,
+    Estimate,
+    bootstrap,
+    holm,
+    mean_draws,
+    mean_of_independent,
+    p_value,
+    percentile,
+    wilson,
+)
 
 TARGET = "target"  # the setting `on` or `off`
 MAIN = "s80"  # the strength that flips 80 % on validation, where directions are compared
@@ -357,16 +367,11 @@ def control_rows(exam: Exam, tried: Sequence[Tried]) -> list[Row]:
     rows = []
     for one in tried:
         case = one.case
-        column = exam.column(case.attribute)
-        real = exam.labels[:, column] == (1 if case.on else -1)
-        row: Row = {"attribute": case.attribute, "direction": case.word, "ceiling": tell(
-            share((exam.logits[real, column] >= exam.thresholds[column]) == case.on))}  # fmt: skip
+        row: Row = {"attribute": case.attribute, "direction": case.word, "ceiling": tell(_ceiling(exam, case))}
         for control in CONTROLS:
-            if control in one.outcomes:
-                row[control] = tell(share(success(exam, case, one.outcomes[control].y)))
-                row[f"{control}_flips"] = tell(
-                    exam.means(case.faces, {"flips": flips(exam, case, one.outcomes[control].y)})["flips"]
-                )
+            logits = one.outcomes[control].y
+            row[control] = tell(share(success(exam, case, logits)))
+            row[f"{control}_flips"] = tell(exam.means(case.faces, {"": flips(exam, case, logits)})[""])
         row["zero"] = tell(_zero(exam, case))
         rows.append(row)
     return rows
@@ -405,3 +410,53 @@ def flip_rows(exam: Exam, tried: Sequence[Tried], setting: str) -> list[Row]:
             }
         )
     return rows
+
+
+def summary_rows(exam: Exam, tried: Sequence[Tried], matched: Sequence[Row]) -> list[Row]:
+    """Means over all attributes and directions, each of which counts alike; intervals resample people. Edits are those
+    to the target (on, off). `flips_matched`: at 80 % success, its interval as if attributes were independent."""
+    numbers = {
+        "success": _over_cases(exam, tried, TARGET, success),
+        "success_add": _over_cases(exam, [one for one in tried if one.case.on], TARGET, success),
+        "success_remove": _over_cases(exam, [one for one in tried if not one.case.on], TARGET, success),
+        "flips": _over_cases(exam, tried, TARGET, flips),
+        "success_s80": _over_cases(exam, tried, MAIN, success),
+        "flips_s80": _over_cases(exam, tried, MAIN, flips),
+        "random": _over_cases(exam, tried, "random", success),
+        "shuffled": _over_cases(exam, tried, "shuffled", success),
+    }
+    kept = [Estimate(**row["preservation"]) for row in matched if row["preservation"]["low"] is not None]
+    if kept:
+        mean = mean_of_independent(kept)
+        numbers["flips_matched"] = Estimate(1 - mean.value, 1 - mean.high, 1 - mean.low, mean.n)
+    ceilings = [_ceiling(exam, one.case) for one in tried]
+    if ceilings:
+        numbers["ceiling"] = mean_of_independent([ceiling for ceiling in ceilings if ceiling.n] or [UNDEFINED])
+    return [{"name": name, "value": tell(value)} for name, value in numbers.items()]
+
+
+def _over_cases(
+    exam: Exam, tried: Sequence[Tried], setting: str, measure: Callable[[Exam, Case, np.ndarray], np.ndarray]
+) -> Estimate:
+    """The mean over cases of each case's mean; people resampled over all cases at once."""
+    parts = [measure(exam, one.case, one.outcomes[setting].y).astype(np.float64) for one in tried]
+    number = np.concatenate([np.full(len(part), i) for i, part in enumerate(parts)] or [np.zeros(0)]).astype(np.int64)
+    values, people = concatenated(parts), exam.people[concatenated([one.case.faces for one in tried]).astype(np.int64)]
+    keep = np.isfinite(values)
+    number, values, people = number[keep], values[keep], people[keep]
+    if not len(values):
+        return UNDEFINED
+
+    def mean(indices: np.ndarray) -> float:
+        size = np.bincount(number[indices], minlength=len(parts))
+        total = np.bincount(number[indices], values[indices], len(parts))
+        return float((total[size > 0] / size[size > 0]).mean())
+
+    return bootstrap(mean, len(values), seed=exam.seed, clusters=people, count=exam.resamples)
+
+
+def _ceiling(exam: Exam, case: Case) -> Estimate:
+    """How often judge B sees the target state on real test photos that have it."""
+    column = exam.column(case.attribute)
+    real = exam.labels[:, column] == (1 if case.on else -1)
+    return share((exam.logits[real, column] >= exam.thresholds[column]) == case.on)

@@ -1,0 +1,229 @@
+"""Stage `report` on what the other stages write about the linear system."""
+
+import dataclasses
+import html.parser
+import json
+import re
+
+import evaluated
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from stages import edit, evaluate, report
+from stages.params import InputError
+from stages.prepare import data_card
+from stages.reporting import charts, sections
+from stages.tables import read_faces
+
+REFERENCES = re.compile(
+    r"""(?:src|href|action|data)\s*=\s*["']?\s*(?:https?:)?//|url\(\s*["']?(?:https?:)?//|@import"""
+)
+VOID = {"meta", "link", "img", "br", "line", "polyline", "polygon", "circle", "rect"}
+
+
+class Nesting(html.parser.HTMLParser):
+    """Fails where a tag closes that is not open."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.ids, self.links, self.pictures = [], set(), set(), []
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        if tag not in VOID:
+            self.open.append(tag)
+        if "id" in values:
+            assert values["id"] not in self.ids, values["id"]
+            self.ids.add(values["id"])
+        if tag == "a":
+            self.links.add(values["href"])
+        if tag == "img":
+            self.pictures.append(values)
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag, (tag, self.open[-5:], self.getpos())
+
+
+@pytest.fixture(scope="module")
+def params(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    reports, data = folder / "reports", folder / "data"
+    with evaluated.linear(folder) as found:
+        evaluate.run(dataclasses.replace(found, bootstrap=20))
+        edit.run(
+            edit.Params(
+                prepared=found.prepared,
+                model=found.model,
+                attributes=found.attributes,
+                edits=data / "edits" / "linear",
+                sheets=data / "sheets" / "linear",
+                specs=("Smiling=on", "Eyeglasses=off, Blond_Hair=+1"),
+                mode="add",
+                clip=False,
+                count=10,
+                sheet_faces=3,
+                seed=0,
+                batch_size=8,
+                threads=1,
+                device="cpu",
+                precision="fp32",
+            )
+        )
+    faces = read_faces(found.prepared)
+    card = data_card(faces.table, faces.meta)
+    card |= {"reasons": {"not an image": 2}, "examples": {"not an image": ["<b>.jpg: not an image: HTML"]}}
+    (reports / "data_card.json").write_text(json.dumps(card))
+    (reports / "judges.json").write_text(json.dumps(judges(faces.meta.attributes)))
+    (reports / "train").mkdir()
+    history = pd.DataFrame({"step": [10, 20, 30], "images_seen": [80, 160, 240], "pixel": [0.9, np.nan, 0.3]})
+    history.to_csv(reports / "train" / "in_domain.csv", index=False)
+    (reports / "train" / "unfinished.csv").write_text("")
+    (data / "samples").mkdir()
+    Image.new("RGB", (40, 30), (200, 30, 90)).save(data / "samples" / "linear.png")
+    (folder / "params.yaml").write_text("prepare:\n  crop: face120  # <not a tag>\n")
+    return report.Params(
+        reports=reports,
+        data=data,
+        params_file=folder / "params.yaml",
+        out=reports / "index.html",
+        success_goal=0.9,
+        flips_goal=0.1,
+        megabytes=5.0,
+    )
+
+
+def judges(names):
+    number = {"value": 0.95, "low": 0.9, "high": 0.98, "n": 100}
+    judge = {"auroc": number, "balanced_accuracy": number, "calibration_error": number, "threshold": 0.5}
+    card = {"judged": True, "reason": "", "prevalence": number, "agreement": number, "a": judge, "b": judge}
+    return {"attributes": dict.fromkeys(names, card)}
+
+
+@pytest.fixture(scope="module")
+def page(params):
+    report.run(params)
+    return params.out.read_text()
+
+
+def test_the_page_asks_the_network_for_nothing(page):
+    assert not REFERENCES.search(page)
+    assert "<script" not in page
+    assert all(picture["src"].startswith("data:image/webp;base64,") for picture in nesting(page).pictures)
+
+
+def nesting(page):
+    parser = Nesting()
+    parser.feed(page)
+    assert parser.open == []
+    return parser
+
+
+def test_every_link_of_the_page_leads_to_a_section_of_it(page):
+    parser = nesting(page)
+    assert len(parser.links) > 10
+    assert {link.removeprefix("#") for link in parser.links} <= parser.ids
+
+
+def test_before_and_after_pictures_come_first(page):
+    assert page.index("<img") < page.index('class="tile')
+    parser = nesting(page)
+    hero = [picture for picture in parser.pictures if picture["alt"].endswith(".jpg: Smiling on")]
+    assert len(hero) == 6  # one test face a row
+    assert all(picture["alt"] for picture in parser.pictures)
+
+
+def test_numbers_stand_with_their_interval(page, params):
+    metrics = json.loads((params.reports / "metrics" / "linear.json").read_text())
+    success = next(row["value"] for row in metrics["summary"] if row["name"] == "success")
+    assert str(sections.told(success, "percent")) in page
+
+
+def test_the_papers_table_and_the_floors_stand_beside_ours(page):
+    for text in ("Deep Conv (L2)", "<b>580</b>", "mean training face", "nearest training face", "random z"):
+        assert text in page
+
+
+def test_text_from_files_is_escaped(page):
+    assert "&lt;not a tag&gt;" in page
+    assert "&lt;b&gt;.jpg" in page
+
+
+def test_the_same_reports_give_the_same_bytes(params, page):
+    again = dataclasses.replace(params, out=params.out.with_name("again.html"))
+    report.run(again)
+    assert again.out.read_text() == page
+
+
+def test_faces_that_are_not_drawn_must_not_be_published(params, page, tmp_path):
+    assert "Not for publication" not in page
+    path = params.reports / "data_card.json"
+    before = path.read_text()
+    try:
+        path.write_text(before.replace('"source": "drawn"', '"source": "celeba"'))
+        report.run(dataclasses.replace(params, out=tmp_path / "page.html"))
+    finally:
+        path.write_text(before)
+    assert "Not for publication" in (tmp_path / "page.html").read_text()
+
+
+def test_pictures_beyond_the_budget_are_named_instead_of_shown(params, page, tmp_path):
+    report.run(dataclasses.replace(params, out=tmp_path / "page.html", megabytes=0.0001))
+    small = (tmp_path / "page.html").read_text()
+    assert "Left out to keep the page small" in small
+    assert len(small) < len(page)
+
+
+def test_what_is_optional_may_be_missing(params, tmp_path):
+    reports = tmp_path / "reports"
+    (reports / "metrics").mkdir(parents=True)
+    for name in ("metrics/linear.json", "judges.json", "data_card.json"):
+        (reports / name).write_text((params.reports / name).read_text())
+    bare = dataclasses.replace(
+        params, reports=reports, data=tmp_path / "none", params_file=tmp_path / "none.yaml", out=tmp_path / "page.html"
+    )
+    report.run(bare)
+    nesting(bare.out.read_text())
+
+
+@pytest.mark.parametrize(("missing", "stage"), [("judges.json", "train_judge"), ("data_card.json", "prepare")])
+def test_a_required_file_that_is_missing_is_named_with_its_stage(params, tmp_path, missing, stage):
+    (tmp_path / "metrics").mkdir()
+    for name in {"metrics/linear.json", "judges.json", "data_card.json"} - {missing}:
+        (tmp_path / name).write_text((params.reports / name).read_text())
+    with pytest.raises(InputError, match=f"{missing}.*`{stage}`"):
+        report.run(dataclasses.replace(params, reports=tmp_path))
+
+
+def test_without_metrics_the_page_says_which_stage_to_run(params, tmp_path):
+    with pytest.raises(InputError, match="evaluate"):
+        report.run(dataclasses.replace(params, reports=tmp_path))
+
+
+def test_a_goal_inside_the_interval_is_neither_met_nor_missed():
+    number = {"value": 0.85, "low": 0.8, "high": 0.92, "n": 50}
+    assert sections.grade(number, 0.9) == "near"
+    assert sections.grade(number, 0.85) == "good"
+    assert sections.grade(number, 0.95) == "bad"
+    assert sections.grade(number, 0.82, up=False) == "near"
+    assert sections.grade({"value": None, "low": None, "high": None, "n": 0}, 0.9) == "none"
+
+
+def test_shares_under_a_tenth_keep_a_decimal():
+    assert sections.plain(0.043, "percent") == "4.3 %"
+    assert sections.plain(0.96, "percent") == "96 %"
+    assert sections.plain(580.059, "sum") == "580"
+
+
+def test_a_curve_with_a_gap_is_drawn_in_two_pieces():
+    line = charts.Line("loss", "one", [0, 1, 2, 3, 4], [1.0, 2.0, None, 3.0, 4.0])
+    svg = charts.line_chart("loss", [line], low=0, high=4)
+    assert svg.count("<polyline") == 2
+    assert svg.count("<circle") == 4
+
+
+def test_ticks_are_round_numbers_inside_the_range():
+    assert charts.nice_ticks(0.13, 0.87, 3) == [0.5]
+    assert charts.nice_ticks(0, 10, 2) == [0, 5, 10]
