@@ -21,7 +21,7 @@ import torch
 from stages import crops
 from stages.decode import BadImage, decode
 from stages.files import replacing_folder, write_json
-from stages.parallel import in_order
+from stages.parallel import in_order, worker_count
 from stages.params import InputError, run_stage
 from stages.progress import progress
 from stages.resize import cut, resize
@@ -51,12 +51,13 @@ class Params:
     split: str  # official, identity (seeded ratios, whole identities) or random (seeded ratios, single pictures)
     ratios: tuple[float, float, float]  # train, valid, test; used unless split is official
     seed: int
-    workers: int  # threads; no effect on the bytes
+    workers: int  # threads, 0 for one per core; no effect on the bytes
     attributes: tuple[str, ...]  # which to keep, in this order; `all` keeps every one
 
 
 def run(params: Params) -> None:
     _check(params)
+    workers = worker_count(params.workers)
     torch.set_num_threads(1)  # the threads are ours
     crop = crops.crop(params.crop)
     listing = read_labels(params.raw)
@@ -73,7 +74,7 @@ def run(params: Params) -> None:
     with replacing_folder(params.prepared) as prepared:
         todo = np.flatnonzero(faces.status == "ok")
         with _growing_npy(prepared / "images.npy", (params.size, params.size, 3)) as images:
-            batches = _pictures(tree, listing.table["member"].to_numpy(), todo, crop, params.size, params.workers)
+            batches = _pictures(tree, listing.table["member"].to_numpy(), todo, crop, params.size, workers)
             for indices, pixels, problems in progress(batches, len(todo), "images", size=lambda batch: len(batch[0])):
                 images.append(pixels[faces.add(indices, pixels, problems)])
         faces.finish(tree.path)
@@ -109,8 +110,6 @@ def _check(params: Params) -> None:
         raise InputError(f"split {params.split!r} is unknown; choose one of {', '.join(SPLIT_BY)}")
     if not 8 <= params.size <= 1024:
         raise InputError(f"size {params.size}: expected 8 to 1024 pixels")
-    if params.workers < 1:
-        raise InputError(f"workers {params.workers}: at least one thread")
     ratios = params.ratios
     if len(ratios) != 3 or not all(0 <= ratio <= 1 for ratio in ratios) or abs(sum(ratios) - 1) > 1e-6:
         raise InputError(f"ratios {ratios}: expected three shares (train, valid, test) that add up to 1")

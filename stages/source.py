@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stages.decode import BadImage
 from stages.files import replacing_folder, write_json
-from stages.parallel import in_order
+from stages.parallel import in_order, worker_count
 from stages.params import InputError, run_stage
 from stages.progress import progress
 from stages.sources import celeba, drawn, folder
@@ -30,21 +30,22 @@ class Params:
     raw: Path  # written; holds the pictures as well where this stage draws or downloads them
     count: int  # pictures to draw; for other kinds how many to keep in the source's order, 0 for all
     seed: int  # of the drawn faces
-    workers: int  # processes that draw, threads that read; no effect on the bytes
+    workers: int  # processes that draw, threads that read, 0 for one per core; no effect on the bytes
     download: bool  # celeba: let torchvision fetch it where root has none
 
 
 def run(params: Params) -> None:
     if params.kind not in KINDS:
         raise InputError(f"kind {params.kind!r} is unknown; choose one of {', '.join(KINDS)}")
-    if params.workers < 1 or params.count < 0:
-        raise InputError(f"workers {params.workers} and count {params.count}: at least 1 and 0")
+    if params.count < 0:
+        raise InputError(f"count {params.count}: expected a number of pictures, or 0 for all")
+    workers = worker_count(params.workers)
     with replacing_folder(params.raw) as raw:
-        listing = _listing(params, raw)
+        listing = _listing(params, raw, workers)
         if params.count:
             listing = dataclasses.replace(listing, table=listing.table.iloc[: params.count].reset_index(drop=True))
         table = listing.table
-        sha256, unreadable = _hashes(open_tree(listing.where(params.root, raw)), table["member"], params.workers)
+        sha256, unreadable = _hashes(open_tree(listing.where(params.root, raw)), table["member"], workers)
         write_labels(raw / "labels.parquet", listing, sha256)
         problems = table["problem"][table["problem"] != ""].value_counts().sort_index()
         known = table["identity"].dropna()
@@ -72,9 +73,9 @@ def run(params: Params) -> None:
             log.info("  %s: %d", what.replace("_", " "), count)
 
 
-def _listing(params: Params, raw: Path) -> Listing:
+def _listing(params: Params, raw: Path, workers: int) -> Listing:
     if params.kind == "drawn":
-        drawn.write(raw, count=params.count, seed=params.seed, workers=params.workers)
+        drawn.write(raw, count=params.count, seed=params.seed, workers=workers)
         return celeba.read(raw, place="raw", source="drawn")
     if params.kind == "folder":
         return folder.read(params.root)

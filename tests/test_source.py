@@ -383,7 +383,7 @@ def test_folders_that_hold_nothing_to_learn_from_are_a_clear_error(tmp_path):
     ("changes", "message"),
     [
         ({"kind": "faces"}, "kind 'faces' is unknown; choose one of drawn, celeba, folder"),
-        ({"workers": 0}, "workers 0"),
+        ({"workers": -1}, "workers -1"),
         ({"count": -1}, "count -1"),
         ({"kind": "drawn", "count": 0}, "need the number to draw"),
     ],

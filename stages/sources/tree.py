@@ -72,8 +72,9 @@ def _walk(path: Path) -> Iterator[str]:
             continue
         seen.add((status.st_dev, status.st_ino))
         folders[:] = [name for name in folders if not _is_junk(name)]
-        prefix = Path(folder).relative_to(path)
-        yield from ((prefix / name).as_posix() for name in files if not _is_junk(name))
+        inside = os.path.relpath(folder, path).replace(os.sep, "/")
+        prefix = "" if inside == "." else f"{inside}/"
+        yield from (prefix + name for name in files if not _is_junk(name))
 
 
 class Zip:
