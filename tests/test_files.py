@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -40,3 +43,19 @@ def test_json_does_not_depend_on_the_order_of_keys_and_refuses_nan(tmp_path):
 def test_csv_keeps_six_digits(tmp_path):
     write_csv(tmp_path / "a.csv", pd.DataFrame({"x": [1 / 3]}))
     assert (tmp_path / "a.csv").read_text() == "x\n0.333333\n"
+
+
+def test_what_a_killed_process_left_beside_an_output_is_swept_and_a_living_one_s_is_not(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    (tmp_path / f".out.{dead.pid}.part").mkdir()
+    (tmp_path / f".out.{dead.pid}.part" / "half").write_text("")
+    (tmp_path / f".out.txt.{dead.pid}.part").write_text("")
+    living = tmp_path / f".out.{os.getppid()}.part"
+    living.mkdir()
+    with replacing_folder(tmp_path / "out"):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {"out", living.name, f".out.txt.{dead.pid}.part"}
+    with replacing(tmp_path / "out.txt") as aside:
+        aside.write_text("whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"out", "out.txt", living.name}

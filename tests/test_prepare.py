@@ -154,7 +154,7 @@ def test_zip_and_folder_and_any_number_of_workers_give_the_same_bytes(tmp_path):
         folder = root.parent / "prepared"
         files = {path.name: path.read_bytes() for path in (*folder.iterdir(), root.parent / "card.json")}
         made[zipped, workers] = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
-    assert made[True, 1] == made[True, 5] == made[False, 2]
+    assert made[True, 1] == made[True, 5] == made[False, 0]
     assert set(made[True, 1]) == {"images.npy", "faces.parquet", "card.json"}
 
 
