@@ -213,10 +213,13 @@ class Trial:
         """Per face, additions first."""
         return np.concatenate([self.outcomes[True].off_target, self.outcomes[False].off_target])
 
-    def rank(self) -> tuple[int, float, float]:
-        """Smaller is better: signs that cannot be matched, then how far they fall short, then off-target flips."""
+    def rank(self) -> tuple[int, int, float, float]:
+        """Smaller is better: signs in which 80 % and then 90 % success are out of reach, how far the former fall short,
+        then off-target flips."""
+        levels = (self.direction.add, self.direction.remove)
+        missing = [sum(strengths[level] is None for strengths in levels) for level in (MATCHED, 90)]
         short = -sum(self.best[on] for on in self.matched if not self.matched[on])
-        return sum(not matched for matched in self.matched.values()), short, float(np.nanmean([0.0, *self.off_target]))
+        return missing[0], missing[1], short, float(np.nanmean([0.0, *self.off_target]))
 
 
 class Calibrator:
