@@ -18,7 +18,7 @@ def replacing(path: Path) -> Iterator[Path]:
     aside = _aside(path)
     try:
         yield aside
-        os.replace(aside, path)
+        aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
 
@@ -32,7 +32,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         yield aside
         if path.exists():
             shutil.rmtree(path)
-        os.replace(aside, path)
+        aside.replace(path)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -41,7 +41,7 @@ def _aside(path: Path) -> Path:
     """Where to write what `path` will hold; what killed processes left there is removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
-        pid = left.name.split(".")[-2]
+        pid = left.name[len(path.name) + 2 : -len(".part")]
         if pid.isdigit() and (int(pid) == os.getpid() or not _lives(int(pid))):
             if left.is_dir():
                 shutil.rmtree(left, ignore_errors=True)
