@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 SPLIT_BY = ("official", "identity", "random")
 BATCH = 64  # pictures resized together
-LARGE = 1_000_000  # pixels; a cut part above this is resized at once instead of waiting for its batch
+LARGE = 200_000  # pixels; a cut part above this is resized at once instead of waiting for its batch
 BLOCK = 8192  # rows of labels turned into floats at a time
 PAIRS = 20  # attribute pairs in the data card
 
@@ -70,6 +70,7 @@ def run(params: Params) -> None:
     else:
         faces.split_by_ratios(params.ratios, params.seed, whole_identities=params.split == "identity")
 
+    needed = [name for name, r in zip(SPLITS, params.ratios) if r > 0 or name == "train" or params.split == "official"]
     tree = open_tree(listing.where(params.root, params.raw))
     with replacing_folder(params.prepared) as prepared:
         todo = np.flatnonzero(faces.status == "ok")
@@ -77,7 +78,7 @@ def run(params: Params) -> None:
             batches = _pictures(tree, listing.table["member"].to_numpy(), todo, crop, params.size, workers)
             for indices, pixels, problems in progress(batches, len(todo), "images", size=lambda batch: len(batch[0])):
                 images.append(pixels[faces.add(indices, pixels, problems)])
-        faces.finish(tree.path)
+        faces.finish(tree.path, needed)
         meta = FacesMeta(
             source=listing.source,
             crop=crop.name,
@@ -220,7 +221,7 @@ class _Faces:
             self.done += 1
         return keep
 
-    def finish(self, where: Path) -> None:
+    def finish(self, where: Path, needed: Sequence[str]) -> None:
         """Copies of bad files are as bad; rows without image have no split; no identity and no bytes in two splits."""
         for index, original in self.original.items():
             if self.status[original] == "quarantined":
@@ -233,8 +234,12 @@ class _Faces:
             raise InputError(
                 f"{where} has no picture that can be used ({why}); see the crop, the files and their labels"
             )
-        if not (self.split[ok] == "train").any():
-            raise InputError(f"{int(ok.sum())} pictures leave none for training; change the ratios or add pictures")
+        for split in needed:
+            if not (self.split[ok] == split).any():
+                raise InputError(
+                    f"{where} has {int(ok.sum())} pictures that can be used and none of them is in the split {split!r},"
+                    " which later stages need; use split `identity`, other ratios, or more pictures"
+                )
         for what, values in (("identity", self.identity), ("sha256", self.sha256)):
             held = pd.DataFrame({"value": values[ok], "split": self.split[ok]})
             held = held[held["value"].notna() & (held["value"] != "")]
@@ -291,7 +296,7 @@ def _pictures(
             if part.shape[0] * part.shape[1] > LARGE:
                 pixels[place] = resize([part], crop, size)[0]
             else:
-                parts.append(part)
+                parts.append(np.ascontiguousarray(part))  # a view would keep the whole picture in memory
                 places.append(place)
         pixels[places] = resize(parts, crop, size)
         return indices, pixels, problems

@@ -276,6 +276,19 @@ def test_a_random_split_that_tears_identities_apart_is_an_error(tmp_path):
     assert not (tmp_path / "prepared").exists()
 
 
+def test_an_official_split_of_which_only_one_part_is_there_is_an_error_that_says_what_to_do(tmp_path):
+    root = write_celeba(tmp_path / "celeba", 20, zipped=False)
+    for index in range(12, 20):
+        (root / "img_align_celeba" / name_of(index)).unlink()
+    with pytest.raises(
+        InputError, match="none of them is in the split 'valid', which later stages need; use split `iden"
+    ):
+        prepared(root, split="official")
+    (root / "list_eval_partition.txt").unlink()
+    with pytest.raises(InputError, match="the source has no official split; use `identity` or `random`"):
+        prepared(root, split="official")
+
+
 def test_the_data_card_counts_what_is_there(tmp_path):
     prepared(write_celeba(tmp_path / "celeba", 20, files={name_of(19): b"", name_of(18): jpeg(0)}), split="official")
     card = json.loads((tmp_path / "card.json").read_text())
@@ -316,7 +329,7 @@ def test_attributes_are_chosen_by_name_and_a_misspelt_one_is_named(tmp_path):
         ({"ratios": (0.5, 0.5)}, "three shares"),
         ({"ratios": (float("nan"), 0.5, 0.5)}, "add up to 1"),
         ({"workers": -1}, "workers -1"),
-        ({"ratios": (0.0, 0.5, 0.5)}, "none for training"),
+        ({"ratios": (0.0, 0.5, 0.5)}, "none of them is in the split 'train'"),
         ({"attributes": ("Male", "Male")}, "name one twice"),
     ],
 )

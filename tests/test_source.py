@@ -1,6 +1,8 @@
 import hashlib
 import io
 import json
+import sys
+import types
 import zipfile
 from pathlib import Path
 
@@ -392,6 +394,35 @@ def test_a_param_that_does_not_fit_is_named(tmp_path, changes, message):
     with pytest.raises(InputError, match=message):
         sourced(write_celeba(tmp_path / "celeba", 2), **changes)
     assert not (tmp_path / "raw").exists()
+
+
+def test_a_download_is_tried_only_where_nothing_is_and_its_failure_is_one_clear_error(tmp_path, monkeypatch):
+    assert len(sourced(write_celeba(tmp_path / "celeba", 2), download=True).table) == 2
+    monkeypatch.setitem(sys.modules, "torchvision.datasets", None)
+    with pytest.raises(InputError, match="download needs torchvision, which is not installed"):
+        sourced(tmp_path / "nowhere", download=True)
+
+    class Refused:
+        def __init__(self, *args, **options):
+            raise RuntimeError("Too many users have viewed or downloaded this file recently")
+
+    monkeypatch.setitem(sys.modules, "torchvision", types.ModuleType("torchvision"))
+    monkeypatch.setitem(sys.modules, "torchvision.datasets", types.SimpleNamespace(CelebA=Refused))
+    with pytest.raises(InputError, match=r"could not be downloaded \(Too many users.* fetch it by hand"):
+        sourced(tmp_path / "nowhere", download=True)
+
+
+def test_a_downloaded_celeba_is_read_from_raw(tmp_path, monkeypatch):
+    class Fetched:
+        def __init__(self, root, **options):
+            write_celeba(Path(root) / "celeba", 3)
+
+    monkeypatch.setitem(sys.modules, "torchvision", types.ModuleType("torchvision"))
+    monkeypatch.setitem(sys.modules, "torchvision.datasets", types.SimpleNamespace(CelebA=Fetched))
+    listing = sourced(tmp_path / "nowhere", download=True)
+    where = listing.where(tmp_path / "nowhere", tmp_path / "raw")
+    assert where == tmp_path / "raw" / "celeba" / "img_align_celeba.zip"
+    assert where.exists()
 
 
 def test_a_table_that_source_did_not_write_is_named(tmp_path):

@@ -207,7 +207,8 @@ def _identities(path: Path, data: bytes) -> dict[str, int]:
 
 def is_at(root: Path) -> bool:
     """Whether anything of CelebA is at `root`."""
-    return root.is_file() or any((root / inside / (stem + ".txt")).exists() for inside in INSIDE for stem in LISTS[:1])
+    lists = [root / inside / (LISTS[0] + suffix) for inside in INSIDE for suffix in (".txt", ".csv")]
+    return root.is_file() or any(path.exists() for path in [*lists, root / "archive.zip"])
 
 
 def download(root: Path) -> None:
