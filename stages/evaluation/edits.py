@@ -425,7 +425,7 @@ def summary_rows(exam: Exam, tried: Sequence[Tried], matched: Sequence[Row]) -> 
         "random": _over_cases(exam, tried, "random", success),
         "shuffled": _over_cases(exam, tried, "shuffled", success),
     }
-    kept = [Estimate(**row["preservation"]) for row in matched if row["preservation"]["low"] is not None]
+    kept = [Estimate(**row["preservation"]) for row in matched if None not in row["preservation"].values()]
     if kept:
         mean = mean_of_independent(kept)
         numbers["flips_matched"] = Estimate(1 - mean.value, 1 - mean.high, 1 - mean.low, mean.n)

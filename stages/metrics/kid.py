@@ -47,4 +47,6 @@ def kid_floor(real: np.ndarray, *, seed: int, subsets: int = SUBSETS, subset: in
 
 
 def _kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return (x @ y.T / x.shape[1] + 1) ** 3
+    inner = x @ y.T / x.shape[1] + 1
+    cube: np.ndarray = inner * inner * inner  # numpy's ** 3 is a power per element, ten times slower
+    return cube
