@@ -35,78 +35,69 @@ def conv(inputs: int, outputs: int, *, kernel: int, stride: int) -> nn.Sequentia
 
 
 class Residual(nn.Module):
-    """(N, inputs, S, S) -> (N, outputs, S / 2, S / 2): two convolutions beside an averaged 1x1 path (ResNet-D)."""
+    """(N, inputs, S, S) -> (N, outputs, S / 2, S / 2): the largest of 2x2, then two convolutions beside a 1x1 path."""
 
     def __init__(self, *, inputs: int, outputs: int):
         super().__init__()
-        self.first = conv(inputs, outputs, kernel=4, stride=2)
+        self.pool = nn.MaxPool2d(2)
+        self.first = conv(inputs, outputs, kernel=3, stride=1)
         self.second = nn.Sequential(nn.Conv2d(outputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs))
-        self.skip = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
+        self.skip = nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
+        x = self.pool(x)
         return (self.second(self.first(x)) + self.skip(x)).relu()
 
 
-class ResNet(nn.Module):
-    """Judge A: images (N, channels, S, S) in [-1, 1] -> logits (N, attributes)."""
+class Classifier(nn.Module):
+    """Images (N, channels, S, S) in [-1, 1] -> logits (N, attributes), through a body that ends on a grid of about 8x8.
 
-    def __init__(self, *, size: int, channels: int, width: int, attributes: int, dropout: float):
+    The grid is read cell by cell, not averaged: faces are aligned, so the place of a mouth or a rim is known."""
+
+    def __init__(self, body: nn.Module, *, cells: int, attributes: int, dropout: float):
         super().__init__()
-        self.stem = conv(channels, width, kernel=4, stride=2)  # S / 2
-        widths = [width * 2**level for level in range(levels(size))]
-        self.blocks = nn.Sequential(
-            *(Residual(inputs=i, outputs=o) for i, o in itertools.pairwise(widths))
-        )  # (N, widths[-1], 4, 4)
-        self.last = conv(widths[-1], FEATURES, kernel=3, stride=1)  # (N, FEATURES, 4, 4)
-        self.drop = nn.Dropout(dropout)
-        self.head = nn.Linear(FEATURES, attributes)
-
-    def features(self, x: Tensor) -> Tensor:
-        return self.last(self.blocks(self.stem(x))).mean((2, 3))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.drop(self.features(x)))
-
-
-class Plain(nn.Module):
-    """Judge B: images (N, channels, S, S) in [-1, 1] -> logits (N, attributes); its features know the place."""
-
-    def __init__(self, *, size: int, channels: int, width: int, attributes: int, dropout: float):
-        super().__init__()
-        layers = [conv(channels, width, kernel=4, stride=2)]  # S / 2
-        for level in range(1, levels(size)):
-            layers += [
-                conv(width * 2 ** (level - 1), width * 2**level, kernel=4, stride=2),
-                conv(width * 2**level, width * 2**level, kernel=3, stride=1),
-            ]
-        self.body = nn.Sequential(*layers)  # (N, width 2^(levels - 1), 4, 4)
-        self.squeeze = conv(width * 2 ** (levels(size) - 1), FEATURES // 2, kernel=3, stride=1)
-        self.pool = nn.AdaptiveAvgPool2d(4)
+        self.body = body
         self.project = nn.Sequential(
-            nn.Dropout(dropout), nn.Linear(FEATURES // 2 * 16, FEATURES), nn.BatchNorm1d(FEATURES), nn.ReLU()
+            nn.Dropout(dropout), nn.Linear(cells, FEATURES), nn.BatchNorm1d(FEATURES), nn.ReLU(inplace=True)
         )
         self.drop = nn.Dropout(dropout)
         self.head = nn.Linear(FEATURES, attributes)
 
     def features(self, x: Tensor) -> Tensor:
-        return self.project(self.pool(self.squeeze(self.body(x))).flatten(1))
+        return self.project(self.body(x).flatten(1))  # (N, FEATURES)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.drop(self.features(x)))
 
 
-def levels(size: int) -> int:
-    """How many halvings bring `size` pixels to about 4: 3 for 32, 4 for 64, 5 for 128."""
-    return max(1, round(math.log2(size / 4)))
+def residual_body(*, channels: int, width: int, halvings: int) -> nn.Module:
+    """Judge A: (N, channels, S, S) -> (N, 2 width, S / 2^halvings, …)."""
+    widths = [width * 2**level for level in range(halvings)]
+    return nn.Sequential(
+        conv(channels, width, kernel=4, stride=2),
+        *(Residual(inputs=i, outputs=o) for i, o in itertools.pairwise(widths)),
+        conv(widths[-1], 2 * width, kernel=1, stride=1),
+    )
 
 
-Network = ResNet | Plain
-NETWORKS: dict[Which, type[Network]] = {"a": ResNet, "b": Plain}
+def plain_body(*, channels: int, width: int, halvings: int) -> nn.Module:
+    """Judge B: (N, channels, S, S) -> (N, 2 width, S / 2^halvings, …)."""
+    widths = [width * 2**level for level in range(halvings)]
+    layers: list[nn.Module] = [conv(channels, width, kernel=4, stride=2)]
+    for i, o in itertools.pairwise(widths):
+        layers += [conv(i, o, kernel=3, stride=1), nn.MaxPool2d(2)]
+    return nn.Sequential(*layers, conv(widths[-1], 2 * width, kernel=3, stride=1))
 
 
-def build(which: Which, *, size: int, channels: int, width: int, attributes: int, dropout: float) -> Network:
+BODIES = {"a": residual_body, "b": plain_body}
+
+
+def build(which: Which, *, size: int, channels: int, width: int, attributes: int, dropout: float) -> Classifier:
     """The network of judge A or B, in channels-last memory."""
-    network = NETWORKS[which](size=size, channels=channels, width=width, attributes=attributes, dropout=dropout)
+    halvings = max(1, round(math.log2(size / 8)))  # 2 for 32 pixels, 3 for 64, 4 for 128
+    body = BODIES[which](channels=channels, width=width, halvings=halvings)
+    cells = 2 * width * (size // 2**halvings) ** 2
+    network = Classifier(body, cells=cells, attributes=attributes, dropout=dropout)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
@@ -133,7 +124,7 @@ class Judge:
 
     def __init__(
         self,
-        network: Network,
+        network: Classifier,
         calibration: Calibration,
         *,
         attributes: tuple[str, ...],

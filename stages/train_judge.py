@@ -208,9 +208,9 @@ def state_weights(labels: np.ndarray) -> Tensor:
     return torch.from_numpy(np.minimum(0.5 / np.maximum(share, 1e-9), RAREST)).float()
 
 
-SHIFT, SCALE, ROTATION = 0.06, 0.1, 0.14  # of the side, of the size, radians
+SHIFT, SCALE, ROTATION = 0.03, 0.05, 0.07  # of the side, of the size, radians
 BRIGHTNESS, CONTRAST, SATURATION = 0.2, 0.25, 0.3
-COARSEST = 0.35  # of the side, in the down-and-up resize that makes photos as soft as reconstructions
+COARSEST = 0.5  # of the side, in the down-and-up resize that makes photos as soft as reconstructions
 MIXING = 0.2  # of the beta distribution of mixup
 
 
@@ -234,7 +234,7 @@ def augment(x: Tensor, random: torch.Generator) -> Tensor:
     x = x.mul_(contrast * colour).add_(grey)
 
     soft = count // 2
-    small = round(size * (COARSEST + (0.8 - COARSEST) * float(torch.rand((), generator=random))))
+    small = round(size * (COARSEST + (0.9 - COARSEST) * float(torch.rand((), generator=random))))
     coarse = functional.interpolate(x[:soft], small, mode="bilinear", antialias=True, align_corners=False)
     x[:soft] = functional.interpolate(coarse, size, mode="bilinear", align_corners=False)
     return x.clamp_(-1, 1).contiguous(memory_format=torch.channels_last)
