@@ -14,20 +14,17 @@ from torch import Tensor
 
 from stages import compute
 from stages.editing import compositing
-from stages.editing.calibration import MATCHED, monotone
 from stages.editing.editor import STRENGTH_LEVEL, TARGET_LEVEL, EditResult
 from stages.editing.spec import Change, Spec
 from stages.editing.table import LEVELS
-from stages.evaluation.exam import Case, Exam, Row, concatenated, exact, tell, told
+from stages.evaluation.exam import Case, Exam, Row, concatenated, exact, short, tell, told
+from stages.metrics import success as metric
 from stages.metrics.intervals import (
     UNDEFINED,
     Estimate,
     bootstrap,
     holm,
-    mean_draws,
     mean_of_independent,
-    p_value,
-    percentile,
     wilson,
 )
 
@@ -80,7 +77,7 @@ class Tried:
 def settings(exam: Exam, case: Case, strengths: Sequence[float]) -> dict[str, Change]:
     """The edits to try: s80, s90, s95, the target on or off, and `x…` for multiples of the calibrated strength."""
     direction = exam.editor.table.chosen(case.attribute)
-    reach, sign = exam.editor.table.meta.max_strength, 1 if case.on else -1
+    reach, sign = exam.editor.table.meta.max_strength, case.sign
     unit = direction.unit(case.on, STRENGTH_LEVEL, reach)
     found = {
         f"s{level}": Change(case.attribute, add=sign * direction.unit(case.on, level, reach) / unit)
@@ -177,19 +174,13 @@ def joined(parts: Sequence[T]) -> T:
 
 
 def success(exam: Exam, case: Case, logits: np.ndarray) -> np.ndarray:
-    """Whether judge B sees the target (n,) bool."""
-    column = exam.column(case.attribute)
-    return (logits[:, column] >= exam.thresholds[column]) == case.on
+    """Whether judge B sees the target: logits (n, K) or (strengths, n, K) -> (n,) or (strengths, n) bool."""
+    return metric.flipped(logits, exam.thresholds, exam.column(case.attribute), case.sign)
 
 
 def flips(exam: Exam, case: Case, logits: np.ndarray) -> np.ndarray:
-    """Share (n,) of the other judged attributes whose answer is not the one on the photo; NaN if there is none."""
-    others = exam.others(case.attribute)
-    if not len(others):
-        return np.full(len(logits), np.nan)
-    changed = exam.answers(logits) != exam.answers(exam.logits[case.faces])
-    share: np.ndarray = changed[:, others].mean(1)
-    return share
+    """Share of the other judged attributes whose answer is not the one on the photo; NaN if there is none."""
+    return metric.off_target(exam.logits[case.faces], logits, exam.thresholds, exam.others(case.attribute))
 
 
 def share(flags: np.ndarray) -> Estimate:
@@ -207,7 +198,7 @@ def _edit_row(exam: Exam, tried: Tried, name: str) -> Row:
     details, again = outcome.details, outcome.again
     assert details is not None
     direction = exam.editor.table.chosen(case.attribute)
-    column, sign = exam.column(case.attribute), 1 if case.on else -1
+    column, sign = exam.column(case.attribute), case.sign
     level = TARGET_LEVEL if name == TARGET else int(name[1:])
     on_y, on_e = success(exam, case, outcome.y), success(exam, case, details.e)
     on_a = details.other == case.on
@@ -254,8 +245,7 @@ def curve_rows(exam: Exam, tried: Sequence[Tried]) -> list[Row]:
                 case.faces,
                 {
                     "flips": flips(exam, case, logits),
-                    "shift": (1 if case.on else -1)
-                    * (logits - exam.logits[case.faces])[:, exam.column(case.attribute)],
+                    "shift": case.sign * (logits - exam.logits[case.faces])[:, exam.column(case.attribute)],
                 },
             )
             rows.append(
@@ -272,51 +262,35 @@ def curve_rows(exam: Exam, tried: Sequence[Tried]) -> list[Row]:
 
 def matched_rows(exam: Exam, tried: Sequence[Tried]) -> list[Row]:
     """Where each curve reaches 80 % on the test faces, and the share of other attributes left alone there: methods are
-    compared at equal success, otherwise a weak edit always wins. Linear between strengths; people are resampled."""
+    compared at equal success, otherwise a weak edit always wins. Linear between strengths; people are resampled.
+
+    `area` is the mean height of the success curve, `reached` the share of resamples that get to 80 %."""
     rows = []
     for one in tried:
         case = one.case
         points = sorted((factor, name) for name, factor in one.factors.items() if name.startswith("x"))
         factors = np.array([0.0] + [factor for factor, _ in points])
-        logits = [exam.logits[case.faces]] + [one.outcomes[name].y for _, name in points]
-        ok = np.stack([success(exam, case, part) for part in logits], 1)  # (n, strengths)
-        off = np.stack([flips(exam, case, part) for part in logits], 1)
-        strength, kept = _matched(exam, case.faces, factors, ok.astype(np.float64), off)
+        logits = np.stack([exam.logits[case.faces]] + [one.outcomes[name].y for _, name in points])
+        found = metric.curve(
+            success(exam, case, logits),
+            flips(exam, case, logits),
+            factors,
+            seed=exam.seed,
+            clusters=exam.people[case.faces],
+            count=exam.resamples,
+        )
         rows.append(
             {
                 "attribute": case.attribute,
                 "direction": case.word,
-                "success": MATCHED / 100,
-                "strength": tell(strength),
-                "preservation": tell(kept),
+                "success": metric.MATCHED,
+                "strength": tell(found.strength),
+                "preservation": tell(found.matched),
+                "area": tell(found.area),
+                "reached": short(found.reached),
             }
         )
     return rows
-
-
-def _matched(
-    exam: Exam, faces: np.ndarray, factors: np.ndarray, ok: np.ndarray, off: np.ndarray
-) -> tuple[Estimate, Estimate]:
-    count = ok.shape[1]
-
-    def at(curves: np.ndarray) -> tuple[float, float]:
-        rising = monotone(curves[:count])
-        above = np.flatnonzero(rising >= MATCHED / 100 - 1e-9)
-        if not len(above):
-            return np.nan, np.nan
-        i = above[0]
-        gap = rising[i] - rising[i - 1] if i else 0.0
-        place = i - (rising[i] - MATCHED / 100) / gap if gap > 0 else float(i)
-        where = np.arange(count)
-        return float(np.interp(place, where, factors)), 1 - float(np.interp(place, where, curves[count:]))
-
-    if not len(faces):
-        return UNDEFINED, UNDEFINED
-    both = np.concatenate([ok, off], 1)
-    draws = mean_draws(both, seed=exam.seed, clusters=exam.people[faces], count=exam.resamples)
-    found = np.array([at(draw) for draw in draws])
-    strength, kept = at(both.mean(0))
-    return percentile(strength, found[:, 0], len(faces)), percentile(kept, found[:, 1], len(faces))
 
 
 def entanglement_rows(exam: Exam, tried: Sequence[Tried]) -> list[Row]:
@@ -326,34 +300,38 @@ def entanglement_rows(exam: Exam, tried: Sequence[Tried]) -> list[Row]:
     `flips`: share of faces whose answer changed. `sure`: the shift differs from 0 by Holm's test over all off-diagonal
     cells; the attribute's own cell and its rivals' are not tested."""
     names = list(exam.judged)
-    columns = np.array([exam.column(name) for name in names], np.int64)
-    spread = exam.logits.std(0)[columns] if len(columns) else np.zeros(0)
+    columns = [exam.column(name) for name in names]
     cells: list[Row] = []
     p_values = []
     for name in names:
-        own = [one for one in tried if one.case.attribute == name and len(one.case.faces)]
+        own = [one for one in tried if one.case.attribute == name]
         if not own:
             continue
-        shifts, changed, faces = [], [], []
-        for one in own:
-            before, after = exam.logits[one.case.faces], one.outcomes[MAIN].y
-            shifts.append((1 if one.case.on else -1) * (after - before)[:, columns] / spread)
-            changed.append((exam.answers(after) != exam.answers(before))[:, columns])
-            faces.append(one.case.faces)
-        values = np.concatenate([np.concatenate(shifts), np.concatenate(changed)], 1)  # (n, 2 names)
-        people = exam.people[np.concatenate(faces)]
-        draws = mean_draws(values, seed=exam.seed, clusters=people, count=exam.resamples)
-        others = set(exam.others(name).tolist())
-        for j, other in enumerate(names):
-            shift = percentile(float(values[:, j].mean()), draws[:, j], len(values))
-            k = len(names) + j
-            flip = percentile(float(values[:, k].mean()), draws[:, k], len(values))
-            tested = int(columns[j]) in others
-            p_values.append(p_value(draws[:, j]) if tested else np.nan)
-            cells.append(
-                {"attribute": name, "other": other, "off_target": tested, "shift": tell(shift), "flips": tell(flip)}
-            )
-    for cell, sure in zip(cells, holm(np.array(p_values)), strict=True):
+        # a removal seen backwards is an addition
+        pairs = [(exam.logits[one.case.faces], one.outcomes[MAIN].y)[:: one.case.sign] for one in own]
+        before, after = (np.concatenate(side)[:, columns] for side in zip(*pairs, strict=True))
+        row = metric.entanglement_row(
+            before,
+            after,
+            exam.thresholds[columns],
+            exam.logits.std(0)[columns],
+            seed=exam.seed,
+            clusters=exam.people[np.concatenate([one.case.faces for one in own])],
+            count=exam.resamples,
+        )
+        off_target = exam.others(name)[columns]
+        p_values.append(np.where(off_target, row.p, np.nan))
+        cells += [
+            {
+                "attribute": name,
+                "other": other,
+                "off_target": bool(off_target[j]),
+                "shift": tell(row.shift[j]),
+                "flips": tell(row.flips[j]),
+            }
+            for j, other in enumerate(names)
+        ]
+    for cell, sure in zip(cells, holm(np.array(p_values)).ravel(), strict=True):
         cell["sure"] = bool(sure)
     return cells
 
@@ -395,7 +373,7 @@ def flip_rows(exam: Exam, tried: Sequence[Tried], setting: str) -> list[Row]:
         if setting not in one.outcomes:
             continue
         changed = exam.answers(one.outcomes[setting].y) != exam.answers(exam.logits[one.case.faces])
-        for column in exam.others(one.case.attribute).tolist():
+        for column in np.flatnonzero(exam.others(one.case.attribute)).tolist():
             name = exam.judge.attributes[column]
             if name in held:
                 held[name].append(changed[:, column])
@@ -459,4 +437,4 @@ def _ceiling(exam: Exam, case: Case) -> Estimate:
     """How often judge B sees the target state on real test photos that have it."""
     column = exam.column(case.attribute)
     real = exam.labels[:, column] == (1 if case.on else -1)
-    return share((exam.logits[real, column] >= exam.thresholds[column]) == case.on)
+    return share(exam.answers(exam.logits)[real, column] == case.on)

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from stages import images
-from stages.editing.calibration import Bench, eligible
 from stages.editing.directions import choose_rows
 from stages.editing.editor import Editor
+from stages.editing.spec import rivals
 from stages.judges import Judge
+from stages.metrics import success as metric
 from stages.metrics.intervals import UNDEFINED, Estimate, mean_draws, percentile
 from stages.tables import Faces
 
@@ -29,7 +30,13 @@ class Case:
 
     @property
     def word(self) -> str:
+        """As in the report."""
         return "add" if self.on else "remove"
+
+    @property
+    def sign(self) -> int:
+        """Where a logit should go."""
+        return 1 if self.on else -1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,24 +113,23 @@ class Exam:
 
     @property
     def thresholds(self) -> np.ndarray:
-        """Logits (K,) from which judge B says `present`."""
-        p = self.judge.thresholds.double().cpu().numpy()
-        return np.log(p / (1 - p))
+        """Probabilities (K,) from which judge B says `present`."""
+        return self.judge.thresholds.double().cpu().numpy()
 
     def answers(self, logits: np.ndarray) -> np.ndarray:
         """Judge B's answers (n, K), bool."""
-        return logits >= self.thresholds
+        return metric.predicted(logits, self.thresholds)
 
     def others(self, attribute: str) -> np.ndarray:
-        """The judges' columns that an edit of `attribute` should leave alone: its rivals may change with it."""
-        return Bench(self.editor, self.judge, self.judge.judged, mode=self.mode, batch_size=self.batch_size).others(
-            attribute
-        )
+        """The judges' columns (K,) bool that an edit of `attribute` should leave alone; its rivals may change."""
+        own = self.column(attribute)
+        groups = [[own, *(self.column(rival) for rival in rivals(attribute) if rival in self.judge.attributes)]]
+        return metric.counted(self.judge.judged, own, groups)
 
     def case(self, attribute: str, on: bool, count: int) -> Case:
         """Up to `count` faces whose state is certain to judge B (p <= .3 or >= .7) and to the label, drawn by seed."""
         column = self.column(attribute)
-        certain = eligible(1 / (1 + np.exp(-self.logits[:, column])), self.labels[:, column], on)
+        certain = np.flatnonzero(metric.eligible(self.logits, self.labels, column, 1 if on else -1))
         return Case(attribute, on, certain[choose_rows(count, len(certain), self.seed + 2 * column + on)])
 
     def batches(self, faces: np.ndarray) -> Iterator[tuple[slice, Tensor, Tensor]]:

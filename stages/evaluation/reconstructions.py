@@ -162,10 +162,10 @@ def card_rows(exam: Exam, faces: np.ndarray, logits: np.ndarray) -> list[Row]:
     """How well judge B sees each attribute on reconstructions (n, K), beside the same photos: a drop is what the model
     lost. Below the marks an attribute is `not judged on reconstructions`."""
     rows = []
+    answers, real_answers = exam.answers(logits), exam.answers(exam.logits[faces])
     for k, name in enumerate(exam.judge.attributes):
         labels = exam.labels[faces, k]
-        real = exam.logits[faces, k]
-        area, balanced = auroc(logits[:, k], labels), balanced_accuracy(logits[:, k] >= exam.thresholds[k], labels)
+        area, balanced = auroc(logits[:, k], labels), balanced_accuracy(answers[:, k], labels)
         fails = [
             f"{what} {estimate.value:.3f}, {mark:g} needed"
             for what, estimate, mark in (("AUROC", area, MIN_AUROC), ("balanced accuracy", balanced, MIN_BALANCED))
@@ -180,8 +180,8 @@ def card_rows(exam: Exam, faces: np.ndarray, logits: np.ndarray) -> list[Row]:
                 "reconstruction_reason": "; ".join(fails),
                 "auroc": tell(area),
                 "balanced_accuracy": tell(balanced),
-                "auroc_photos": tell(auroc(real, labels)),
-                "balanced_accuracy_photos": tell(balanced_accuracy(real >= exam.thresholds[k], labels)),
+                "auroc_photos": tell(auroc(exam.logits[faces, k], labels)),
+                "balanced_accuracy_photos": tell(balanced_accuracy(real_answers[:, k], labels)),
             }
         )
     return rows

@@ -403,7 +403,7 @@ def subgroup_table(system: SystemInputs) -> list[Json]:
     """One row per measure, its groups side by side, the gap last."""
     found: dict[str, list[Json]] = {}
     for row in rows(system.metrics, "subgroups"):
-        found.setdefault(row["measure"], []).append({"name": row["group"], "value": row["value"]})
+        found.setdefault(row["measure"], []).append({"name": row["group"], "value": row["value"], "p": row.get("p")})
     kinds = {"psnr": ("PSNR", "db"), "success": ("success", "percent")}
     return [{"measure": kinds[name][0], "kind": kinds[name][1], "groups": groups} for name, groups in found.items()]
 
