@@ -40,6 +40,7 @@ from stages.tables import Faces, latents_meta, read_faces, read_latents
 log = logging.getLogger(__name__)
 
 SAMPLE_FACES = 20_000  # training faces for the estimators that need rows and for the quantiles
+SLACK = 0.1  # how far the success of all faces may stay below that of the coarse search
 MIN_ELIGIBLE = 10  # faces of a case below which its strengths mean nothing
 RESAMPLES = 500  # bootstrap draws behind each interval of the report
 
@@ -80,7 +81,7 @@ def run(params: Params) -> None:
 
     gathered = gather(params, faces)
     names = faces.meta.attributes
-    refused = directions.refuse(names, gathered.sums, params.min_count)
+    refused = directions.refuse(names, gathered.sums, gathered.sample, params.min_count)
     kept = [k for k, name in enumerate(names) if name not in refused]
     if not kept:
         raise InputError(
@@ -191,6 +192,7 @@ def _directions(params: Params, names: tuple[str, ...], sums: Sums, sample: Samp
             judged=False,
             add=unknown,
             remove=unknown,
+            best=(None, None),
             fade=None,
         )
         for k, name in enumerate(names)
@@ -206,7 +208,7 @@ class Trial:
     outcomes: dict[bool, Outcome]  # at the strength for MATCHED per cent, or the strongest where nothing reaches it
     strengths: dict[bool, float]
     matched: dict[bool, bool]
-    best: dict[bool, float]  # success at the strongest edit
+    highest: dict[bool, float]  # the share of faces that some strength flips
 
     @property
     def off_target(self) -> np.ndarray:
@@ -216,10 +218,10 @@ class Trial:
     def rank(self) -> tuple[int, int, float, float]:
         """Smaller is better: signs in which 80 % and then 90 % success are out of reach, how far the former fall short,
         then off-target flips."""
-        levels = (self.direction.add, self.direction.remove)
-        missing = [sum(strengths[level] is None for strengths in levels) for level in (MATCHED, 90)]
-        short = -sum(self.best[on] for on in self.matched if not self.matched[on])
-        return missing[0], missing[1], short, float(np.nanmean([0.0, *self.off_target]))
+        unmatched = sum(not matched for matched in self.matched.values())
+        below = sum(strengths[90] is None for strengths in (self.direction.add, self.direction.remove))
+        short = -sum(self.highest[on] for on in self.matched if not self.matched[on])
+        return unmatched, below, short, float(np.nanmean([0.0, *self.off_target]))
 
 
 class Calibrator:
@@ -308,32 +310,32 @@ class Calibrator:
             direction, judged=True, fade=self.bench.fade(list(cases.values()), direction.estimator)
         )
         gates = table.gates([direction])
-        outcomes, strengths, matched, best = {}, {}, {}, {}
-        found = {}
+        outcomes, strengths, matched, highest, found = {}, {}, {}, {}, {}
         for on, case in cases.items():
             shift = self.bench.shift(case, direction.estimator)
             grid = self.grid if self.params.mode == "decode" else self.grid[1:]  # else strength 0 is the photo
             first = self.bench.first_flips(case, shift, grid.tolist(), gates)
             curve = curve_of_first_flips(first, self.grid)
             found[on] = strengths_at(self.grid, curve)
-            wanted = found[on][MATCHED]
-            matched[on], best[on] = wanted is not None, float(curve[-1])
+            wanted, highest[on] = found[on][MATCHED], float(curve[-1])
             strengths[on] = self.params.max_strength if wanted is None else wanted
             outcomes[on] = self.bench.at(case, shift, strengths[on], gates)
+            # faces that flip and turn back at higher strengths make the coarse curve too good
+            matched[on] = wanted is not None and float(outcomes[on].success.mean()) >= MATCHED / 100 - SLACK
         direction = dataclasses.replace(direction, add=found[True], remove=found[False])
-        return Trial(direction, outcomes, strengths, matched, best)
+        return Trial(direction, outcomes, strengths, matched, highest)
 
     def _calibrate(self, trial: Trial, cases: dict[bool, Case]) -> tuple[Direction, dict[str, Any]]:
         """Fine search for the chosen estimator: every face at every strength."""
         direction = dataclasses.replace(trial.direction, chosen=True)
         gates = table.gates([direction])
         curves: dict[str, Any] = {}
-        found = {}
+        found, best = {}, {}
         for on, case in cases.items():
             shift = self.bench.shift(case, direction.estimator)
             outcomes = [self.bench.at(case, shift, float(strength), gates) for strength in self.grid]
             success = np.array([outcome.success.mean() for outcome in outcomes])
-            found[on] = strengths_at(self.grid, success)
+            found[on], best[on] = strengths_at(self.grid, success), float(self.grid[int(np.argmax(success))])
             curves["add" if on else "remove"] = [
                 {
                     "strength": float(strength),
@@ -343,7 +345,8 @@ class Calibrator:
                 }
                 for strength, outcome, smooth in zip(self.grid, outcomes, monotone(success), strict=True)
             ]
-        return dataclasses.replace(direction, add=found[True], remove=found[False]), curves
+        best_ = (best[True], best[False])
+        return dataclasses.replace(direction, add=found[True], remove=found[False], best=best_), curves
 
     def _mean(self, values: np.ndarray) -> Estimate:
         return bootstrap_mean(values[np.isfinite(values)], seed=self.params.seed, count=RESAMPLES)
@@ -421,7 +424,7 @@ class Calibrator:
             told[word] = self._outcome(trial.outcomes[on]) | {
                 "strength": trial.strengths[on],
                 "matched": trial.matched[on],
-                "best_success": trial.best[on],
+                "highest_success": trial.highest[on],
             }
         return told
 

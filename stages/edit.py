@@ -58,6 +58,8 @@ def run(params: Params) -> None:
     editor = Editor.load(params.model, params.attributes, device, precision=params.precision, clip=params.clip)
     check_images(editor.system, params.model, faces.meta, params.prepared)
     specs = [editor.parse(text) for text in params.specs]
+    if params.mode != editor.table.meta.mode:
+        log.warning("strengths were calibrated for mode %s, not %s", editor.table.meta.mode, params.mode)
     rows = faces.rows(SPLIT)
     if not len(rows):
         raise InputError(f"{params.prepared} has no face in the {SPLIT} split; change the split of stage `prepare`")
@@ -155,11 +157,11 @@ def spec_sheet(editor: Editor, x: Tensor, spec: Spec, mode: str) -> Image.Image:
     result = editor.apply(x, spec, mode)
     shift = result.moves.shift
     columns: list[tuple[str, Tensor]] = [("photo", x), ("reconstruction", result.reconstruction)]
-    columns += [(f"{scale:g} ×", editor.decode(editor.move(result.latent, scale * shift))) for scale in SCALES]
+    columns += [(f"x {scale:g}", editor.decode(editor.move(result.latent, scale * shift))) for scale in SCALES]
     columns += [
         (f"composite {mode}", result.y),
         ("mask", 2 * result.mask - 1),
-        ("|difference| × 4", 4 * (result.y - x).abs() - 1),
+        ("|difference| x 4", 4 * (result.y - x).abs() - 1),
     ]
     return _sheet(columns, str(spec) or "no edit")
 

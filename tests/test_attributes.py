@@ -216,11 +216,17 @@ def test_what_the_judge_cannot_see_is_marked_and_moves_by_the_class_gap(params, 
     assert "Eyeglasses" in json.loads(params.report.read_text())["not_judged"]
 
 
-def test_a_strength_out_of_reach_is_null_and_the_next_lower_one_is_used(params):
+def test_a_strength_out_of_reach_is_null_and_the_best_there_is_takes_its_place(params):
     attributes.run(dataclasses.replace(params, max_strength=0.5, strengths=4))
     direction = table.read(params.attributes).chosen("Smiling")
     assert direction.add[95] is None
-    assert direction.unit(True, 95, 0.5) <= 0.5
+    assert direction.unit(True, 95, 9.0) == direction.best[0] == 0.5
+
+
+def test_nothing_is_read_beyond_the_peak_of_a_curve():
+    found = strengths_at(np.arange(5.0), np.array([0.0, 0.4, 0.9, 0.5, 0.1]))
+    assert found[80] == pytest.approx(1.8)
+    assert found[95] is None
 
 
 def test_every_compositing_mode_can_be_calibrated(params):

@@ -36,6 +36,7 @@ def planted(**changes) -> table.AttributeTable:
                 judged=True,
                 add=strengths,
                 remove=strengths,
+                best=(None, None),
                 fade=None,
             )
         )

@@ -159,9 +159,9 @@ def monotone(success: np.ndarray) -> np.ndarray:
 
 
 def strengths_at(strengths: np.ndarray, success: np.ndarray) -> Strengths:
-    """Where the curve `success` over ascending `strengths` first reaches each of LEVELS, linear between its points;
-    None where it never does."""
-    curve = monotone(success)
+    """Where the rising part of the curve `success` over ascending `strengths` first reaches each of LEVELS, linear
+    between its points; None where it never does. Beyond its peak an edit breaks the face, so nothing is read there."""
+    curve = monotone(success[: int(np.argmax(success)) + 1])
     found: Strengths = {}
     for level in LEVELS:
         above = np.flatnonzero(curve >= level / 100 - 1e-9)

@@ -14,6 +14,8 @@ from sklearn.svm import LinearSVC
 
 Array = np.ndarray
 
+MIN_SAMPLED = 5  # faces of either side in the sample, for a classifier to mean anything
+
 
 @dataclasses.dataclass
 class Sums:
@@ -265,10 +267,13 @@ def choose_rows(count: int, total: int, seed: int) -> Array:
     return np.sort(np.random.default_rng(seed).choice(total, count, replace=False))
 
 
-def refuse(attributes: Sequence[str], sums: Sums, min_count: int) -> dict[str, str]:
+def refuse(attributes: Sequence[str], sums: Sums, sample: Sample, min_count: int) -> dict[str, str]:
     """The attributes with too few faces on one side, and why."""
     refused = {}
-    for name, has, lacks in zip(attributes, sums.positives, sums.negatives, strict=True):
+    sampled = np.minimum((sample.labels > 0).sum(0), (sample.labels < 0).sum(0))
+    for name, has, lacks, seen in zip(attributes, sums.positives, sums.negatives, sampled, strict=True):
         if min(has, lacks) < min_count:
             refused[name] = f"{int(has)} training faces with it, {int(lacks)} without; {min_count} of each are needed"
+        elif seen < MIN_SAMPLED:
+            refused[name] = f"{int(seen)} of either side in a sample of {len(sample.labels)}; {MIN_SAMPLED} are needed"
     return refused

@@ -34,16 +34,16 @@ class Direction:
     judged: bool  # whether a judge can see the attribute, so that strengths are calibrated
     add: Strengths  # to make it present; all None where not judged
     remove: Strengths  # to make it absent; also positive numbers
+    best: tuple[float | None, float | None]  # strengths of the highest success there is, to add and to remove
     fade: tuple[float, float] | None  # where the photo's detail gives way (compositing.Gates.fade), None: default
 
     def unit(self, add: bool, level: int, reach: float) -> float:
-        """The strength that flips `level` per cent; where none does, the one for the next lower level that can be
-        reached, or `reach` (the strongest that was tried). 1, the class-mean gap, where no judge can tell."""
+        """The strength that flips `level` per cent; where none does, the one of the highest success there is (`reach`
+        where that is not known). 1, the class-mean gap, where no judge can tell."""
         if not self.judged:
             return 1.0
-        strengths = self.add if add else self.remove
-        reached = [strengths[lower] for lower in LEVELS if lower <= level]
-        return next((strength for strength in reversed(reached) if strength is not None), reach)
+        strength, best = (self.add if add else self.remove)[level], self.best[0 if add else 1]
+        return next((value for value in (strength, best) if value is not None), reach)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -118,6 +118,7 @@ def _schema(dims: int, meta: TableMeta) -> pa.Schema:
         pa.field("judged", pa.bool_(), nullable=False),
     ]
     fields += [pa.field(f"{sign}_{level}", pa.float32()) for sign in ("add", "remove") for level in LEVELS]
+    fields += [pa.field(f"{sign}_best", pa.float32()) for sign in ("add", "remove")]
     fields += [pa.field(f"fade_{end}", pa.float32()) for end in ("low", "high")]
     fields += [
         pa.field("readout", vector, nullable=False),
@@ -142,6 +143,8 @@ def write(path: Path, table: AttributeTable) -> None:
             "n_positive": d.n_positive,
             "n_negative": d.n_negative,
             "judged": d.judged,
+            "add_best": d.best[0],
+            "remove_best": d.best[1],
             "fade_low": d.fade and d.fade[0],
             "fade_high": d.fade and d.fade[1],
             "readout": _floats(readout.weights),
@@ -180,6 +183,7 @@ def read(path: Path) -> AttributeTable:
                 judged=row["judged"],
                 add={level: row[f"add_{level}"] for level in LEVELS},
                 remove={level: row[f"remove_{level}"] for level in LEVELS},
+                best=(row["add_best"], row["remove_best"]),
                 fade=None if row["fade_low"] is None else (row["fade_low"], row["fade_high"]),
             )
         )
