@@ -1,5 +1,6 @@
 """Two judges that never share a person, their files, their card, their answers."""
 
+import copy
 import dataclasses
 import json
 from pathlib import Path
@@ -14,6 +15,7 @@ from stages.judges import Judge
 from stages.metrics.classification import balanced_accuracy
 from stages.params import InputError
 from stages.tables import Faces, FacesMeta, read_faces
+from stages.training import Batch
 from tests import tiny
 
 
@@ -220,3 +222,26 @@ def test_an_attribute_neither_judge_can_see_is_marked_with_the_reason(tmp_path: 
     assert reasons[0] == ""
     assert reasons[1].startswith("judge a: balanced accuracy 0.")
     assert reasons[2] == "only 3 validation faces of the rarer state, 10 needed"
+
+
+@pytest.mark.parametrize("which", train_judge.WHICH)
+def test_a_judge_restored_after_two_steps_ends_like_one_never_stopped(which: judges.Which, tmp_path: Path):
+    tiny.prepared(tmp_path / "prepared", count=48, size=16)
+    faces, pixels = read_faces(tmp_path / "prepared"), images.open_images(tmp_path / "prepared")
+    rows, labels = faces.rows("train"), torch.from_numpy(faces.labels().copy())
+    trainers = [
+        train_judge.JudgeTrainer(which, params(tmp_path), faces, rows, channels=3, device=torch.device("cpu"))
+        for _ in range(2)
+    ]
+    batch = Batch(images.gather(pixels, rows[:8]), labels[rows[:8]])
+    for step in (1, 2, 3, 4):
+        trainers[0].step(step, batch)
+        if step == 2:
+            for name, module in trainers[1].modules.items():
+                module.load_state_dict(trainers[0].modules[name].state_dict())
+            trainers[1].optimiser.load_state_dict(copy.deepcopy(trainers[0].optimiser.state_dict()))
+    torch.rand(5)  # whatever else draws numbers between
+    for step in (3, 4):
+        trainers[1].step(step, batch)
+    for name, value in trainers[0].average.state_dict().items():
+        assert torch.equal(value, trainers[1].average.state_dict()[name]), name
