@@ -5,6 +5,7 @@ the autoencoder lost, r -> e what the edit did, x -> y what the user gets. Every
 decoded once; all numbers come from that."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -25,6 +26,7 @@ from stages.metrics.intervals import (
     bootstrap,
     holm,
     mean_of_independent,
+    quantile_of_normal,
     wilson,
 )
 
@@ -320,7 +322,9 @@ def entanglement_rows(exam: Exam, tried: Sequence[Tried]) -> list[Row]:
             count=exam.resamples,
         )
         off_target = exam.others(name)[columns]
-        p_values.append(np.where(off_target, row.p, np.nan))
+        p_values.append(
+            [_p_of_no_shift(shift) if off else np.nan for shift, off in zip(row.shift, off_target, strict=True)]
+        )
         cells += [
             {
                 "attribute": name,
@@ -334,6 +338,13 @@ def entanglement_rows(exam: Exam, tried: Sequence[Tried]) -> list[Row]:
     for cell, sure in zip(cells, holm(np.array(p_values)).ravel(), strict=True):
         cell["sure"] = bool(sure)
     return cells
+
+
+def _p_of_no_shift(shift: Estimate) -> float:
+    """Two-sided p of "the mean is 0" by the bootstrap's standard error: counting resamples could not go below 1 in
+    their number, too coarse for Holm's test over hundreds of cells."""
+    error = (shift.high - shift.low) / (2 * quantile_of_normal())
+    return math.erfc(abs(shift.value) / max(error, 1e-12) / math.sqrt(2))
 
 
 def control_rows(exam: Exam, tried: Sequence[Tried]) -> list[Row]:

@@ -167,8 +167,8 @@ class Cell:
 
 def heat_map(title: str, rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequence[Cell]]) -> Markup:
     """A matrix of cells; strength of colour is |value|, its sign the hue."""
-    side, left, top = 24, 132, 118
-    width, height = left + side * len(columns) + 34, top + side * len(rows) + 4
+    side, left, top = 23, 128, 88
+    width, height = left + side * len(columns) + 66, top + side * len(rows) + 4
     parts = [
         f'<svg class="heat" viewBox="0 0 {width} {height}" width="{width}" role="img" aria-label="{escape(title)}">'
         f"<title>{escape(title)}</title>"

@@ -14,6 +14,7 @@ from stages.params import InputError, need
 from stages.reporting import pictures
 
 HERO_FACES = 6
+OVERVIEW = "each attribute turned on"
 WIDEST = 1400  # pixels of a sheet on the page
 
 Json = dict[str, Any]
@@ -113,7 +114,7 @@ def _system(name: str, metrics: Json, reports: Path, data: Path, album: Album) -
     folder = data / "sheets" / name
     captions = spec_names(data / "edits" / name)
     for path in sorted(folder.glob("*.png")):
-        picture = album.picture(path, captions.get(path.stem, path.stem))
+        picture = album.picture(path, captions.get(path.stem, OVERVIEW if path.stem == "overview" else path.stem))
         if picture is not None:
             sheets.append(picture)
     return SystemInputs(

@@ -44,7 +44,11 @@ def told(estimate: Estimate | float | None, kind: str = "number") -> Markup:
 
 
 def plain(value: float, kind: str) -> str:
-    """A number in its unit."""
+    """A number in its unit, with a true minus sign."""
+    return _plain(value, kind).replace("-", "\u2212")
+
+
+def _plain(value: float, kind: str) -> str:
     if kind == "percent":
         return f"{_percent(value)} %"
     if kind == "db":
@@ -60,9 +64,8 @@ def plain(value: float, kind: str) -> str:
 
 def span(low: float, high: float, kind: str) -> str:
     """An interval in the same unit, without repeating it."""
-    if kind == "percent":
-        return f"{_percent(low)} – {_percent(high)}"
-    return f"{plain(low, kind).removesuffix(' dB')} – {plain(high, kind).removesuffix(' dB')}"
+    ends = [plain(end, kind).removesuffix(" dB").removesuffix(" %") for end in (low, high)]
+    return (" to " if low < 0 else " – ").join(ends)
 
 
 def _percent(value: float) -> str:
@@ -70,8 +73,8 @@ def _percent(value: float) -> str:
 
 
 def grouped(n: int) -> str:
-    """12,345 with a thin space between the groups."""
-    return f"{n:,}".replace(",", "\u2009")
+    """12 345 with narrow spaces between the groups, at which no line breaks."""
+    return f"{n:,}".replace(",", "\u202f")
 
 
 def grade(estimate: Estimate | None, goal: float, *, up: bool = True) -> str:
@@ -342,6 +345,18 @@ def not_judged(inputs: Inputs) -> list[Json]:
     ]
 
 
+def picture_title(name: str, systems: Sequence[SystemInputs]) -> str:
+    """What a picture of data/samples shows."""
+    if any(system.name == name for system in systems):
+        return f"{readable(name)}: draws from the prior"
+    return f"{readable(name)}: validation faces above their reconstructions"
+
+
+def control_summary(system: SystemInputs) -> Json:
+    """Means over attributes of the controls."""
+    return {row["name"]: row["value"] for row in rows(system.metrics, "summary")}
+
+
 def estimator_table(system: SystemInputs) -> Json | None:
     """The comparison of estimators on the valid split."""
     if system.attributes is None or "estimators" not in system.attributes:
@@ -412,3 +427,8 @@ def flipped(estimate: Estimate) -> Json:
     """1 - share."""
     ends = [None if estimate[end] is None else 1 - estimate[end] for end in ("value", "high", "low")]
     return dict(zip(("value", "low", "high"), ends, strict=True)) | {"n": estimate["n"]}
+
+
+def signed(value: float) -> str:
+    """+0.25, −1.30"""
+    return f"{value:+.2f}".replace("-", "\u2212")
