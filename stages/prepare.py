@@ -9,6 +9,9 @@ import dataclasses
 import difflib
 import hashlib
 import logging
+import math
+import os
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,7 +27,7 @@ from stages.files import replacing_folder, write_json
 from stages.parallel import in_order, worker_count
 from stages.params import InputError, run_stage
 from stages.progress import progress
-from stages.resize import cut, resize
+from stages.resize import Squares
 from stages.sources.labels import Listing, read_labels
 from stages.sources.tree import Tree, open_tree
 from stages.tables import SPLITS, FacesMeta, faces_schema, write_table
@@ -32,8 +35,7 @@ from stages.tables import SPLITS, FacesMeta, faces_schema, write_table
 log = logging.getLogger(__name__)
 
 SPLIT_BY = ("official", "identity", "random")
-BATCH = 64  # pictures resized together
-LARGE = 200_000  # pixels; a cut part above this is resized at once instead of waiting for its batch
+BATCH = 64  # pictures a thread takes at a time
 BLOCK = 8192  # rows of labels turned into floats at a time
 PAIRS = 20  # attribute pairs in the data card
 
@@ -76,8 +78,8 @@ def run(params: Params) -> None:
         todo = np.flatnonzero(faces.status == "ok")
         with _growing_npy(prepared / "images.npy", (params.size, params.size, 3)) as images:
             batches = _pictures(tree, listing.table["member"].to_numpy(), todo, crop, params.size, workers)
-            for indices, pixels, problems in progress(batches, len(todo), "images", size=lambda batch: len(batch[0])):
-                images.append(pixels[faces.add(indices, pixels, problems)])
+            for batch in progress(batches, len(todo), "images", size=len):
+                faces.add(batch, images)
         faces.finish(tree.path, needed)
         meta = FacesMeta(
             source=listing.source,
@@ -143,10 +145,9 @@ class _Faces:
         self.status = np.full(count, "ok", object)
         self.reason = np.full(count, "", object)
         self.row = np.full(count, -1, np.int32)
-        self.done = 0
         self.original: dict[int, int] = {}  # row -> the earlier row with the same bytes
-        self.seen: set[int] = set()  # 64 bits of the sha256 of the prepared pixels
-        self.pixels = np.zeros(count, np.uint64)  # the same, by row
+        self.keys = np.zeros(count, np.uint64)  # of the prepared pixels
+        self.seen: set[int] = set()  # the same, without order
 
     def _set(self, index: int, status: str, reason: str) -> None:
         self.status[index], self.reason[index] = status, reason
@@ -202,24 +203,26 @@ class _Faces:
         part[order] = np.searchsorted(np.cumsum(ratios[:2]) * len(ok), middles, "right")
         self.split[ok] = np.array(SPLITS, object)[part[group]]
 
-    def add(self, indices: np.ndarray, pixels: np.ndarray, problems: dict[int, str]) -> np.ndarray:
-        """Take one batch in; which of its pictures (bool) are to be stored."""
-        keep = np.zeros(len(indices), bool)
-        for place, index in enumerate(indices.tolist()):
-            if index in problems:
-                self._set(index, "quarantined", problems[index])
-                continue
-            digest = int.from_bytes(hashlib.sha256(pixels[place]).digest()[:8], "big")
-            if digest in self.seen:
-                original = np.flatnonzero(self.pixels == digest)[0]
-                self._set(index, "excluded", f"duplicate of {self.ids[original]}")
-                continue
-            self.seen.add(digest)
-            self.pixels[index] = digest
-            keep[place] = True
-            self.row[index] = self.done
-            self.done += 1
-        return keep
+    def add(self, batch: "_Batch", images: "_Npy") -> None:
+        """Take one batch in; the pictures that are new are appended to `images`."""
+        for index, reason in batch.problems.items():
+            self._set(index, "quarantined", reason)
+        begin = 0  # of the pictures not yet appended
+        for place, (index, key) in enumerate(zip(batch.rows, batch.keys, strict=True)):
+            if key in self.seen:
+                images.append(batch.pixels[begin:place])
+                begin = place
+                face = batch.pixels[place].tobytes()
+                like = np.flatnonzero((self.keys == key) & (self.row >= 0)).tolist()
+                same = [other for other in like if images.read(int(self.row[other])) == face]
+                if same:
+                    self._set(index, "excluded", f"duplicate of {self.ids[same[0]]}")
+                    begin += 1
+                    continue
+            self.seen.add(key)
+            self.keys[index] = key
+            self.row[index] = images.count + place - begin
+        images.append(batch.pixels[begin:])
 
     def finish(self, where: Path, needed: Sequence[str]) -> None:
         """Copies of bad files are as bad; rows without image have no split; no identity and no bytes in two splits."""
@@ -277,29 +280,47 @@ class _Faces:
         return pa.Table.from_arrays(arrays, schema=schema)
 
 
+@dataclasses.dataclass(frozen=True)
+class _Batch:
+    """Some pictures: those that are good with their pixels, and why the others are not."""
+
+    rows: list[int]
+    pixels: np.ndarray  # uint8 (len(rows), size, size, 3)
+    keys: list[int]  # equal for equal pixels, seldom for others
+    problems: dict[int, str]  # row -> reason
+
+    def __len__(self) -> int:
+        return len(self.rows) + len(self.problems)
+
+
+def _keys(pixels: np.ndarray) -> list[int]:
+    """One 64-bit number a picture (n, h, w, c): a weighted sum of its words, in one pass and without a copy."""
+    flat = pixels.reshape(len(pixels), math.prod(pixels.shape[1:]))
+    words = flat[:, : flat.shape[1] // 8 * 8].view(np.uint64)
+    weights = np.random.default_rng(0).integers(0, 1 << 63, words.shape[1], np.uint64) * np.uint64(2) + np.uint64(1)
+    keys: list[int] = (words @ weights).tolist()
+    return keys
+
+
 def _pictures(
     tree: Tree, members: np.ndarray, todo: np.ndarray, crop: crops.Crop, size: int, workers: int
-) -> Iterator[tuple[np.ndarray, np.ndarray, dict[int, str]]]:
-    """Batches of (row numbers, uint8 pixels (n, size, size, 3), row number -> why there are no pixels), in order."""
+) -> Iterator[_Batch]:
+    """The pictures of the rows `todo`, in order."""
+    thread = threading.local()
 
-    def prepare(indices: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
-        pixels = np.zeros((len(indices), size, size, 3), np.uint8)
-        parts: list[np.ndarray] = []
-        places: list[int] = []
+    def prepare(indices: np.ndarray) -> _Batch:
+        if not hasattr(thread, "squares"):
+            thread.squares = Squares(crop, size)
+        good: list[int] = []
         problems: dict[int, str] = {}
-        for place, index in enumerate(indices.tolist()):
+        for index in indices.tolist():
             try:
-                part = cut(decode(tree.read(members[index])), crop, size)
+                thread.squares.add(decode(tree.read(members[index])))
+                good.append(index)
             except BadImage as bad:
                 problems[index] = str(bad)
-                continue
-            if part.shape[0] * part.shape[1] > LARGE:
-                pixels[place] = resize([part], crop, size)[0]
-            else:
-                parts.append(np.ascontiguousarray(part))  # a view would keep the whole picture in memory
-                places.append(place)
-        pixels[places] = resize(parts, crop, size)
-        return indices, pixels, problems
+        pixels = thread.squares.take()
+        return _Batch(good, pixels, _keys(pixels), problems)
 
     return in_order(prepare, (todo[begin : begin + BATCH] for begin in range(0, len(todo), BATCH)), workers)
 
@@ -314,16 +335,23 @@ class _Npy:
         about = {"descr": "|u1", "fortran_order": False, "shape": (self.count, *self.shape)}
         self.file.seek(0)
         np.lib.format.write_array_header_1_0(self.file, about)
+        self.begin = self.file.tell()
 
     def append(self, pixels: np.ndarray) -> None:
         self.file.write(np.ascontiguousarray(pixels).data)
         self.count += len(pixels)
 
+    def read(self, row: int) -> bytes:
+        """The bytes of one row that was appended."""
+        self.file.flush()
+        size = math.prod(self.shape)
+        return os.pread(self.file.fileno(), size, self.begin + row * size)
+
 
 @contextlib.contextmanager
 def _growing_npy(path: Path, shape: tuple[int, ...]) -> Iterator[_Npy]:
     """A .npy file of uint8 rows whose number is known at the end; a memory map would count as memory while it grows."""
-    with path.open("wb") as file:
+    with path.open("w+b") as file:
         npy = _Npy(file, shape)
         yield npy
         npy.header()

@@ -1,7 +1,8 @@
 """The named crop of a decoded picture and its antialiased resize to the training square, many pictures at once."""
 
 import functools
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -12,9 +13,11 @@ from stages.crops import FRAME, Crop
 from stages.decode import BadImage
 
 ASPECT_TOLERANCE = 0.02  # how far width : height may be from 178 : 218
+BUFFER = 64 * 148 * 148 * 3  # bytes of parts resized together: 64 of the largest crop at CelebA's size
 MAX_ENLARGEMENT = 4  # a box smaller than size / 4 holds no face worth learning
 
 
+@functools.lru_cache(maxsize=256)
 def box_on(crop: Crop, width: int, height: int, size: int) -> tuple[int, int, int, int]:
     """left, top, right, bottom in whole pixels of a `width` x `height` picture, for a square of `size`.
 
@@ -44,21 +47,63 @@ def cut(picture: np.ndarray, crop: Crop, size: int) -> np.ndarray:
     return picture[top:bottom, left:right]
 
 
-def resize(parts: Sequence[np.ndarray], crop: Crop, size: int) -> np.ndarray:
-    """Cut parts (uint8 H, W, 3) -> uint8 (N, size, size, 3), antialiased bicubic (a = -1/2), as Pillow within a level.
+class Squares:
+    """Decoded pictures, one after the other -> uint8 (N, size, size, 3): cropped, antialiased bicubic (a = -1/2), as
+    Pillow within a level. Not for several threads at once.
 
-    Parts of one shape are resized together; the values do not depend on what else is in the batch."""
-    out = np.empty((len(parts), size, size, 3), np.uint8)
-    shapes: dict[tuple[int, ...], list[int]] = {}
-    for index, part in enumerate(parts):
-        shapes.setdefault(part.shape, []).append(index)
-    for indices in shapes.values():
-        batch = torch.from_numpy(np.stack([parts[index] for index in indices])).permute(0, 3, 1, 2)
-        out[indices] = _resize_batch(batch, crop, size).permute(0, 2, 3, 1).numpy()
-    return out
+    Parts are gathered in one buffer and resized together while they have one shape. The buffer is kept: fresh memory
+    for each picture costs page faults that take a third of the time of decoding."""
+
+    def __init__(self, crop: Crop, size: int):
+        self.crop, self.size = crop, size
+        self._buffer = np.empty(BUFFER, np.uint8)
+        self._shape: tuple[int, ...] = ()
+        self._held = 0
+        self._done: list[np.ndarray] = []
+
+    def add(self, picture: np.ndarray) -> None:
+        """Take one picture (uint8 H, W, 3); BadImage if the crop does not fit it."""
+        part = cut(picture, self.crop, self.size)
+        if part.size > BUFFER:
+            self._flush()
+            self._done.append(_resize_batch(np.ascontiguousarray(part)[None], self.crop, self.size))
+            return
+        if part.shape != self._shape or (self._held + 1) * part.size > BUFFER:
+            self._flush()
+            self._shape = part.shape
+        self._parts(self._held + 1)[self._held] = part
+        self._held += 1
+
+    def take(self) -> np.ndarray:
+        """All squares since the last time, in order."""
+        self._flush()
+        done, self._done = self._done, []
+        if not done:
+            return np.empty((0, self.size, self.size, 3), np.uint8)
+        return done[0] if len(done) == 1 else np.concatenate(done)
+
+    def _parts(self, count: int) -> np.ndarray:
+        return self._buffer[: count * math.prod(self._shape)].reshape(count, *self._shape)
+
+    def _flush(self) -> None:
+        if self._held:
+            self._done.append(_resize_batch(self._parts(self._held), self.crop, self.size))
+            self._held = 0
 
 
-def _resize_batch(batch: Tensor, crop: Crop, size: int) -> Tensor:
+def resize(pictures: Iterable[np.ndarray], crop: Crop, size: int) -> np.ndarray:
+    """Decoded pictures (uint8 H, W, 3, of any sizes) -> their crops, uint8 (N, size, size, 3)."""
+    squares = Squares(crop, size)
+    for picture in pictures:
+        squares.add(picture)
+    return squares.take()
+
+
+def _resize_batch(parts: np.ndarray, crop: Crop, size: int) -> np.ndarray:
+    return _resized(torch.from_numpy(parts).permute(0, 3, 1, 2), crop, size).permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def _resized(batch: Tensor, crop: Crop, size: int) -> Tensor:
     height, width = batch.shape[2:]
     if crop.blur:
         sigma = crop.blur * width / (crop.box[2] - crop.box[0])

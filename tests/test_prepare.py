@@ -18,7 +18,7 @@ from stages.crops import CROPS, crop
 from stages.decode import BadImage
 from stages.images import open_images
 from stages.params import InputError, run_stage
-from stages.resize import box_on, cut, resize
+from stages.resize import box_on, resize
 from stages.tables import Faces, FacesMeta, read_faces
 
 
@@ -53,7 +53,7 @@ def gradient(width: int = 178, height: int = 218) -> np.ndarray:
 
 
 def cropped(pixels: np.ndarray, name: str, size: int = 64) -> np.ndarray:
-    return resize([cut(pixels, crop(name), size)], crop(name), size)[0]
+    return resize([pixels], crop(name), size)[0]
 
 
 @pytest.mark.parametrize(
@@ -113,10 +113,11 @@ def test_every_crop_fits_into_every_picture_of_the_frame_s_aspect(name, width):
 
 
 def test_what_a_picture_becomes_does_not_depend_on_its_batch():
-    parts = [picture(seed)[:100, : 100 + seed % 3] for seed in range(9)]
-    together = resize(parts, crop("whole"), 64)
-    for index, part in enumerate(parts):
-        np.testing.assert_array_equal(resize([part], crop("whole"), 64)[0], together[index])
+    sides = [(100, 130), (90, 120), (90, 120), (1600, 1500), (100, 130), (100, 130)]  # the fourth is over the buffer
+    pictures = [picture(seed, *side) for seed, side in enumerate(sides)]
+    together = resize(pictures, crop("whole"), 64)
+    for index, alone in enumerate(pictures):
+        np.testing.assert_array_equal(resize([alone], crop("whole"), 64)[0], together[index])
 
 
 @pytest.mark.parametrize(("width", "height"), [(178, 178), (218, 178), (178, 230), (1, 1), (640, 480), (178, 208)])
@@ -205,6 +206,17 @@ def test_a_copy_is_excluded_whether_its_bytes_or_only_its_pixels_are_the_same(tm
     assert reasons[name_of(9)] == f"duplicate of {name_of(3)}"
     assert faces.table.set_index("image_id")["status"][name_of(9)] == "excluded"
     assert len(faces.ok) == 10
+
+
+def test_pictures_are_copies_only_if_every_pixel_is_the_same(tmp_path, monkeypatch):
+    copies = {name_of(9): jpeg(3) + b"trailing bytes", name_of(80): jpeg(3) + b"other bytes"}
+    expected = prepared(write_celeba(tmp_path / "celeba", 90, files=copies), size=9)
+    images = open_images(tmp_path / "prepared").copy()
+    monkeypatch.setattr(prepare, "_keys", lambda pixels: [0] * len(pixels))
+    unlucky = prepared(tmp_path / "celeba", size=9)
+    assert len(images) == 88
+    np.testing.assert_array_equal(open_images(tmp_path / "prepared"), images)
+    pd.testing.assert_frame_equal(unlucky.table, expected.table)
 
 
 def test_a_copy_of_a_bad_file_is_quarantined_like_it(tmp_path):

@@ -17,6 +17,7 @@ from stages.params import InputError
 
 MAX_BYTES = 256 << 20  # of one file; larger ones are no photographs
 IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".jp2")
+SMALL = 64 << 10  # most faces fit into one read
 JUNK = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 
 
@@ -55,10 +56,17 @@ class Folder:
 
     def read(self, name: str) -> bytes:
         try:
-            with open(f"{self._prefix}{name}", "rb", buffering=0) as file:  # noqa: PTH123  (pathlib costs as much again)
-                if os.fstat(file.fileno()).st_size > MAX_BYTES:
+            file = os.open(f"{self._prefix}{name}", os.O_RDONLY)  # pathlib costs half as much as decoding a small face
+            try:
+                data = os.read(file, SMALL)
+                if len(data) < SMALL:
+                    return data
+                if os.fstat(file).st_size > MAX_BYTES:
                     raise BadImage("too_large", f"over {MAX_BYTES >> 20} MiB")
-                return file.readall()
+                with open(file, "rb", closefd=False) as rest:
+                    return data + rest.read()
+            finally:
+                os.close(file)
         except OSError as error:
             raise BadImage("unreadable", error.strerror or str(error)) from None
 
