@@ -4,10 +4,14 @@ import difflib
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import networkx as nx
+
+BUSY = "is busy, it is being blocked by"  # another dvc works on the same path; `--wait-for-lock` does not cover it
+BUSY_PAUSE = 2.0  # seconds between two tries
 
 Needs = dict[str, list[str]]
 
@@ -63,6 +67,9 @@ def stale_stages(root: Path, needs: Mapping[str, list[str]]) -> set[str]:
     Those downstream may turn out unchanged once the stages before them ran: dvc decides then."""
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "status", "--json"]
     result = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    while BUSY in result.stderr:
+        time.sleep(BUSY_PAUSE)
+        result = subprocess.run(command, cwd=root, capture_output=True, text=True)
     if result.returncode:
         raise RuntimeError(f"dvc status failed in {root}: {result.stderr.strip()}")
     changed = set(json.loads(result.stdout))

@@ -19,12 +19,10 @@ from prefect.futures import PrefectFuture
 from prefect.states import Cancelled, Completed
 from ruamel.yaml import YAML
 
-from flows.dag import Needs, select, stage_needs, stale_stages
+from flows.dag import BUSY, BUSY_PAUSE, Needs, select, stage_needs, stale_stages
 from flows.supervise import Children, Stopped
 
 GRACE = 30.0  # seconds a stage has to write its checkpoint after SIGTERM
-BUSY = "is busy, it is being blocked by"  # another dvc works on the same path; `--wait-for-lock` does not cover it
-BUSY_PAUSE = 2.0  # seconds between two tries
 UNCHANGED = ("didn't change, skipping", "is cached - skipping run")  # what dvc says of a stage it had no need to run
 TAIL = 15  # lines of a failed stage that stand in its error
 

@@ -107,7 +107,7 @@ def supervise(command: Sequence[str], grace: float) -> int:
     signal.signal(signal.SIGCHLD, lambda signum, frame: None)
     signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
-    while (code := _reap(child)) is None:
+    while _running(child):
         ready, _, _ = select.select([0, wake], [], [])
         if wake in ready:
             os.read(wake, 512)
@@ -117,17 +117,17 @@ def supervise(command: Sequence[str], grace: float) -> int:
             _end(child, grace)
             return TERMINATED
     _end(child, STRAGGLERS)
-    return code if code >= 0 else 128 - code
+    return child.returncode if child.returncode >= 0 else 128 - child.returncode
 
 
 def _end(child: subprocess.Popen[bytes], grace: float) -> None:
     """Wait until nothing of the command is left; after `grace` seconds kill what is.
 
-    Processes outside the command's group get their SIGTERM when their parent is gone: until then it looks after them."""
+    A process outside the command's group gets its SIGTERM when its parent is gone; until then that looks after it."""
     deadline = time.monotonic() + grace
     told = set()
-    while left := _alive(child):
-        for pid, parent in left.items():
+    while _any_left(child):
+        for pid, parent in _descendants(child).items():
             with contextlib.suppress(ProcessLookupError):
                 if time.monotonic() > deadline:
                     os.kill(pid, signal.SIGKILL)
@@ -137,34 +137,46 @@ def _end(child: subprocess.Popen[bytes], grace: float) -> None:
         time.sleep(0.05)
 
 
-def _reap(child: subprocess.Popen[bytes]) -> int | None:
-    """Collect every ended process; the exit code of `child` once it is among them."""
+def _running(child: subprocess.Popen[bytes]) -> bool:
+    _reap(child)
+    return child.returncode is None
+
+
+def _reap(child: subprocess.Popen[bytes]) -> bool:
+    """Collect every child that ended, orphans we adopted among them; whether some are left."""
     with contextlib.suppress(ChildProcessError):
         while True:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
-                break
+                return True
             if pid == child.pid:
                 child.returncode = os.waitstatus_to_exitcode(status)
-    return child.returncode
+    return False
 
 
-def _alive(child: subprocess.Popen[bytes]) -> dict[int, int]:
-    """All that `child` started and that still runs, as what `os.kill` takes, with the parent of each."""
-    _reap(child)
-    if not Path("/proc/self/stat").exists():  # no Linux: the group is all that can be known
-        try:
-            os.killpg(child.pid, 0)
-        except OSError:
-            return {}
-        return {-child.pid: child.pid}
+def _any_left(child: subprocess.Popen[bytes]) -> bool:
+    """Whether anything that `child` started still runs.
+
+    Where orphans become our children, the kernel knows. A list of processes would not do: one whose parent ends while
+    the list is read is missing from it."""
+    children = _reap(child)
+    if sys.platform == "linux":
+        return children
+    with contextlib.suppress(OSError):
+        os.killpg(child.pid, 0)
+        return True
+    return children
+
+
+def _descendants(child: subprocess.Popen[bytes]) -> dict[int, int]:
+    """What `child` started and still runs, as `os.kill` takes it, with the parent of each: one look at /proc."""
+    if sys.platform != "linux":
+        return {-child.pid: child.pid}  # the group is all that can be known
     parents: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
-                state, parent, *_ = (entry / "stat").read_text().rpartition(")")[2].split()
-                if state != "Z":
-                    parents[int(entry.name)] = int(parent)
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
     found = {os.getpid()}
     while more := {pid for pid, parent in parents.items() if parent in found} - found:
         found |= more

@@ -1,0 +1,348 @@
+"""The flow on a real Prefect server, which one fixture starts for all tests here (20 to 30 s on two cores)."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, LogFilter, LogFilterFlowRunId
+from prefect.client.schemas.objects import State, StateType
+from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_BATCH_INTERVAL, temporary_settings
+
+from flows.cli import main
+from flows.reproduce import reproduce
+from flows.supervise import Child
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are counted in /proc"),
+]
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server with a database of its own, whose scheduler looks every second."""
+    home = tmp_path_factory.mktemp("prefect")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    env = {
+        **os.environ,
+        "PREFECT_HOME": str(home),
+        "PREFECT_API_URL": "",
+        "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "1",
+        "PYTHONWARNINGS": "ignore",
+    }
+    command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port), "--no-ui"]
+    child = Child(command, cwd=home, env=env, grace=5)
+    said: list[str] = []
+    reader = threading.Thread(target=lambda: said.extend(child.lines()))
+    reader.start()
+    url = f"http://127.0.0.1:{port}/api"
+
+    def up() -> bool:
+        with contextlib.suppress(urllib.error.URLError, ConnectionError):
+            return urllib.request.urlopen(f"{url}/health").status == 200
+        return False
+
+    try:
+        assert within(120, up), "\n".join(said[-30:])
+        with temporary_settings({PREFECT_API_URL: url, PREFECT_LOGGING_TO_API_BATCH_INTERVAL: 0.2}):
+            yield url
+    finally:
+        child.stop()
+        child.wait()
+        reader.join()
+
+
+@pytest.fixture
+def client(server: str) -> Iterator[SyncPrefectClient]:
+    with get_client(sync_client=True) as client:
+        yield client
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Callable[[dict[str, Any]], Path]:
+    def make(stages: dict[str, Any]) -> Path:
+        (tmp_path / ".dvc").mkdir()
+        (tmp_path / ".dvc/config").write_text("[core]\nno_scm = true\nanalytics = false\ncheck_update = false\n")
+        (tmp_path / "dvc.yaml").write_text(json.dumps({"stages": stages}))  # JSON is YAML
+        return tmp_path
+
+    return make
+
+
+def within(seconds: float, condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + seconds
+    while not (met := condition()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return met
+
+
+def stage(code: str, *, deps: list[str], out: str, mark: str = "") -> dict[str, Any]:
+    """A stage that runs Python `code`, which must write the file `out`."""
+    script = Path(f"{out}.py")
+    return {"cmd": f"python {script} {mark}".strip(), "deps": [*deps], "outs": [out], "_code": code, "_script": script}
+
+
+def write(root_of: Callable[[dict[str, Any]], Path], stages: dict[str, dict[str, Any]]) -> Path:
+    scripts = {each.pop("_script"): each.pop("_code") for each in stages.values()}
+    root = root_of(stages)
+    for script, code in scripts.items():
+        (root / script).write_text(code)
+    return root
+
+
+def copy(out: str) -> str:
+    return f"open({out!r}, 'w').write('1')"
+
+
+def run(root: Path, **settings: Any) -> State[Any]:
+    return reproduce(root=root, return_state=True, **settings)
+
+
+def task_states(client: SyncPrefectClient, state: State[Any]) -> dict[str, State[Any]]:
+    flow_run_id = state.state_details.flow_run_id
+    runs = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id])))
+    return {each.name: each.state for each in runs}
+
+
+def messages(client: SyncPrefectClient, state: State[Any]) -> list[str]:
+    """What the run logged so far; logs reach the server a moment later."""
+    chosen = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[state.state_details.flow_run_id]))
+    return [log.message for log in client.read_logs(chosen)]
+
+
+def running(mark: str) -> list[str]:
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if mark in line:
+                found.append(line)
+    return found
+
+
+WAIT_FOR_THE_OTHER = """
+import pathlib, sys, time
+me, other = {me!r}, {other!r}
+pathlib.Path(me + '.started').touch()
+deadline = time.monotonic() + 30
+while not pathlib.Path(other + '.started').exists():
+    if time.monotonic() > deadline:
+        sys.exit(f'{{other}} never ran beside me')
+    time.sleep(0.05)
+pathlib.Path(me).write_text('1')
+"""
+
+
+def test_stages_run_in_order_siblings_beside_each_other_and_the_second_time_all_are_cached(client, project):
+    root = write(
+        project,
+        {
+            "last": stage("assert open('x').read() and open('y').read(); " + copy("z"), deps=["x", "y"], out="z"),
+            "left": stage(WAIT_FOR_THE_OTHER.format(me="x", other="y"), deps=["a"], out="x"),
+            "right": stage(WAIT_FOR_THE_OTHER.format(me="y", other="x"), deps=["a"], out="y"),
+            "first": stage("print('words of', 'first'); " + copy("a"), deps=[], out="a"),
+        },
+    )
+    state = run(root, jobs=2)
+    assert state.is_completed(), state.message
+    assert {name: each.name for name, each in task_states(client, state).items()} == dict.fromkeys(
+        ["first", "left", "right", "last"], "Completed"
+    )
+
+    assert within(10, lambda: "words of first" in messages(client, state))
+
+    state = run(root)
+    assert state.is_completed()
+    assert {each.name for each in task_states(client, state).values()} == {"Cached"}
+
+
+def test_a_failed_stage_stops_those_that_need_it_but_not_its_siblings_and_is_not_tried_again(client, project, capsys):
+    broken = "open('tries', 'a').write('x'); import sys; sys.exit('error: seed.csv has no column Male')"
+    root = write(
+        project,
+        {
+            "broken": stage(broken, deps=[], out="a"),
+            "after": stage(copy("b"), deps=["a"], out="b"),
+            "aside": stage(copy("c"), deps=[], out="c"),
+        },
+    )
+    assert main(["reproduce", "--root", str(root), "--jobs", "1"]) == 1
+    error = capsys.readouterr().err
+    assert "stage broken failed:" in error
+    assert "error: seed.csv has no column Male" in error
+    assert "not run: after" in error
+    assert (root / "c").exists()
+    assert (root / "tries").read_text() == "x"
+    assert not (root / "b").exists()
+
+
+HOLD = """
+import json, os, pathlib
+locks = pathlib.Path('.dvc/tmp/rwlock')
+held = json.loads(locks.read_text())
+held['write'][{path!r}] = {holder!r}
+locks.write_text(json.dumps(held))
+"""
+
+
+def test_a_path_held_by_another_dvc_is_waited_for(client, project):
+    """Here `only` finds its output held, because `first` writes such a lock, and is tried until the lock is gone."""
+    root = write(project, {"first": stage("", deps=[], out="a"), "only": stage(copy("b"), deps=["a"], out="b")})
+    path = str(root / "b")
+    hold = HOLD.format(path=path, holder={"pid": os.getpid(), "cmd": "dvc repro elsewhere"})
+    (root / "a.py").write_text(f"{hold}; {copy('a')}")
+    locks = root / ".dvc/tmp/rwlock"
+    freed = []
+
+    def free() -> None:
+        if within(60, (root / "a").exists):
+            time.sleep(8)
+            held = json.loads(locks.read_text())
+            del held["write"][path]
+            locks.write_text(json.dumps(held))
+            freed.append(time.monotonic())
+
+    other = threading.Thread(target=free)
+    other.start()
+    state = run(root)
+    ended = time.monotonic()
+    other.join()
+    assert state.is_completed(), state.message
+    assert ended > freed[0]
+    assert within(10, lambda: "only waits for another dvc" in messages(client, state))
+
+
+LONG = """
+import pathlib, signal, subprocess, sys, time
+def stop(*_):
+    pathlib.Path('checkpoint').write_text('half way')
+    sys.exit(1)
+signal.signal(signal.SIGTERM, stop)
+subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(100)', sys.argv[1]], start_new_session=True)
+pathlib.Path('started').touch()
+time.sleep(100)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_flow_that_is_ended_leaves_no_process_behind_and_a_checkpoint(server, project, how):
+    mark = f"mark-{uuid.uuid4()}"
+    root = write(project, {"long": stage(LONG, deps=[], out="a", mark=mark)})
+    flow = subprocess.Popen(
+        [sys.executable, "-m", "flows.cli", "reproduce", "--root", str(root)],
+        env={**os.environ, "PREFECT_API_URL": server},
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert within(60, (root / "started").exists)
+        began = time.monotonic()
+        flow.send_signal(how)
+        flow.wait(timeout=40)
+        assert time.monotonic() - began < 20  # far under the grace of a stage
+        assert within(10, lambda: not running(mark)), running(mark)
+        assert (root / "checkpoint").read_text() == "half way"
+    finally:
+        flow.kill()
+        flow.wait()
+
+
+def test_a_run_cancelled_on_the_server_ends_as_cancelled_with_its_stages(client, server, project):
+    mark = f"mark-{uuid.uuid4()}"
+    root = write(project, {"long": stage(LONG, deps=[], out="a", mark=mark)})
+    code = "from flows.reproduce import reproduce; reproduce.serve(name='by-hand', limit=1)"
+    env = {**os.environ, "PREFECT_API_URL": server, "PREFECT_RUNNER_POLL_FREQUENCY": "1"}
+    served = Child([sys.executable, "-c", code], cwd=ROOT, env=env, grace=5)
+    said: list[str] = []
+    reader = threading.Thread(target=lambda: said.extend(served.lines()))
+    reader.start()
+    try:
+
+        def deployment() -> Any:
+            with contextlib.suppress(Exception):
+                return client.read_deployment_by_name("reproduce/by-hand")
+            return None
+
+        assert within(60, lambda: deployment() is not None), said
+        made = client.create_flow_run_from_deployment(deployment().id, parameters={"root": str(root)})
+        assert within(60, (root / "started").exists), said
+        cancel = [sys.executable, "-m", "prefect", "flow-run", "cancel", str(made.id)]
+        subprocess.run(cancel, env=env, check=True, capture_output=True)
+
+        def cancelled() -> bool:
+            state = client.read_flow_run(made.id).state
+            return state is not None and state.type == StateType.CANCELLED
+
+        assert within(40, cancelled), said
+        assert within(10, lambda: not running(mark)), running(mark)
+        assert (root / "checkpoint").exists()
+    finally:
+        served.stop()
+        served.wait()
+        reader.join()
+
+
+def test_prefect_yaml_deploys_and_a_cron_schedule_makes_runs(client, server):
+    """With SQLAlchemy 2.1 the server starts, answers, and never schedules anything."""
+    env = {**os.environ, "PREFECT_API_URL": server}
+    for words in (
+        "work-pool create facet --type process",
+        "--no-prompt deploy --name reproduce",
+        "deployment schedule create reproduce/reproduce --cron * * * * *",
+    ):
+        arguments = words.split(" ", 5) if "--cron" in words else words.split()
+        result = subprocess.run(
+            [sys.executable, "-m", "prefect", *arguments], env=env, cwd=ROOT, capture_output=True, text=True
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+    deployed = client.read_deployment_by_name("reproduce/reproduce")
+    assert deployed.entrypoint == "flows/reproduce.py:reproduce"
+
+    def scheduled() -> bool:
+        runs = client.read_flow_runs()
+        return any(each.deployment_id == deployed.id and each.auto_scheduled for each in runs)
+
+    assert within(60, scheduled)
+    assert subprocess.run(["git", "status", "--porcelain", "prefect.yaml"], cwd=ROOT, capture_output=True).stdout == b""
+
+
+def test_an_unknown_stage_is_refused_before_any_server_is_asked(project, capsys):
+    root = write(project, {"only": stage(copy("a"), deps=[], out="a")})
+    assert main(["reproduce", "onyl", "--root", str(root)]) == 2
+    assert "did you mean only?" in capsys.readouterr().err
+    assert main(["reproduce", "--root", str(root / ".dvc")]) == 2
+
+
+def test_the_command_works_without_any_server_set_up(project, tmp_path):
+    root = write(project, {"only": stage(copy("a"), deps=[], out="a")})
+    env = {key: value for key, value in os.environ.items() if key != "PREFECT_API_URL"}
+    env["PREFECT_HOME"] = str(tmp_path / "home")
+    result = subprocess.run(
+        [sys.executable, "-m", "flows.cli", "reproduce", "only", "--root", str(root)],
+        env=env,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    assert (root / "a").exists()
+    assert "1 ran" in result.stderr + result.stdout
+    assert "Traceback" not in result.stderr
