@@ -116,7 +116,9 @@ def system(one: SystemInputs, success_goal: float, flips_goal: float) -> dict[st
         "samples": sections.rows(metrics, "samples"),
         "memorisation": sections.rows(metrics, "memorisation"),
         "controls": sections.control_table(one),
-        "control_means": sections.control_summary(one),
+        "control_means": dict.fromkeys(("success", "flips", "flips_matched")) | sections.means(one),
+        "psnr": (sections.one(metrics, "reconstruction", note="in use") or {}).get("psnr"),
+        "kid": (sections.one(metrics, "samples", name="prior") or {}).get("judge_kid"),
         "estimators": sections.estimator_table(one),
     }
 

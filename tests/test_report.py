@@ -169,6 +169,20 @@ def test_faces_that_are_not_drawn_must_not_be_published(params, page, tmp_path):
     assert "Not for publication" in (tmp_path / "page.html").read_text()
 
 
+def test_several_systems_stand_side_by_side(params, tmp_path):
+    reports = tmp_path / "reports"
+    (reports / "metrics").mkdir(parents=True)
+    for name in ("judges.json", "data_card.json"):
+        (reports / name).write_text((params.reports / name).read_text())
+    for name in ("first", "second"):
+        (reports / "metrics" / f"{name}.json").write_text((params.reports / "metrics" / "linear.json").read_text())
+    report.run(dataclasses.replace(params, reports=reports, out=tmp_path / "page.html"))
+    page = (tmp_path / "page.html").read_text()
+    nesting(page)
+    assert "first, second on drawn faces" in page
+    assert page.count("<h3>second</h3>") > 5
+
+
 def test_pictures_beyond_the_budget_are_named_instead_of_shown(params, page, tmp_path):
     report.run(dataclasses.replace(params, out=tmp_path / "page.html", megabytes=0.0001))
     small = (tmp_path / "page.html").read_text()

@@ -76,7 +76,8 @@ def line_chart(
             f'<text class="tick" x="{left - 4}" y="{y + 3:.1f}" text-anchor="end">{number(tick, percent)}</text>'
         )
     parts += [
-        f'<text class="tick" x="{at_x(tick):.1f}" y="{height - 4}" text-anchor="middle">{axis(tick)}</text>'
+        f'<text class="tick" x="{at_x(tick):.1f}" y="{height - 4}" '
+        f'text-anchor="{"end" if tick == last else "middle"}">{axis(tick)}</text>'
         for tick in x_ticks
     ]
     if rule is not None:

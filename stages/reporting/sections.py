@@ -102,7 +102,7 @@ def one(metrics: Json, section: str, **wanted: Any) -> Json | None:
 def tiles(system: SystemInputs, success_goal: float, flips_goal: float) -> list[Json]:
     """The headline numbers, each with what to compare it with."""
     metrics = system.metrics
-    summary = {row["name"]: row["value"] for row in metrics.get("summary", [])}
+    summary = means(system)
     table = {row["name"]: row for row in metrics.get("reconstruction", [])}
     in_use = one(metrics, "reconstruction", note="in use")
     mean_face, nearest = table.get("mean training face"), table.get("nearest training face")
@@ -301,15 +301,15 @@ def training_charts(histories: Mapping[str, pd.DataFrame]) -> list[Json]:
                 high=high,
                 width=200,
                 height=100,
-                ticks=charts.nice_ticks(low, high, 2),
+                ticks=charts.nice_ticks(low, high, 3),
                 x_ticks=[float(table["step"].iloc[0]), float(table["step"].iloc[-1])],
                 marks=len(table) <= 80,
             )
-            small.append({"name": readable(term), "chart": chart})
+            small.append({"name": term.replace("_", " "), "chart": chart})
         steps, seen = int(table["step"].iloc[-1]), table.get("images_seen")
         found.append(
             {
-                "name": readable(run),
+                "name": run.replace("_", " "),
                 "steps": grouped(steps),
                 "images": grouped(int(seen.iloc[-1])) if seen is not None else "",
                 "charts": small,
@@ -348,12 +348,12 @@ def not_judged(inputs: Inputs) -> list[Json]:
 def picture_title(name: str, systems: Sequence[SystemInputs]) -> str:
     """What a picture of data/samples shows."""
     if any(system.name == name for system in systems):
-        return f"{readable(name)}: draws from the prior"
-    return f"{readable(name)}: validation faces above their reconstructions"
+        return f"{name}: draws from the prior"
+    return f"{name}: validation faces above their reconstructions"
 
 
-def control_summary(system: SystemInputs) -> Json:
-    """Means over attributes of the controls."""
+def means(system: SystemInputs) -> Json:
+    """Means over attributes and directions, by name."""
     return {row["name"]: row["value"] for row in rows(system.metrics, "summary")}
 
 
