@@ -9,7 +9,7 @@ from PIL import Image
 
 from stages import edit, images, sheets, systems
 from stages.editing import table
-from stages.editing.compositing import MODES
+from stages.editing.compositing import MODES, Gates
 from stages.editing.directions import Readout
 from stages.editing.editor import Editor
 from stages.editing.spec import rivals
@@ -145,6 +145,16 @@ def test_an_edit_changes_the_pixels_of_its_attribute_and_no_others(editor):
     assert changed[:4, :4].all()
     assert not changed[8:].any()
     assert (result.mask[0, 0] > 0).logical_or(~changed).all()
+
+
+def test_an_edit_leaves_out_what_is_weak_beside_its_strongest_change():
+    direction = planted().directions[0]
+    strong, unknown = dataclasses.replace(direction, fade=(0.2, 0.8)), dataclasses.replace(direction, fade=None)
+    found = table.gates([strong])
+    assert found.change == pytest.approx((0.08, 0.24))
+    assert found.fade == pytest.approx((0.2, 0.8))
+    assert table.gates([unknown]) == Gates()
+    assert table.gates([strong, unknown]) == found
 
 
 def test_the_table_must_belong_to_the_model(editor, tmp_path):

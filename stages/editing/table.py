@@ -194,12 +194,14 @@ def read(path: Path) -> AttributeTable:
 
 
 def gates(directions: Sequence[Direction]) -> Gates:
-    """Compositing thresholds of an edit along these directions: the mean of theirs."""
+    """Compositing thresholds of an edit along these directions: the mean of theirs. What is weak beside the edit's own
+    strongest change (under a tenth of it) is left out, so that glasses do not tint the background."""
     own = [direction.fade for direction in directions if direction.fade is not None]
     if not own:
         return Gates()
-    low, high = np.mean(own, axis=0)
-    return Gates(fade=(float(low), float(high)))
+    low, high = np.mean(own, axis=0).tolist()
+    least, full = Gates().change
+    return Gates(change=(max(least, 0.1 * high), max(full, 0.3 * high)), fade=(low, high))
 
 
 def _floats(vector: np.ndarray) -> list[float]:
