@@ -16,7 +16,7 @@ from stages import checkpoints, compute
 from stages.losses import adversarial
 from stages.losses.latent import kl_to_normal, reparametrise
 from stages.nets.augment import diff_augment
-from stages.nets.blocks import down, init_dcgan, transposed, up
+from stages.nets.blocks import down, init_dcgan, init_he, transposed, up
 from stages.nets.ema import Ema
 from stages.nets.variational import Variational
 from stages.params import InputError
@@ -127,7 +127,8 @@ class GanTrainer:
         self.generator, self.discriminator = networks(settings, data)
         start = compute.generator(seed, 0)
         init_dcgan(self.generator, start)
-        init_dcgan(self.discriminator, start)
+        # Without batch norm N(0, 0.02) is so small that nothing reaches the logits and D never starts to learn.
+        (init_dcgan if settings.norm == "batch" else init_he)(self.discriminator, start)
         for network in (self.generator, self.discriminator):
             network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = Ema(self.generator, decay=settings.ema)
