@@ -1,4 +1,4 @@
-"""The flow on a real Prefect server, which one fixture starts for all tests here (20 to 30 s on two cores)."""
+"""The flow on a real Prefect server, which one fixture starts for all tests here (20 to 30 s on two idle cores)."""
 
 import contextlib
 import json
@@ -60,7 +60,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return False
 
     try:
-        assert within(120, up), "\n".join(said[-30:])
+        assert within(300, up), "\n".join(said[-30:])
         with temporary_settings({PREFECT_API_URL: url, PREFECT_LOGGING_TO_API_BATCH_INTERVAL: 0.2}):
             yield url
     finally:
@@ -115,10 +115,10 @@ def run(root: Path, **settings: Any) -> State[Any]:
     return reproduce(root=root, return_state=True, **settings)
 
 
-def task_states(client: SyncPrefectClient, state: State[Any]) -> dict[str, State[Any]]:
-    flow_run_id = state.state_details.flow_run_id
-    runs = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id])))
-    return {each.name: each.state for each in runs}
+def task_states(client: SyncPrefectClient, state: State[Any]) -> dict[str, str]:
+    """Task run -> the name of its state as the server has it, a moment after the fact."""
+    chosen = FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id]))
+    return {each.name: each.state.name for each in client.read_task_runs(flow_run_filter=chosen) if each.state}
 
 
 def messages(client: SyncPrefectClient, state: State[Any]) -> list[str]:
@@ -162,15 +162,13 @@ def test_stages_run_in_order_siblings_beside_each_other_and_the_second_time_all_
     )
     state = run(root, jobs=2)
     assert state.is_completed(), state.message
-    assert {name: each.name for name, each in task_states(client, state).items()} == dict.fromkeys(
-        ["first", "left", "right", "last"], "Completed"
-    )
-
+    ran = dict.fromkeys(["first", "left", "right", "last"], "Completed")
+    assert within(10, lambda: task_states(client, state) == ran)
     assert within(10, lambda: "words of first" in messages(client, state))
 
-    state = run(root)
-    assert state.is_completed()
-    assert {each.name for each in task_states(client, state).values()} == {"Cached"}
+    again = run(root)
+    assert again.is_completed()
+    assert within(10, lambda: task_states(client, again) == dict.fromkeys(ran, "Cached"))
 
 
 def test_a_failed_stage_stops_those_that_need_it_but_not_its_siblings_and_is_not_tried_again(client, project, capsys):
@@ -207,7 +205,7 @@ def test_a_path_held_by_another_dvc_is_waited_for(client, project):
     root = write(project, {"first": stage("", deps=[], out="a"), "only": stage(copy("b"), deps=["a"], out="b")})
     path = str(root / "b")
     hold = HOLD.format(path=path, holder={"pid": os.getpid(), "cmd": "dvc repro elsewhere"})
-    (root / "a.py").write_text(f"{hold}; {copy('a')}")
+    (root / "a.py").write_text(f"{hold}\n{copy('a')}\n")
     locks = root / ".dvc/tmp/rwlock"
     freed = []
 
