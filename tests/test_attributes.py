@@ -173,7 +173,7 @@ def test_the_stage_finds_the_planted_effects_and_prefers_the_clean_estimator(par
     report = json.loads(params.report.read_text())
     each = report["estimators"]["each"]
     assert each["least_squares"]["off_target"]["value"] < each["mean_difference"]["off_target"]["value"]
-    assert report["estimators"]["differences"][0]["off_target"]["low"] > 0
+    assert report["estimators"]["differences"][0]["off_target"]["value"] > 0
     assert report["attributes"]["Smiling"]["set"]["on"]["success"]["value"] > 0.85
 
 
