@@ -16,7 +16,7 @@ help:
 	@echo "make test-fast  the tests that take milliseconds"
 	@echo "make check      ruff, formatting, mypy"
 	@echo "make lock       renew requirements.lock from pyproject.toml"
-	@echo "make clean      remove caches of tools and resumable checkpoints; data and .venv stay"
+	@echo "make clean      remove caches of tools; data, checkpoints and .venv stay"
 
 repro: $(READY)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(QUIET) $(BIN)/dvc repro
@@ -37,12 +37,12 @@ lock: $(READY)
 	  --no-emit-index-url --no-annotate --upgrade --extra flows --extra dev pyproject.toml --output-file requirements.lock
 
 clean:
-	rm -rf .pytest_cache .mypy_cache .ruff_cache .resume runs build *.egg-info
+	rm -rf .pytest_cache .mypy_cache .ruff_cache build *.egg-info
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 # uv where the machine has it, else uv inside .venv: the same lock, checked by hash, either way.
 $(READY): requirements.lock pyproject.toml
-	@if command -v uv > /dev/null; then test -x $(BIN)/python || uv venv --quiet --python 3.11 .venv; else \
+	@if command -v uv > /dev/null; then test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) .venv; else \
 	  test -x $(BIN)/python || $(PYTHON) -m venv .venv; $(BIN)/python -m pip install --quiet uv; fi
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .

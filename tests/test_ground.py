@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import functools
 import importlib
 import importlib.metadata
 import os
@@ -249,7 +250,8 @@ def test_every_command_of_dvc_yaml_fits_its_stage():
     for command in found:
         assert command.module == f"stages.{command.stage.split('@')[0]}"
         stage: Any = importlib.import_module(command.module)
-        params = from_argv(stage.Params, command.flags)  # exits where a flag is unknown, missing or of another type
+        parse = getattr(stage, "parse", functools.partial(from_argv, stage.Params))
+        params = parse(command.flags)  # exits where a flag is unknown, missing or of another type
         hints = typing.get_type_hints(stage.Params)
         for field in dataclasses.fields(stage.Params):
             value = getattr(params, field.name)
