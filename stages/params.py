@@ -13,7 +13,7 @@ P = TypeVar("P")
 
 
 class InputError(Exception):
-    """What a user gave (a path, a file, a flag) does not fit; the message names it, what was expected and what to do."""
+    """What a user gave (a path, a file, a flag) does not fit; the message names it, what was expected, what to do."""
 
 
 def from_argv(params: type[P], argv: Sequence[str] | None = None) -> P:
@@ -24,7 +24,7 @@ def from_argv(params: type[P], argv: Sequence[str] | None = None) -> P:
 
 
 def known_from_argv(params: type[Any], argv: Sequence[str] | None = None) -> tuple[dict[str, Any], list[str]]:
-    """The values of the fields of `params`, and the flags that are none of its own (they belong to another dataclass)."""
+    """The values of the fields of `params`, and the flags that are none of its own (another dataclass takes them)."""
     values, rest = _parser(params).parse_known_args(argv)
     return _tuples(vars(values)), rest
 

@@ -120,9 +120,7 @@ class GanTrainer:
 
     def __init__(self, settings: GanSettings, data: Data, *, seed: int, device: torch.device, precision: str):
         if settings.warmup and settings.prior != "normal":
-            raise InputError(
-                f"warmup {settings.warmup} needs prior normal, not {settings.prior}"
-            )
+            raise InputError(f"warmup {settings.warmup} needs prior normal, not {settings.prior}")
         self.settings, self.data, self.seed, self.device, self.precision = settings, data, seed, device, precision
         self.generator, self.discriminator = networks(settings, data)
         start = compute.generator(seed, 0)
