@@ -31,6 +31,7 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are counted in /proc"),
 ]
 ROOT = Path(__file__).parent.parent
+PATIENCE = 300.0  # seconds; what is waited for takes 30 at most on an idle machine
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return False
 
     try:
-        assert within(300, up), "\n".join(said[-30:])
+        assert within(PATIENCE, up), "\n".join(said[-30:])
         with temporary_settings({PREFECT_API_URL: url, PREFECT_LOGGING_TO_API_BATCH_INTERVAL: 0.2}):
             yield url
     finally:
@@ -163,12 +164,12 @@ def test_stages_run_in_order_siblings_beside_each_other_and_the_second_time_all_
     state = run(root, jobs=2)
     assert state.is_completed(), state.message
     ran = dict.fromkeys(["first", "left", "right", "last"], "Completed")
-    assert within(10, lambda: task_states(client, state) == ran)
-    assert within(10, lambda: "words of first" in messages(client, state))
+    assert within(30, lambda: task_states(client, state) == ran)
+    assert within(30, lambda: "words of first" in messages(client, state))
 
     again = run(root)
     assert again.is_completed()
-    assert within(10, lambda: task_states(client, again) == dict.fromkeys(ran, "Cached"))
+    assert within(30, lambda: task_states(client, again) == dict.fromkeys(ran, "Cached"))
 
 
 def test_a_failed_stage_stops_those_that_need_it_but_not_its_siblings_and_is_not_tried_again(client, project, capsys):
@@ -210,7 +211,7 @@ def test_a_path_held_by_another_dvc_is_waited_for(client, project):
     freed = []
 
     def free() -> None:
-        if within(60, (root / "a").exists):
+        if within(PATIENCE, (root / "a").exists):
             time.sleep(8)
             held = json.loads(locks.read_text())
             del held["write"][path]
@@ -224,7 +225,7 @@ def test_a_path_held_by_another_dvc_is_waited_for(client, project):
     other.join()
     assert state.is_completed(), state.message
     assert ended > freed[0]
-    assert within(10, lambda: "only waits for another dvc" in messages(client, state))
+    assert within(30, lambda: "only waits for another dvc" in messages(client, state))
 
 
 LONG = """
@@ -251,12 +252,12 @@ def test_a_flow_that_is_ended_leaves_no_process_behind_and_a_checkpoint(server, 
         stderr=subprocess.DEVNULL,
     )
     try:
-        assert within(60, (root / "started").exists)
+        assert within(PATIENCE, (root / "started").exists)
         began = time.monotonic()
         flow.send_signal(how)
-        flow.wait(timeout=40)
+        flow.wait(timeout=PATIENCE)
         assert time.monotonic() - began < 20  # far under the grace of a stage
-        assert within(10, lambda: not running(mark)), running(mark)
+        assert within(30, lambda: not running(mark)), running(mark)
         assert (root / "checkpoint").read_text() == "half way"
     finally:
         flow.kill()
@@ -279,9 +280,9 @@ def test_a_run_cancelled_on_the_server_ends_as_cancelled_with_its_stages(client,
                 return client.read_deployment_by_name("reproduce/by-hand")
             return None
 
-        assert within(60, lambda: deployment() is not None), said
+        assert within(PATIENCE, lambda: deployment() is not None), said
         made = client.create_flow_run_from_deployment(deployment().id, parameters={"root": str(root)})
-        assert within(60, (root / "started").exists), said
+        assert within(PATIENCE, (root / "started").exists), said
         cancel = [sys.executable, "-m", "prefect", "flow-run", "cancel", str(made.id)]
         subprocess.run(cancel, env=env, check=True, capture_output=True)
 
@@ -289,8 +290,8 @@ def test_a_run_cancelled_on_the_server_ends_as_cancelled_with_its_stages(client,
             state = client.read_flow_run(made.id).state
             return state is not None and state.type == StateType.CANCELLED
 
-        assert within(40, cancelled), said
-        assert within(10, lambda: not running(mark)), running(mark)
+        assert within(PATIENCE, cancelled), said
+        assert within(30, lambda: not running(mark)), running(mark)
         assert (root / "checkpoint").exists()
     finally:
         served.stop()
@@ -318,7 +319,7 @@ def test_prefect_yaml_deploys_and_a_cron_schedule_makes_runs(client, server):
         runs = client.read_flow_runs()
         return any(each.deployment_id == deployed.id and each.auto_scheduled for each in runs)
 
-    assert within(60, scheduled)
+    assert within(PATIENCE, scheduled)
     assert subprocess.run(["git", "status", "--porcelain", "prefect.yaml"], cwd=ROOT, capture_output=True).stdout == b""
 
 
