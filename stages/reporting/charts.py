@@ -54,7 +54,7 @@ def line_chart(
     rule: Number = None,
 ) -> Markup:
     """Curves over a common x axis, y from `low` to `high`; `rule` is a dashed horizontal line (a goal)."""
-    left, right, top, bottom = 34, 8, 8, 18
+    left, right, top, bottom = 40, 8, 8, 18
     xs = [x for line in lines for x in line.xs] or [0.0, 1.0]
     first, last = min(xs), max(xs)
     span = high - low or 1.0
@@ -168,7 +168,7 @@ class Cell:
 
 def heat_map(title: str, rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequence[Cell]]) -> Markup:
     """A matrix of cells; strength of colour is |value|, its sign the hue."""
-    side, left, top = 23, 128, 88
+    side, left, top = (18 if len(columns) > 16 else 23), 128, 100  # twenty attributes: two maps side by side
     width, height = left + side * len(columns) + 66, top + side * len(rows) + 4
     parts = [
         f'<svg class="heat" viewBox="0 0 {width} {height}" width="{width}" role="img" aria-label="{escape(title)}">'

@@ -187,7 +187,7 @@ def edit_table(system: SystemInputs, success_goal: float, flips_goal: float) -> 
                 "s80": main,
                 "matched": matched,
             }
-        found.append({"name": readable(name), "sides": sides, "estimator": next(iter(sides.values()))["estimator"]})
+        found.append({"name": readable(name), "sides": sides})
     return found
 
 
