@@ -91,7 +91,9 @@ def read_faces(prepared: Path) -> Faces:
     try:
         table = pq.read_table(path)
     except pa.ArrowInvalid as error:
-        raise InputError(f"{path} is not a Parquet file ({error}); run `dvc repro -f prepare` to write it anew") from error
+        raise InputError(
+            f"{path} is not a Parquet file ({error}); run `dvc repro -f prepare` to write it anew"
+        ) from error
     metadata = table.schema.metadata or {}
     if META_KEY not in metadata:
         raise InputError(f"{path} carries no `facet` metadata; it was not written by stage `prepare`")
