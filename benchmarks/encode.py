@@ -24,6 +24,7 @@ from stages import compute, encode, images, systems
 from stages.systems import Data, dcgan
 from stages.tables import FacesMeta, faces_schema, write_table
 
+MEMORY = (5_000, 50_000)  # images
 PEAK = "import resource, sys; from stages.encode import Params, run; from stages.params import from_argv; "
 PEAK += "run(from_argv(Params, sys.argv[1:])); print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
 
@@ -114,7 +115,7 @@ def main() -> None:
         ratio = statistics.median(b / a for a, b in rounds)
         print(f"bare forward {forward:,.0f} images/s, stage {stage:,.0f} images/s, ratio {ratio:.2f} (goal 0.85)")
         if args.memory:
-            for count in (5_000, 50_000):
+            for count in MEMORY:
                 params = dataclasses.replace(params, prepared=prepared(folder / str(count), count, 64))
                 print(f"{count:,} images: peak {peak(params) / 1024:,.0f} MiB")
 

@@ -84,18 +84,23 @@ def _encoded(params: Params, count: int, encode: Callable[[Tensor], Tensor]) -> 
 
 
 def _shards(batches: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """The same rows in pieces of LATENT_SHARD, the last one shorter."""
-    held: list[np.ndarray] = []
-    count = 0
+    """The same rows in pieces of LATENT_SHARD, the last one shorter.
+
+    Rows are copied into one array per shard: many small arrays kept among the large ones that come and go would tear
+    holes into the heap, and memory would grow with the data set."""
+    shard, filled = np.zeros((0, 0), np.float32), 0
     for batch in batches:
-        held.append(batch)
-        count += len(batch)
-        while count >= LATENT_SHARD:
-            rows = np.concatenate(held)
-            yield rows[:LATENT_SHARD]
-            held, count = [rows[LATENT_SHARD:]], count - LATENT_SHARD
-    if count:
-        yield np.concatenate(held)
+        while len(batch):
+            if not filled:
+                shard = np.empty((LATENT_SHARD, batch.shape[1]), np.float32)
+            count = min(len(batch), LATENT_SHARD - filled)
+            shard[filled : filled + count] = batch[:count]
+            batch, filled = batch[count:], filled + count
+            if filled == LATENT_SHARD:
+                yield shard
+                filled = 0
+    if filled:
+        yield shard[:filled]
 
 
 if __name__ == "__main__":
