@@ -34,7 +34,7 @@ check: $(READY)
 
 lock: $(READY)
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-annotate --upgrade --extra flows --extra dev pyproject.toml --output-file requirements.lock
+	  --no-annotate --upgrade --extra flows --extra dev pyproject.toml --output-file requirements.lock
 
 clean:
 	rm -rf .pytest_cache .mypy_cache .ruff_cache build *.egg-info
