@@ -5,7 +5,7 @@ from torch import nn
 from stages.compute import generator
 from stages.nets.augment import cutout, diff_augment, translate
 from stages.nets.blocks import down, init_dcgan, up
-from stages.nets.ema import Ema, refresh_batchnorm
+from stages.nets.ema import Ema
 from stages.nets.variational import Variational
 
 
@@ -38,13 +38,6 @@ def test_an_average_follows_its_network_and_copies_running_statistics():
     ema.update(network, step=100)
     torch.testing.assert_close(ema.network[0].weight, before + 0.5)
     assert ema.network[1].running_mean.tolist() == [3.0, 3.0]
-
-
-def test_batch_norm_statistics_become_the_mean_over_the_passes():
-    norm = nn.BatchNorm1d(1)
-    refresh_batchnorm(norm, [torch.tensor([[0.0], [2.0]]), torch.tensor([[4.0], [6.0]])])
-    assert norm.running_mean.item() == pytest.approx(3.0)
-    assert norm.momentum == 0.1
 
 
 def test_augmentation_is_fixed_by_its_generator_and_keeps_shape_and_gradient():
