@@ -18,7 +18,6 @@ from stages.files import replacing
 from stages.params import InputError, need
 
 SPLITS = ("train", "valid", "test")
-STATUSES = ("ok", "quarantined", "excluded")
 META_KEY = b"facet"
 ROW_GROUP = 65_536
 

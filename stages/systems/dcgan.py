@@ -133,7 +133,7 @@ class GanTrainer:
         betas = (settings.beta1, 0.999)
         self.adam_g = torch.optim.Adam(self.generator.parameters(), settings.learning_rate_g, betas, fused=True)
         self.adam_d = torch.optim.Adam(self.discriminator.parameters(), settings.learning_rate_d, betas, fused=True)
-        self.warmup = warmup_encoder(settings, data)
+        self.warmup = variational(data, z_dim=settings.z_dim, width=settings.width_e)
         self.warmup.init(start)
         self.warmup.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         both = [*self.warmup.parameters(), *self.generator.parameters()]
@@ -233,14 +233,10 @@ def networks(settings: GanSettings, data: Data) -> tuple[Generator, Discriminato
     return generator, Discriminator(width=settings.width_d, norm=settings.norm, **shape)
 
 
-def warmup_encoder(settings: GanSettings, data: Data) -> Variational:
-    """The encoder of the warm-up, untrained; `in_domain` encoders start from it."""
+def variational(data: Data, *, z_dim: int, width: int) -> Variational:
+    """An untrained Gaussian encoder for these images: the warm-up's, and the `in_domain` one that follows it."""
     return Variational(
-        z_dim=settings.z_dim,
-        width=settings.width_e,
-        size=data.size,
-        channels=data.channels,
-        attributes=len(data.attributes),
+        z_dim=z_dim, width=width, size=data.size, channels=data.channels, attributes=len(data.attributes)
     )
 
 

@@ -23,7 +23,7 @@ from stages.nets.blocks import SLOPE, init_he
 from stages.nets.ema import Ema
 from stages.nets.variational import Variational
 from stages.systems import Data
-from stages.systems.dcgan import NAME, Discriminator, GanSettings, Generator, load_gan, networks
+from stages.systems.dcgan import NAME, Discriminator, GanSettings, Generator, load_gan, networks, variational
 from stages.training import Batch
 
 
@@ -182,7 +182,7 @@ class InDomainTrainer:
     def __init__(self, settings: InDomainSettings, gan: Path, *, seed: int, device: torch.device, precision: str):
         self.settings, self.seed, self.device, self.precision = settings, seed, device, precision
         self.generator, self.discriminator, self.gan_settings, self.data = load_gan(gan)
-        self.encoder = variational(settings, self.data, self.gan_settings)
+        self.encoder = variational(self.data, z_dim=self.gan_settings.z_dim, width=settings.width)
         self.encoder.init(compute.generator(seed, 4))
         start_from_warmup(self.encoder, gan, self.gan_settings)
         self.weights = centre_weights(self.data.size, peak=settings.centre).to(device)
@@ -306,16 +306,6 @@ def frozen_encoder(settings: FrozenSettings, data: Data, gan: GanSettings, discr
     raise ValueError(f"architecture {settings.architecture!r} is none of fc, deep_conv, transfer, extended")
 
 
-def variational(settings: InDomainSettings, data: Data, gan: GanSettings) -> Variational:
-    return Variational(
-        z_dim=gan.z_dim,
-        width=settings.width,
-        size=data.size,
-        channels=data.channels,
-        attributes=len(data.attributes),
-    )
-
-
 def start_from_warmup(encoder: Variational, gan: Path, settings: GanSettings) -> None:
     """Take the weights of the encoder that warmed the generator up, where the GAN has one of the same size."""
     if settings.warmup and checkpoints.has_network(gan, "warmup", encoder):
@@ -362,7 +352,7 @@ def load(folder: Path, card: dict[str, Any], device: torch.device) -> Dcgan:
     settings = settings_class(card["variant"])(**card["settings"])
     generator, discriminator = networks(gan, data)
     if isinstance(settings, InDomainSettings):
-        encoder: nn.Module = variational(settings, data, gan)
+        encoder: nn.Module = variational(data, z_dim=gan.z_dim, width=settings.width)
     else:
         encoder = frozen_encoder(settings, data, gan, discriminator)
     checkpoints.load_weights(folder, {"encoder": encoder, "generator": generator})
