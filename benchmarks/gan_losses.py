@@ -27,15 +27,19 @@ from stages.training import Batch
 
 PLAIN_COST = 11.0  # passes through a network per image: G 3, D 3 + 3 + 2 (gradients count as passes)
 WARMUP_COST = 6.0  # encoder 3, decoder 3
+SLOW = {"learning_rate_g": 0.0002, "learning_rate_d": 0.0002}
+TWO_RATES = {"learning_rate_g": 0.0001, "learning_rate_d": 0.0004}  # Heusel et al. 2017, as hinge and SN are used
+SPECTRAL = {"norm": "spectral", "loss": "hinge", "r1_gamma": 0.0}
 WAYS: dict[str, dict[str, Any]] = {
-    "batch_norm": {"warmup": 0, "norm": "batch", "r1_gamma": 0.0},
-    "r1": {"warmup": 0, "norm": "none", "r1_gamma": 1.0},
-    "hinge_spectral": {"warmup": 0, "norm": "spectral", "loss": "hinge", "r1_gamma": 0.0},
-    "r1_augment": {"warmup": 0, "norm": "none", "r1_gamma": 1.0, "augment": True},
-    "warm_r1": {"norm": "none", "r1_gamma": 1.0},
-    "warm_r1_augment": {"norm": "none", "r1_gamma": 1.0, "augment": True},
-    "warm_hinge_spectral": {"norm": "spectral", "loss": "hinge", "r1_gamma": 0.0},
-    "warm_only": {"norm": "none", "r1_gamma": 0.0, "learning_rate_g": 0.0},
+    "batch_norm": {"warmup": 0, "norm": "batch", "r1_gamma": 0.0} | SLOW,
+    "r1": {"warmup": 0, "norm": "none"},
+    "hinge_spectral": {"warmup": 0} | SPECTRAL | TWO_RATES,
+    "r1_augment": {"warmup": 0, "norm": "none", "augment": True},
+    "warm_only": {"learning_rate_g": 0.0},
+    "warm_r1": {"norm": "none"},
+    "warm_r1_strong": {"norm": "none", "r1_gamma": 1.0} | SLOW,
+    "warm_r1_augment": {"norm": "none", "augment": True},
+    "warm_hinge_spectral": SPECTRAL | TWO_RATES,
 }
 
 

@@ -5,30 +5,37 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from torch import Tensor
 
 from stages.files import write_csv
 
 
 class History:
-    """Collects floats by name; a row stands at every multiple of `every` steps, with the means since the last row."""
+    """Collects terms by name; a row stands at every multiple of `every` steps, with the means since the last row.
+
+    Terms are summed where they are: reading each one off a GPU would make every step wait for it."""
 
     def __init__(self, path: Path, *, every: int):
         self.path = path
         self.every = every
         self.rows: list[dict[str, float]] = []
-        self._sums: dict[str, tuple[float, int]] = {}
+        self._sums: dict[str, tuple[Tensor | float, int]] = {}
 
-    def add(self, step: int, images_seen: int, terms: dict[str, float]) -> bool:
-        """Whether this step closed a row. Terms may come and go: each is averaged over the steps that had it."""
+    def add(self, step: int, images_seen: int, terms: dict[str, Tensor]) -> bool:
+        """Whether this step closed a row. Terms (scalars) may come and go: each is averaged over the steps that had
+        it."""
         for name, value in terms.items():
             total, count = self._sums.get(name, (0.0, 0))
-            self._sums[name] = (total + value, count + 1)
+            self._sums[name] = (value.detach().double() + total, count + 1)
         if step % self.every:
             return False
-        means = {name: total / count for name, (total, count) in self._sums.items()}
-        self.rows.append({"step": step, "images_seen": images_seen} | means)
+        self.rows.append({"step": step, "images_seen": images_seen} | self.means())
         self._sums = {}
         return True
+
+    def means(self) -> dict[str, float]:
+        """The mean of each term since the last row."""
+        return {name: float(total) / count for name, (total, count) in self._sums.items()}
 
     def write(self) -> None:
         write_csv(self.path, pd.DataFrame(self.rows))
@@ -38,7 +45,7 @@ class History:
 
     def load_state(self, state: dict[str, Any]) -> None:
         self.rows = list(state["rows"])
-        self._sums = {name: tuple(value) for name, value in state["sums"].items()}
+        self._sums = dict(state["sums"])
 
     def line(self) -> str:
         """The last row for a log line."""

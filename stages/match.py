@@ -1,15 +1,27 @@
 """What was made from what: a model, latents and prepared images must share crop, size and split to be used together."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from stages.params import InputError
-from stages.systems import System
 from stages.tables import FacesMeta
 
 
-def check_images(system: System, model: Path, meta: FacesMeta, prepared: Path) -> None:
-    """InputError unless the system was trained on this crop, size, number of channels and split."""
+class Trained(Protocol):
+    """What a system, or the data a network was trained on, says of its images."""
+
+    @property
+    def crop(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def channels(self) -> int: ...
+    @property
+    def split_hash(self) -> str: ...
+
+
+def check_images(system: Trained, model: Path, meta: FacesMeta, prepared: Path) -> None:
+    """InputError unless `model` was trained on this crop, size, number of channels and split."""
     for what, mine, theirs in (
         ("crop", system.crop, meta.crop),
         ("size", system.size, meta.size),

@@ -11,7 +11,8 @@ import numpy as np
 
 from stages import compute, images, systems
 from stages.history import History
-from stages.params import InputError, from_argv, known_from_argv, run_stage
+from stages.match import check_images
+from stages.params import from_argv, known_from_argv, run_stage
 from stages.resume import Resume, key
 from stages.tables import read_faces
 from stages.training import train
@@ -55,11 +56,7 @@ def run(params: Params) -> None:
     trainer = system.encoder_trainer(
         params.variant, settings, params.gan, seed=params.seed, device=device, precision=params.precision
     )
-    if trainer.data.split_hash != faces.meta.split_hash or trainer.data.crop != faces.meta.crop:
-        raise InputError(
-            f"{params.gan} was trained on another split or crop ({trainer.data.crop}) than {params.prepared} "
-            f"({faces.meta.crop}); run `dvc repro train_gan@{params.system}`"
-        )
+    check_images(trainer.data, params.gan, faces.meta, params.prepared)
     shown = images.gather(pixels, faces.rows("valid")[:PREVIEW_FACES])
 
     def preview(step: int) -> None:

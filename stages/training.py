@@ -85,15 +85,9 @@ def train(
             mirrored = images.flips(len(chosen), seed, step) if flip else None
             x = images.gather(pixels, chosen, mirrored).to(device, memory_format=torch.channels_last)
             terms = trainer.step(step, Batch(x, targets[chosen].to(device)))
-            values = {name: float(value.detach()) for name, value in terms.items()}
-            if (name := first_not_finite(values)) is not None:
-                resume.clear()
-                raise TrainingError(
-                    f"step {step}: the loss term `{name}` is {values[name]}; training diverged. "
-                    "Lower the learning rate or raise r1_gamma in params.yaml"
-                )
-            if history.add(step, step * batch_size, values):
-                if (problem := trainer.check(step)) is not None:
+            if history.add(step, step * batch_size, terms):
+                problem = diverged(history.rows[-1]) or trainer.check(step)
+                if problem is not None:
                     resume.clear()
                     raise TrainingError(f"step {step}: {problem}")
                 preview(step)
@@ -111,7 +105,21 @@ def train(
                 if stopped():
                     log.info("stopped at step %d; the next run goes on from there", step)
                     sys.exit(143)
+    if (problem := diverged(history.means())) is not None:
+        resume.clear()
+        raise TrainingError(f"step {steps}: {problem}")
     history.write()
+
+
+def diverged(means: dict[str, float]) -> str | None:
+    """What to do about a mean that is not finite, or None."""
+    name = first_not_finite(means)
+    if name is None:
+        return None
+    return (
+        f"the loss term `{name}` is {means[name]}; training diverged. Lower the learning rate or raise r1_gamma in "
+        "params.yaml"
+    )
 
 
 def _snapshot(trainer: Trainer, history: History, step: int) -> dict[str, Any]:

@@ -1,9 +1,8 @@
-"""Gaps between groups of people, and what a latent knows."""
+"""Gaps between groups of people."""
 
 import numpy as np
 import pytest
 
-from stages.metrics.representation import latent_auroc
 from stages.metrics.subgroups import cells, gap
 
 
@@ -37,25 +36,3 @@ def test_a_group_of_a_few_faces_is_shown_but_cannot_make_the_gap():
 
 def test_one_group_alone_has_no_gap():
     assert gap(np.ones(30), np.array(["a"] * 30), seed=1).to_json()["gap"]["value"] is None
-
-
-def test_latents_that_hold_the_attribute_score_high_and_noise_scores_a_half():
-    rng = np.random.default_rng(0)
-    labels = np.where(rng.random(400) < 0.3, 1, -1)
-    z = rng.normal(size=(400, 5))
-    assert latent_auroc(z, labels, seed=1).low < 0.5 < latent_auroc(z, labels, seed=1).high
-    z[:, 2] += 2 * labels
-    assert latent_auroc(z, labels, seed=1).value > 0.95
-
-
-def test_a_latent_that_only_names_the_person_scores_no_better_than_chance_across_people():
-    rng = np.random.default_rng(0)
-    person = np.repeat(np.arange(40), 10)
-    labels = np.where(rng.random(40) < 0.5, 1, -1)[person]
-    z = np.eye(40)[person] * 5
-    assert latent_auroc(z, labels, seed=1).value > 0.95
-    assert latent_auroc(z, labels, seed=1, clusters=person).value < 0.7
-
-
-def test_an_attribute_with_four_faces_is_undefined():
-    assert latent_auroc(np.zeros((20, 2)), np.array([1] * 4 + [-1] * 16), seed=1).n == 0

@@ -21,19 +21,6 @@ def test_only_faces_the_judge_is_sure_of_and_the_label_confirms_are_eligible():
     assert success.eligible(-before, -labels, 0, -1).tolist() == [True, False, False, False, False]
 
 
-def test_success_is_the_share_of_eligible_faces_that_reach_the_threshold():
-    before = np.array([[logit(0.1)]] * 3 + [[logit(0.9)]])
-    after = np.array([[logit(0.65)], [logit(0.55)], [logit(0.9)], [logit(0.9)]])
-    labels = np.array([[-1]] * 3 + [[1]])
-    estimate = success.success(before, after, labels, np.array([0.6]), 0, +1)
-    assert (estimate.value, estimate.n) == (pytest.approx(2 / 3), 3)
-
-
-def test_removal_succeeds_below_the_threshold():
-    before, after, labels = np.array([[3.0], [3.0]]), np.array([[-1.0], [1.0]]), np.array([[1], [1]])
-    assert success.success(before, after, labels, np.array([0.5]), 0, -1).value == 0.5
-
-
 def test_certain_logits_do_not_overflow():
     assert success.probability(np.array([-1e4, 0, 1e4])).tolist() == [0, 0.5, 1]
 
@@ -99,30 +86,10 @@ def test_no_eligible_face_gives_an_empty_curve_not_a_crash():
     assert curve.to_json()["success"][0]["n"] == 0
 
 
-def test_a_weak_edit_does_not_win_at_matched_success():
-    rng = np.random.default_rng(0)
-    strengths = np.array([0.0, 1, 2])
-    reach = rng.random(200) * 2  # each face flips once the edit is as strong as this
-    strong = np.stack([reach < 2 * s for s in strengths])
-    weak = np.stack([reach < s for s in strengths])
-    strong_spill, weak_spill = (np.stack([np.full(200, 0.1 * k * s) for s in strengths]) for k in (2, 1))
-    difference = success.matched_difference((strong, strong_spill), (weak, weak_spill), strengths, seed=1, count=200)
-    # the weak edit needs twice the strength for equal success: the same spill
-    assert difference.value == pytest.approx(0, abs=0.02)
-    assert difference.low <= 0 <= difference.high
-
-
-def test_entanglement_row_is_in_standard_deviations_and_stars_only_true_shifts():
+def test_entanglement_row_is_in_standard_deviations_of_real_photos():
     rng = np.random.default_rng(0)
     before = rng.normal(0, 2, (300, 3))
     after = before + np.array([4.0, 1.0, 0.0]) + rng.normal(0, 0.5, (300, 3))
     row = success.entanglement_row(before, after, HALF, np.full(3, 2.0), seed=1, count=500)
     assert [estimate.value for estimate in row.shift] == pytest.approx([2, 0.5, 0], abs=0.05)
     assert row.flips[0].value > row.flips[1].value > row.flips[2].value
-    stars = success.starred(np.stack([row.p, np.full(3, 1.0), np.full(3, 1.0)]))
-    assert stars.tolist() == [[False, True, False], [False] * 3, [False] * 3]
-
-
-def test_score_shift_is_the_mean_logit_change_of_the_target():
-    before, after = np.zeros((4, 2)), np.array([[1.0, 9], [2, 9], [3, 9], [2, 9]])
-    assert success.score_shift(before, after, 0, seed=1).value == 2

@@ -146,8 +146,8 @@ def test_a_collapsed_generator_stops_the_stage(tmp_path, monkeypatch):
 
 def test_the_history_averages_terms_over_its_rows(tmp_path):
     history = History(tmp_path / "h.csv", every=2)
-    assert not history.add(1, 8, {"loss": 1.0})
-    assert history.add(2, 16, {"loss": 3.0, "r1": 5.0})
+    assert not history.add(1, 8, {"loss": torch.tensor(1.0)})
+    assert history.add(2, 16, {"loss": torch.tensor(3.0), "r1": torch.tensor(5.0)})
     history.write()
     assert (tmp_path / "h.csv").read_text() == "step,images_seen,loss,r1\n2,16,2,5\n"
 
@@ -158,7 +158,7 @@ def test_an_encoder_of_another_split_is_refused(tmp_path):
     card = read_card(params.gan)
     card["data"]["crop"] = "dcgan108"
     write_json(params.gan / "model.json", card)
-    with pytest.raises(InputError, match="another split or crop"):
+    with pytest.raises(InputError, match="was trained with crop dcgan108, but"):
         train_encoder.run(params)
 
 

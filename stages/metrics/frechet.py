@@ -46,10 +46,3 @@ def frechet(real: np.ndarray, other: np.ndarray, *, seed: int, dimensions: int =
     error = float(np.sqrt((GROUPS - 1) / GROUPS * ((left_out - left_out.mean()) ** 2).sum()))
     estimate = normal(value, error, n)
     return Estimate(estimate.value, max(0.0, estimate.low), estimate.high, n)
-
-
-def frechet_floor(real: np.ndarray, *, seed: int, dimensions: int = DIMENSIONS) -> Estimate:
-    """Two random halves of the real features against each other; halves are smaller, so the true floor is lower."""
-    order = np.random.default_rng(seed).permutation(len(real))
-    half = len(real) // 2
-    return frechet(real[order[:half]], real[order[half:]], seed=seed + 1, dimensions=dimensions)

@@ -144,13 +144,6 @@ def paired_difference(
     return bootstrap_mean(difference, seed=seed, clusters=clusters, count=count)
 
 
-def p_value(draws: np.ndarray) -> float:
-    """Two-sided bootstrap p value of "the statistic is 0": twice the smaller tail, never below 1 / (draws + 1)."""
-    draws = np.asarray(draws, np.float64)
-    tail = min(int((draws <= 0).sum()), int((draws >= 0).sum()))
-    return min(1.0, 2 * (tail + 1) / (len(draws) + 1))
-
-
 def holm(p_values: np.ndarray, level: float = LEVEL) -> np.ndarray:
     """Which hypotheses of any shape Holm 1979 rejects at familywise error 1 - level; NaN entries are not tested."""
     p_values = np.asarray(p_values, np.float64)

@@ -11,14 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from stages.metrics.intervals import (
-    LEVEL,
     RESAMPLES,
     UNDEFINED,
     Estimate,
-    bootstrap_mean,
-    holm,
     mean_draws,
-    p_value,
     percentile,
     wilson,
 )
@@ -49,21 +45,6 @@ def eligible(before: np.ndarray, labels: np.ndarray, k: int, direction: int) -> 
 def flipped(after: np.ndarray, thresholds: np.ndarray, k: int, direction: int) -> np.ndarray:
     """(N,) or (S, N) bool: the judge's answer on the edited photo is the wanted state of attribute k."""
     return predicted(after, thresholds)[..., k] == (direction > 0)
-
-
-def success(
-    before: np.ndarray, after: np.ndarray, labels: np.ndarray, thresholds: np.ndarray, k: int, direction: int
-) -> Estimate:
-    """Share of eligible faces that the edit flips, with Wilson's interval."""
-    chosen = eligible(before, labels, k, direction)
-    return wilson(int(flipped(after, thresholds, k, direction)[chosen].sum()), int(chosen.sum()))
-
-
-def score_shift(
-    before: np.ndarray, after: np.ndarray, k: int, *, seed: int, clusters: np.ndarray | None = None
-) -> Estimate:
-    """Mean change of attribute k's logit, bootstrapped by identity where `clusters` says."""
-    return bootstrap_mean(after[:, k] - before[:, k], seed=seed, clusters=clusters)
 
 
 def counted(judged: Sequence[bool], k: int, groups: Sequence[Sequence[int]]) -> np.ndarray:
@@ -169,40 +150,12 @@ def curve(
     )
 
 
-def matched_difference(
-    first: tuple[np.ndarray, np.ndarray],
-    second: tuple[np.ndarray, np.ndarray],
-    strengths: np.ndarray,
-    *,
-    seed: int,
-    level: float = MATCHED,
-    clusters: np.ndarray | None = None,
-    count: int = RESAMPLES,
-) -> Estimate:
-    """Preservation of the first method minus the second's, each at its own strength of equal success.
-
-    Each method is (flips (S, N), spill (S, N)) over the same faces; resampled in pairs. Undefined if either method
-    never reaches the level: a weak edit preserves everything."""
-    strengths = np.asarray(strengths, np.float64)
-    n = first[0].shape[1]
-    if n == 0:
-        return UNDEFINED
-    values, draws = [], []
-    for flips, spill in (first, second):
-        values.append(_matched(flips.mean(1), 1 - spill.mean(1), strengths, level))
-        rates, kept = _curve_draws(flips, spill, seed=seed, clusters=clusters, count=count)
-        draws.append(np.array([_matched(r, p, strengths, level) for r, p in zip(rates, kept, strict=True)]))
-    value = values[0] - values[1]
-    return percentile(value, draws[0] - draws[1], n) if math.isfinite(value) else _undefined(n)
-
-
 @dataclasses.dataclass(frozen=True)
 class Row:
     """One row of the entanglement matrix: what editing attribute k does to every attribute (K,)."""
 
     shift: list[Estimate]  # mean logit change over that attribute's spread on real photos (standard deviations)
     flips: list[Estimate]  # share of faces whose answer changes
-    p: np.ndarray  # (K,) two-sided bootstrap p of "no shift"
 
 
 def entanglement_row(
@@ -219,22 +172,14 @@ def entanglement_row(
     deviation of each logit over real photos. Answers are compared with the judge's own on the photo, not the label."""
     n, attributes = before.shape
     if n == 0:
-        return Row([UNDEFINED] * attributes, [UNDEFINED] * attributes, np.full(attributes, math.nan))
+        return Row([UNDEFINED] * attributes, [UNDEFINED] * attributes)
     shifts = (np.asarray(after, np.float64) - before) / np.maximum(spread, 1e-9)
     draws = mean_draws(shifts, seed=seed, clusters=clusters, count=count)
     changed = predicted(after, thresholds) != predicted(before, thresholds)
     return Row(
         shift=[percentile(shifts[:, j].mean(), draws[:, j], n) for j in range(attributes)],
         flips=[wilson(int(changed[:, j].sum()), n) for j in range(attributes)],
-        p=np.array([p_value(draws[:, j]) for j in range(attributes)]),
     )
-
-
-def starred(p_values: np.ndarray, level: float = LEVEL) -> np.ndarray:
-    """Entanglement matrix of p values (K, K), row = edited attribute -> cells that Holm's correction over all
-    off-diagonal cells leaves significant, bool; the diagonal is the edit itself and is never starred."""
-    off = np.where(np.eye(len(p_values), dtype=bool), math.nan, p_values)
-    return holm(off, level)
 
 
 def _curve_draws(
@@ -248,10 +193,6 @@ def _curve_draws(
 
 def _height(values: np.ndarray, strengths: np.ndarray, strength: float) -> float:
     return float(at_strength(values, strengths, strength)) if math.isfinite(strength) else math.nan
-
-
-def _matched(rates: np.ndarray, kept: np.ndarray, strengths: np.ndarray, level: float) -> float:
-    return _height(kept, strengths, strength_at(strengths, rates, level))
 
 
 def _undefined(n: int) -> Estimate:
