@@ -27,31 +27,32 @@ from stages.training import Batch
 
 PLAIN_COST = 11.0  # passes through a network per image: G 3, D 3 + 3 + 2 (gradients count as passes)
 WARMUP_COST = 6.0  # encoder 3, decoder 3
-SLOW = {"learning_rate_g": 0.0002, "learning_rate_d": 0.0002}
 TWO_RATES = {"learning_rate_g": 0.0001, "learning_rate_d": 0.0004}  # Heusel et al. 2017, as hinge and SN are used
 SPECTRAL = {"norm": "spectral", "loss": "hinge", "r1_gamma": 0.0}
 WAYS: dict[str, dict[str, Any]] = {
-    "batch_norm": {"warmup": 0, "norm": "batch", "r1_gamma": 0.0} | SLOW,
-    "r1": {"warmup": 0, "norm": "none"},
+    "batch_norm": {"warmup": 0, "norm": "batch", "r1_gamma": 0.0},
+    "r1": {"warmup": 0},
     "hinge_spectral": {"warmup": 0} | SPECTRAL | TWO_RATES,
-    "r1_augment": {"warmup": 0, "norm": "none", "augment": True},
     "warm_only": {"learning_rate_g": 0.0},
-    "warm_r1": {"norm": "none"},
-    "warm_r1_strong": {"norm": "none", "r1_gamma": 1.0} | SLOW,
-    "warm_r1_augment": {"norm": "none", "augment": True},
+    "default": {},
+    "warm_sharp": {"blur": False},
+    "warm_augment": {"augment": True},
+    "warm_r1_weak": {"r1_gamma": 0.1, "learning_rate_g": 0.0005, "learning_rate_d": 0.0005},
     "warm_hinge_spectral": SPECTRAL | TWO_RATES,
+    "warm_slow_average": {"ema": 0.995},
+    "warm_short": {"warmup": 600},
 }
 
 
 def plan(way: dict[str, Any], base: dict[str, Any], budget: int) -> dcgan.GanSettings:
     """The settings of one way with as many steps as the budget (plain adversarial images) pays for; a warm-up takes
-    the share of the computation that it has in the base."""
+    the share of the computation that its settings give it."""
     chosen = base | way
     per_step = chosen["batch_size"] * PLAIN_COST
     total = budget * PLAIN_COST
     if chosen["warmup"]:
-        adversarial = base["steps"] - base["warmup"]
-        share = base["warmup"] * WARMUP_COST / (base["warmup"] * WARMUP_COST + adversarial * PLAIN_COST)
+        warm, adversarial = chosen["warmup"] * WARMUP_COST, (chosen["steps"] - chosen["warmup"]) * PLAIN_COST
+        share = warm / (warm + adversarial)
         if chosen["learning_rate_g"] == 0:
             share = 1.0
         chosen["warmup"] = round(share * total / (chosen["batch_size"] * WARMUP_COST))

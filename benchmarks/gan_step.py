@@ -29,8 +29,8 @@ def settings(width: int) -> dcgan.GanSettings:
     return dcgan.GanSettings(
         z_dim=100, width=width, width_d=width, width_e=4, kernel=5, prior="uniform", warmup=0, warmup_rate=0.0,
         warmup_kl=0.0, loss="nonsaturating", norm="batch", r1_gamma=0.0, r1_every=16, augment=False,
-        generator_updates=1, learning_rate_g=2e-4, learning_rate_d=2e-4, beta1=0.5, ema=0.0, batch_size=BATCH,
-        steps=1, flip=False, train_on="train",
+        generator_updates=1, blur=False, learning_rate_g=2e-4, learning_rate_d=2e-4, beta1=0.5, ema=0.0,
+        batch_size=BATCH, steps=1, flip=False, train_on="train",
     )  # fmt: skip
 
 

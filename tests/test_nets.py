@@ -4,7 +4,7 @@ from torch import nn
 
 from stages.compute import generator
 from stages.nets.augment import cutout, diff_augment, translate
-from stages.nets.blocks import down, init_dcgan, up
+from stages.nets.blocks import binomial, down, init_dcgan, up
 from stages.nets.ema import Ema
 from stages.nets.variational import Variational
 
@@ -66,3 +66,10 @@ def test_the_variational_encoder_starts_with_small_codes_and_bounded_variances()
     assert mu.shape == logvar.shape == (16, 5)
     assert mu.std() < 2
     assert encoder.attributes(mu).shape == (16, 2)
+
+
+def test_the_binomial_filter_removes_a_checkerboard_and_keeps_what_is_even():
+    board = torch.ones(1, 2, 8, 8)
+    board[..., ::2, 1::2] = board[..., 1::2, ::2] = -1
+    assert binomial(board)[..., 1:-1, 1:-1].abs().max() == 0
+    assert torch.equal(binomial(torch.full((1, 2, 8, 8), 0.5)), torch.full((1, 2, 8, 8), 0.5))

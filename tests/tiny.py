@@ -40,8 +40,8 @@ def prepared(folder: Path, *, count: int = 48, size: int = 64, seed: int = 0) ->
 GAN = {
     "z_dim": 6, "width": 4, "width_d": 4, "width_e": 4, "kernel": 4, "prior": "normal", "warmup": 0,
     "warmup_rate": 0.002, "warmup_kl": 0.001, "loss": "nonsaturating", "norm": "none", "r1_gamma": 1.0, "r1_every": 2,
-    "augment": True, "generator_updates": 1, "learning_rate_g": 0.001, "learning_rate_d": 0.001, "beta1": 0.5,
-    "ema": 0.9, "batch_size": 8, "steps": 4, "flip": True, "train_on": "train",
+    "blur": True, "augment": True, "generator_updates": 1, "learning_rate_g": 0.001, "learning_rate_d": 0.001,
+    "beta1": 0.5, "ema": 0.9, "batch_size": 8, "steps": 4, "flip": True, "train_on": "train",
 }  # fmt: skip
 
 IN_DOMAIN = {

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 SLOPE = 0.2  # of every leaky ReLU
@@ -42,6 +43,14 @@ def up(channels_in: int, channels_out: int, *, kernel: int) -> nn.Sequential:
     return nn.Sequential(
         transposed(channels_in, channels_out, kernel=kernel, bias=False), nn.BatchNorm2d(channels_out), nn.ReLU()
     )
+
+
+def binomial(x: Tensor) -> Tensor:
+    """(N, C, H, W) through the filter [1, 2, 1] / 4 along rows and columns, borders repeated: nothing is left of what
+    alternates from pixel to pixel."""
+    x = functional.pad(x, (1, 1, 1, 1), mode="replicate")
+    x = x[:, :, :-2] + 2 * x[:, :, 1:-1] + x[:, :, 2:]
+    return (x[..., :-2] + 2 * x[..., 1:-1] + x[..., 2:]) / 16
 
 
 def init_dcgan(network: nn.Module, generator: torch.Generator) -> None:

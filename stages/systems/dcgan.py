@@ -16,7 +16,7 @@ from stages import checkpoints, compute
 from stages.losses import adversarial
 from stages.losses.latent import kl_to_normal, reparametrise
 from stages.nets.augment import diff_augment
-from stages.nets.blocks import down, init_dcgan, init_he, transposed, up
+from stages.nets.blocks import binomial, down, init_dcgan, init_he, transposed, up
 from stages.nets.ema import Ema
 from stages.nets.variational import Variational
 from stages.params import InputError
@@ -28,9 +28,11 @@ CRITIC_STEPS = 50  # discriminator updates alone, after a warm-up
 
 
 class Generator(nn.Module):
-    """Latents z (N, z_dim) from the prior -> images (N, C, S, S) in [-1, 1]; S is 16 times a power of two."""
+    """Latents z (N, z_dim) from the prior -> images (N, C, S, S) in [-1, 1]; S is 16 times a power of two.
 
-    def __init__(self, *, z_dim: int, width: int, kernel: int, size: int, channels: int):
+    With `blur` the last layer's output passes a fixed [1, 2, 1] filter, which lets no checkerboard through."""
+
+    def __init__(self, *, z_dim: int, width: int, kernel: int, blur: bool, size: int, channels: int):
         super().__init__()
         stages = size.bit_length() - 3  # doublings from 4 x 4
         widest = width << (stages - 1)
@@ -38,13 +40,14 @@ class Generator(nn.Module):
         self.norm = nn.BatchNorm2d(widest)
         self.ups = nn.Sequential(*(up(widest >> i, widest >> (i + 1), kernel=kernel) for i in range(stages - 1)))
         self.to_rgb = transposed(width, channels, kernel=kernel, bias=True)
+        self.blur = blur
 
     def forward(self, z: Tensor) -> Tensor:
         x = self.project(z).unflatten(1, (-1, 4, 4))  # (N, 8*width, 4, 4) for 64 pixels
         x = self.norm(x.contiguous(memory_format=torch.channels_last)).relu()
         x = self.ups(x)  # (N, width, S/2, S/2)
-        image: Tensor = self.to_rgb(x).tanh()  # (N, C, S, S)
-        return image
+        x = self.to_rgb(x)  # (N, C, S, S)
+        return (binomial(x) if self.blur else x).tanh()
 
 
 class Discriminator(nn.Module):
@@ -95,6 +98,7 @@ class GanSettings:
     width_d: int  # the same for D
     width_e: int  # the same for the encoder of the warm-up
     kernel: int
+    blur: bool  # the generator's last layer passes a fixed filter (Karras et al. 2020, section B)
     prior: str  # normal | uniform
     warmup: int  # first steps, in which G learns as the decoder of a VAE instead
     warmup_rate: float  # learning rate of the warm-up
@@ -229,7 +233,7 @@ class GanTrainer:
 def networks(settings: GanSettings, data: Data) -> tuple[Generator, Discriminator]:
     """Generator and discriminator of the sizes in `settings`, untrained."""
     shape = {"kernel": settings.kernel, "size": data.size, "channels": data.channels}
-    generator = Generator(z_dim=settings.z_dim, width=settings.width, **shape)
+    generator = Generator(z_dim=settings.z_dim, width=settings.width, blur=settings.blur, **shape)
     return generator, Discriminator(width=settings.width_d, norm=settings.norm, **shape)
 
 
