@@ -190,9 +190,10 @@ class InDomainTrainer:
             network.to(device, memory_format=torch.channels_last).train().requires_grad_(True)  # type: ignore[call-overload]
         self.ema_e, self.ema_g = Ema(self.encoder, decay=settings.ema), Ema(self.generator, decay=settings.ema)
         betas = (settings.beta1, 0.999)
-        both = [*self.encoder.parameters(), *self.generator.parameters()]
-        self.adam = torch.optim.Adam(both, settings.learning_rate, betas, fused=True)
-        self.adam_d = torch.optim.Adam(self.discriminator.parameters(), settings.learning_rate_d, betas, fused=True)
+        self.trained = [*self.encoder.parameters(), *self.generator.parameters()]
+        self.critic = list(self.discriminator.parameters())
+        self.adam = torch.optim.Adam(self.trained, settings.learning_rate, betas, fused=True)
+        self.adam_d = torch.optim.Adam(self.critic, settings.learning_rate_d, betas, fused=True)
         self.modules: dict[str, nn.Module] = {
             "encoder": self.encoder, "generator": self.generator, "discriminator": self.discriminator,
             "ema_e": self.ema_e.network, "ema_g": self.ema_g.network,
@@ -205,7 +206,6 @@ class InDomainTrainer:
         noise = compute.generator(self.seed, 6, step)
         critic_on = step > settings.adversarial_from * settings.steps
         terms: dict[str, Tensor] = {}
-        self.discriminator.requires_grad_(False)
         with compute.autocast(self.device, self.precision):
             mu, logvar = self.encoder(batch.x)
             x_hat = self.generator(reparametrise(mu.float(), logvar.float(), noise))
@@ -214,26 +214,22 @@ class InDomainTrainer:
             terms["attribute"] = attribute_loss(self.encoder.attributes(mu).float(), batch.y)
             if critic_on:
                 real, fake = self.discriminator.features(batch.x), self.discriminator.features(x_hat)
+                on_real, on_fake = (self.discriminator.logits(found[-1]).float() for found in (real, fake))
                 terms["feature"] = feature_distance(real, fake)
-                terms["adversarial"] = adversarial.hinge_generator(self.discriminator.logits(fake[-1]).float())
+                terms["adversarial"] = adversarial.hinge_generator(on_fake)
         weights = {
             "pixel": 1.0, "kl": settings.kl, "attribute": settings.attribute,
             "feature": settings.feature, "adversarial": settings.adversarial,
         }  # fmt: skip
         loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
         self.adam.zero_grad()
-        loss.backward()
-        self.adam.step()
-        if critic_on:
-            self.discriminator.requires_grad_(True)
-            with compute.autocast(self.device, self.precision):
-                loss_d = adversarial.hinge_discriminator(
-                    self.discriminator(batch.x).float(), self.discriminator(x_hat.detach()).float()
-                )
+        loss.backward(inputs=self.trained, retain_graph=critic_on)
+        if critic_on:  # both players step from the same pass through D
+            terms["discriminator"] = adversarial.hinge_discriminator(on_real, on_fake)
             self.adam_d.zero_grad()
-            loss_d.backward()
+            terms["discriminator"].backward(inputs=self.critic)
             self.adam_d.step()
-            terms["discriminator"] = loss_d
+        self.adam.step()
         self.ema_e.update(self.encoder, step)
         self.ema_g.update(self.generator, step)
         return terms
