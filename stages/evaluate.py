@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages import compute, images
+from stages import compute, images, sheets
 from stages.editing.compositing import MODES
 from stages.editing.editor import Editor
-from stages.evaluation import edits, latents, reconstructions, samples, subgroups
+from stages.evaluation import edits, exhibits, latents, reconstructions, samples, subgroups
 from stages.evaluation.edits import TARGET
 from stages.evaluation.exam import Exam, Row, short
 from stages.files import replacing_folder, write_csv, write_json
@@ -42,6 +42,7 @@ class Params:
     judges: Path  # folder written by `train_judge`
     metrics: Path  # out: JSON
     plots: Path  # out: folder of CSV tables
+    exhibits: Path  # out: folder of contact sheets
     faces: int  # most test faces per attribute and direction
     reconstructions: int  # most test faces in the reconstruction table
     samples: int  # most pictures in each set of the sample distances
@@ -68,7 +69,7 @@ def run(params: Params) -> None:
     own, table = reconstruction_table(params, exam, faces, splits["train"], prior)
     assert own.logits is not None
     edited = [one.outcomes[edits.MAIN].again for one in tried]
-    sets, memorised = samples.sample_rows(
+    sets, memorised, pairs = samples.sample_rows(
         exam,
         population,
         prior,
@@ -98,6 +99,10 @@ def run(params: Params) -> None:
     with replacing_folder(params.plots) as folder:
         for name, rows in plots(sections).items():
             write_csv(folder / f"{name}.csv", pd.DataFrame(rows))
+    with replacing_folder(params.exhibits) as folder:
+        if tried:
+            sheets.write_png(folder / "least_convincing.png", exhibits.least_convincing(exam, tried))
+        sheets.write_png(folder / "closest.png", exhibits.closest(pairs))
     write_json(params.metrics, headlines | sections)
     log.info(
         "%s: %s",

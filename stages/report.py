@@ -24,7 +24,7 @@ class Params:
     """Write the page."""
 
     reports: Path  # folder of metrics/, attributes/, train/, judges.json and data_card.json
-    data: Path  # folder of samples/, sheets/, edits/ and prepared/, for the pictures
+    data: Path  # folder of samples/, sheets/, exhibits/, edits/ and prepared/, for the pictures
     params_file: Path  # params.yaml, shown as it is
     out: Path  # out: HTML
     success_goal: float  # share of edits that succeed, for the colours
@@ -105,6 +105,7 @@ def system(one: SystemInputs, success_goal: float, flips_goal: float) -> dict[st
         "setting": sections.one(metrics, "setting") or {"encoder": "", "mode": ""},
         "hero": one.hero,
         "sheets": one.sheets,
+        "exhibits": one.exhibits,
         "tiles": sections.tiles(one, success_goal, flips_goal),
         "edits": sections.edit_table(one, success_goal, flips_goal),
         "strengths": sections.strength_rows(one),

@@ -87,6 +87,7 @@ def linear(folder: Path) -> Iterator[evaluate.Params]:
             judges=folder,
             metrics=folder / "reports" / "metrics" / "linear.json",
             plots=folder / "reports" / "plots" / "linear",
+            exhibits=folder / "data" / "exhibits" / "linear",
             faces=30,
             reconstructions=100,
             samples=80,

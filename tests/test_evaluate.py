@@ -7,10 +7,11 @@ import evaluated
 import numpy as np
 import pandas as pd
 import pytest
-from linear_system import BRIGHTNESS
+from linear_system import BRIGHTNESS, SIZE
+from PIL import Image
 
 from stages import evaluate
-from stages.evaluation import reconstructions
+from stages.evaluation import reconstructions, samples
 from stages.params import InputError
 
 
@@ -140,11 +141,12 @@ def test_matched_success_lies_between_the_strengths_that_bracket_it(report):
 
 
 def test_two_runs_write_the_same_bytes(params, report, tmp_path):
-    again = dataclasses.replace(params, metrics=tmp_path / "m.json", plots=tmp_path / "plots")
+    again = dataclasses.replace(params, metrics=tmp_path / "m.json", plots=tmp_path / "p", exhibits=tmp_path / "e")
     evaluate.run(again)
     assert again.metrics.read_bytes() == params.metrics.read_bytes()
-    for path in sorted(params.plots.iterdir()):
-        assert (again.plots / path.name).read_bytes() == path.read_bytes(), path.name
+    for mine, theirs in ((again.plots, params.plots), (again.exhibits, params.exhibits)):
+        for path in sorted(theirs.iterdir()):
+            assert (mine / path.name).read_bytes() == path.read_bytes(), path.name
 
 
 def test_a_mode_that_does_not_exist_is_named(params):
@@ -162,3 +164,11 @@ def test_a_brighter_region_is_a_bigger_change_in_levels(report):
     assert own["s95"] > own["s80"] > 0
     # at most one region of sixteen moves: 255 levels there would be 16 on average
     assert own["s95"] < 2 * BRIGHTNESS * 127.5 / 16 * 3
+
+
+def test_what_means_hide_is_shown(params, report):
+    cases = {(row["attribute"], row["direction"]) for row in report["edits"]}
+    with Image.open(params.exhibits / "least_convincing.png") as sheet:
+        assert sheet.height > len(cases) * SIZE
+    with Image.open(params.exhibits / "closest.png") as sheet:
+        assert sheet.width > samples.PAIRS * SIZE

@@ -1,6 +1,7 @@
 """How near generated pictures come to photos, in judge A's features (judge B judges edits), beside the distance of real
 photos to real photos. Named `judge_…` because the features are our judge's: these numbers are not FID or KID."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,7 +21,17 @@ from stages.metrics.prdc import NEIGHBOURS, prdc
 SUBSETS, SUBSET = 50, 500  # of the kernel distance
 FEWEST = 2 * NEIGHBOURS  # pictures of a set, below which it is not compared
 
+PAIRS = 12  # of samples and training photos that are shown
+
 Pictures = Callable[[int, int], Tensor]  # (first, how many) -> pictures (n, C, S, S) in [-1, 1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """A sample and the training photo nearest to it, uint8 (S, S, C)."""
+
+    sample: np.ndarray
+    photo: np.ndarray
 
 
 def sample_rows(
@@ -32,9 +43,9 @@ def sample_rows(
     train: np.ndarray,
     *,
     count: int,
-) -> tuple[list[Row], list[Row]]:
-    """Distances of each set of pictures to test photos, and the memorisation check. All sets have the same number of
-    pictures where there are enough, so that the Fréchet distance is biased alike.
+) -> tuple[list[Row], list[Row], list[Pair]]:
+    """Distances of each set of pictures to test photos, the memorisation check, and its closest pairs. All sets have
+    the same number of pictures where there are enough, so that the Fréchet distance is biased alike.
 
     real photos: other people's photos (valid split), the floor. prior: draws from the generator's prior. posterior:
     decoded draws from a Gaussian fitted to training latents. reconstructions, edits: of test photos."""
@@ -56,18 +67,27 @@ def sample_rows(
         ),
         "posterior": ("decoded draws from a Gaussian of training latents", features(exam, decoded(exam, drawn), n)),
     }
-    found = None
+    sampled = {"posterior": decoded(exam, drawn)}
     if prior is not None:
-        found = features(exam, prior, n)
-        sets["prior"] = ("draws from the generator's prior", found)
+        sampled = {"prior": prior} | sampled
+        sets["prior"] = ("draws from the generator's prior", features(exam, prior, n))
     rows = [_row(exam, name, note, real, other) for name, (note, other) in sets.items() if len(other) >= FEWEST]
-    checks = []
-    known = features(exam, photos(exam, train[choose_rows(4 * n, len(train), exam.seed)]), min(4 * n, len(train)))
-    for name, pictures in (("prior", found), ("posterior", sets["posterior"][1])):
-        if pictures is not None:
-            ratio = memorisation(pictures, known, real, seed=exam.seed).ratio
-            checks.append({"name": name, "training_faces": len(known), "ratio": tell(ratio)})
-    return rows, checks
+    checks: list[Row] = []
+    pairs: list[Pair] = []
+    compared = train[choose_rows(4 * n, len(train), exam.seed)]
+    known = features(exam, photos(exam, compared), len(compared))
+    for name, pictures in sampled.items():
+        check = memorisation(sets[name][1], known, real, seed=exam.seed, pairs=PAIRS)
+        checks.append({"name": name, "training_faces": len(known), "ratio": tell(check.ratio)})
+        if not pairs:
+            pairs = [Pair(_one(exam, pictures, int(i), n), exam.pixels[compared[j]]) for i, j in check.closest.tolist()]
+    return rows, checks, pairs
+
+
+def _one(exam: Exam, pictures: Pictures, index: int, count: int) -> np.ndarray:
+    """One of `count` pictures, from the batch it was made in."""
+    start = index // exam.batch_size * exam.batch_size
+    return images.to_pixels(pictures(start, min(exam.batch_size, count - start))[index - start, None])[0]
 
 
 def _row(exam: Exam, name: str, note: str, real: np.ndarray, other: np.ndarray) -> Row:

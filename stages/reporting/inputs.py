@@ -48,6 +48,7 @@ class SystemInputs:
     attributes: Json | None  # reports/attributes/<system>.json
     hero: Hero | None
     sheets: tuple[Picture, ...]
+    exhibits: dict[str, Picture]  # least_convincing, closest
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,12 +118,14 @@ def _system(name: str, metrics: Json, reports: Path, data: Path, album: Album) -
         picture = album.picture(path, captions.get(path.stem, OVERVIEW if path.stem == "overview" else path.stem))
         if picture is not None:
             sheets.append(picture)
+    exhibits = {path.stem: album.picture(path, path.stem) for path in sorted((data / "exhibits" / name).glob("*.png"))}
     return SystemInputs(
         name=name,
         metrics=metrics,
         attributes=read_json(attributes) if attributes.exists() else None,
         hero=hero(data / "edits" / name, data / "prepared"),
         sheets=tuple(sheets),
+        exhibits={stem: picture for stem, picture in exhibits.items() if picture is not None},
     )
 
 
