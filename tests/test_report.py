@@ -241,3 +241,13 @@ def test_a_curve_with_a_gap_is_drawn_in_two_pieces():
 def test_ticks_are_round_numbers_inside_the_range():
     assert charts.nice_ticks(0.13, 0.87, 3) == [0.5]
     assert charts.nice_ticks(0, 10, 2) == [0, 5, 10]
+
+
+def test_a_system_of_which_nothing_can_be_judged_still_has_its_page(params, tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluated.FullJudge, "judged", (False,) * 4)
+    with evaluated.linear(tmp_path) as found:
+        evaluate.run(dataclasses.replace(found, bootstrap=20))
+    for name in ("judges.json", "data_card.json"):
+        (found.metrics.parents[1] / name).write_bytes((params.reports / name).read_bytes())
+    report.run(dataclasses.replace(params, reports=found.metrics.parents[1], out=tmp_path / "index.html"))
+    assert "the judges cannot see it reliably" in (tmp_path / "index.html").read_text()

@@ -415,12 +415,10 @@ def summary_rows(exam: Exam, tried: Sequence[Tried], matched: Sequence[Row]) -> 
         "shuffled": _over_cases(exam, tried, "shuffled", success),
     }
     kept = [Estimate(**row["preservation"]) for row in matched if None not in row["preservation"].values()]
-    if kept:
-        mean = mean_of_independent(kept)
-        numbers["flips_matched"] = Estimate(1 - mean.value, 1 - mean.high, 1 - mean.low, mean.n)
+    mean = mean_of_independent(kept or [UNDEFINED])
+    numbers["flips_matched"] = Estimate(1 - mean.value, 1 - mean.high, 1 - mean.low, mean.n)
     ceilings = [_ceiling(exam, one.case) for one in tried]
-    if ceilings:
-        numbers["ceiling"] = mean_of_independent([ceiling for ceiling in ceilings if ceiling.n] or [UNDEFINED])
+    numbers["ceiling"] = mean_of_independent([ceiling for ceiling in ceilings if ceiling.n] or [UNDEFINED])
     return [{"name": name, "value": tell(value)} for name, value in numbers.items()]
 
 

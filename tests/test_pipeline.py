@@ -1,0 +1,60 @@
+"""The whole graph, as a user runs it: dvc repro in a clone, the smoke profile, then again with nothing to do."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from flows.profiles import apply
+
+ROOT = Path(__file__).parents[1]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """The files of this working tree that git knows or would add, as a repository of its own, at the smoke profile."""
+    root = tmp_path_factory.mktemp("clone") / "facet"
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    files = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for name in filter(None, files.split("\0")):
+        if (ROOT / name).exists():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, root / name)
+    subprocess.run(["git", "init", "-q"], cwd=root, check=True)
+    shutil.rmtree(root / "reports", ignore_errors=True)
+    (root / "dvc.lock").unlink(missing_ok=True)
+    apply(root, "smoke", force=True)
+    return root
+
+
+def repro(root: Path) -> str:
+    """`dvc repro` with this interpreter's environment; what it printed."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    command = [sys.executable, "-m", "dvc", "repro"]
+    done = subprocess.run(command, cwd=root, env=os.environ | {"PATH": path}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+def test_every_stage_runs_and_a_second_time_none(clone):
+    first = repro(clone)
+    stages = (
+        "source prepare train_judge train_gan@dcgan train_encoder@in_domain train_encoder@deep_conv encode@dcgan "
+        "attributes@dcgan edit@dcgan evaluate@dcgan report"
+    )
+    for stage in stages.split():
+        assert f"Running stage '{stage}'" in first, stage
+    page = (clone / "reports" / "index.html").read_text()
+    assert page.rstrip().endswith("</html>")
+    assert "Smiling" in page
+    faces = pq.read_table(clone / "data" / "prepared" / "faces.parquet").num_rows
+    latents = pq.read_table(clone / "data" / "latents" / "dcgan").num_rows
+    assert faces == latents == 400
+
+    assert "Running stage" not in repro(clone)
