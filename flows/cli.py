@@ -1,9 +1,11 @@
 """The `facet` command. Prefect is imported only by the commands that need it."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from flows import profiles
 
@@ -77,8 +79,16 @@ def _reproduce(args: argparse.Namespace) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        return 130
+        _leave()
     return 0
+
+
+def _leave() -> NoReturn:
+    """Exit without Prefect's own clean-up: it would send its last events, for minutes, to a temporary server that the
+    same signal has stopped."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(130)
 
 
 def _profile(args: argparse.Namespace) -> int:

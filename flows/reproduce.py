@@ -16,11 +16,12 @@ from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
+from prefect.server.api.server import SubprocessASGIServer
 from prefect.states import Cancelled, Completed
 from ruamel.yaml import YAML
 
 from flows.dag import BUSY, BUSY_PAUSE, Needs, select, stage_needs, stale_stages
-from flows.supervise import Children, Stopped
+from flows.supervise import Children, Stopped, end_with_this_process
 
 GRACE = 30.0  # seconds a stage has to write its checkpoint after SIGTERM
 UNCHANGED = ("didn't change, skipping", "is cached - skipping run")  # what dvc says of a stage it had no need to run
@@ -71,6 +72,7 @@ def reproduce(
 
     A failed stage stops all that reads from it and, once the others are done, the flow."""
     log = get_run_logger()
+    _guard_temporary_server()
     root = root.resolve()
     needs = stage_needs(root)
     if stages:
@@ -126,6 +128,13 @@ def _run(
         futures[stage].wait()
         states[stage] = futures[stage].state
     return states
+
+
+@functools.cache
+def _guard_temporary_server() -> list[subprocess.Popen[bytes]]:
+    """Prefect leaves its temporary server running when this process is killed, and also on SIGTERM."""
+    servers = [server.server_process for server in SubprocessASGIServer._instances.values()]
+    return [end_with_this_process(server.pid) for server in servers if server is not None]
 
 
 def _put(ended: queue.SimpleQueue[str], stage: str, future: PrefectFuture[Any]) -> None:

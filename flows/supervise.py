@@ -58,6 +58,17 @@ class Child:
         return code
 
 
+def end_with_this_process(pid: int) -> subprocess.Popen[bytes]:
+    """SIGTERM to process `pid` once this process is gone, however it ended; keep what is returned until then."""
+    code = "import os, signal, sys; sys.stdin.read(); os.kill(int(sys.argv[1]), signal.SIGTERM)"
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", code, str(pid)],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
 class Children:
     """Every running command of one flow. After `stop` none can be started."""
 

@@ -19,8 +19,8 @@ CPU = torch.device("cpu")
 
 
 def planted(**changes) -> table.AttributeTable:
-    """The true directions and read-outs of the linear system: 80 % at .6 of the gap, 95 % at .8."""
-    strengths = {50: 0.5, 80: 0.6, 90: 0.7, 95: 0.8}
+    """The true directions and read-outs of the linear system: 80 % at .6 of the gap, `on` and `off` at .8."""
+    strengths = {50: 0.4, 80: 0.6, 90: 0.65, 95: 0.8 / table.TARGET_MARGIN}
     directions, readouts = [], {}
     for k, name in enumerate(ATTRIBUTES):
         vector = 2 * np.eye(DIMS, dtype=np.float32)[k]

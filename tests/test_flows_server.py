@@ -129,12 +129,13 @@ def messages(client: SyncPrefectClient, state: State[Any]) -> list[str]:
 
 
 def running(mark: str) -> list[str]:
+    """Command lines of processes that have `mark` in theirs or in their environment."""
     found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+    for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            if mark in line:
-                found.append(line)
+            line, env = ((folder / name).read_bytes().decode(errors="replace") for name in ("cmdline", "environ"))
+            if folder.name != str(os.getpid()) and mark in line + env:
+                found.append(line.replace("\0", " "))
     return found
 
 
@@ -240,13 +241,24 @@ time.sleep(100)
 """
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_a_flow_that_is_ended_leaves_no_process_behind_and_a_checkpoint(server, project, how):
+@pytest.mark.parametrize(
+    ("how", "own_server", "code"),
+    [
+        (signal.SIGTERM, True, -signal.SIGTERM),
+        (signal.SIGKILL, True, -signal.SIGKILL),
+        (signal.SIGTERM, False, -signal.SIGTERM),
+        (signal.SIGKILL, False, -signal.SIGKILL),
+        (signal.SIGINT, False, 130),
+    ],
+)
+def test_a_flow_that_is_ended_leaves_no_process_behind_and_a_checkpoint(server, project, how, own_server, code):
     mark = f"mark-{uuid.uuid4()}"
     root = write(project, {"long": stage(LONG, deps=[], out="a", mark=mark)})
+    env = {key: value for key, value in os.environ.items() if key != "PREFECT_API_URL"}
+    env |= {"PREFECT_API_URL": server} if own_server else {"PREFECT_HOME": str(root / "home")}
     flow = subprocess.Popen(
         [sys.executable, "-m", "flows.cli", "reproduce", "--root", str(root)],
-        env={**os.environ, "PREFECT_API_URL": server},
+        env=env,
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -255,8 +267,9 @@ def test_a_flow_that_is_ended_leaves_no_process_behind_and_a_checkpoint(server, 
         assert within(PATIENCE, (root / "started").exists)
         began = time.monotonic()
         flow.send_signal(how)
-        flow.wait(timeout=PATIENCE)
+        assert flow.wait(timeout=PATIENCE) == code
         assert time.monotonic() - began < 20  # far under the grace of a stage
+        assert within(30, lambda: not running(str(root))), running(str(root))
         assert within(30, lambda: not running(mark)), running(mark)
         assert (root / "checkpoint").read_text() == "half way"
     finally:

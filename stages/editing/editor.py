@@ -14,9 +14,6 @@ from stages.editing.spec import Spec, rivals
 from stages.params import InputError, need
 from stages.systems import System
 
-TARGET_LEVEL = 95  # `on` and `off` use the strength that flips 95 % of judged faces
-STRENGTH_LEVEL = 80  # the number 1 in a spec is the strength that flips 80 %
-
 
 @dataclasses.dataclass(frozen=True)
 class Moves:
@@ -136,11 +133,11 @@ class Editor:
         shift = torch.zeros_like(latent)
         for change in spec.changes:
             direction = self.table.chosen(change.attribute)
-            level = TARGET_LEVEL if change.add is None else STRENGTH_LEVEL
-            unit = direction.unit(change.towards, level, self.table.meta.max_strength)
+            reach = self.table.meta.max_strength
             if change.add is None:
-                amount = unit * self.need(latent, change.attribute, change.on)
+                amount = direction.target(change.towards, reach) * self.need(latent, change.attribute, change.on)
             else:
+                unit = direction.unit(change.towards, table.STRENGTH_LEVEL, reach)
                 amount = torch.full_like(latent[:, 0], unit * abs(change.add))
             shift = shift + amount[:, None] * self.step(
                 latent, change.attribute, direction.estimator, change.towards, spared=named

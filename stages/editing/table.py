@@ -17,6 +17,9 @@ from stages.params import InputError, need
 from stages.tables import META_KEY, write_table
 
 LEVELS = (50, 80, 90, 95)  # per cent of judged faces that a calibrated strength flips
+STRENGTH_LEVEL = 80  # the number 1 in a spec is the strength that flips 80 %
+TARGET_LEVEL = 95  # `on` and `off` go beyond the strength that flips 95 %,
+TARGET_MARGIN = 1.15  # since the judge that calibrated it is easier to convince than another, on its own faces too
 Strengths = dict[int, float | None]  # level -> strength, None where no strength within reach gets there
 
 
@@ -44,6 +47,12 @@ class Direction:
             return 1.0
         strength, best = (self.add if add else self.remove)[level], self.best[0 if add else 1]
         return next((value for value in (strength, best) if value is not None), reach)
+
+    def target(self, add: bool, reach: float) -> float:
+        """The strength of `on` and `off`."""
+        strength = self.unit(add, TARGET_LEVEL, reach)
+        known = self.judged and (self.add if add else self.remove)[TARGET_LEVEL] is not None
+        return strength * TARGET_MARGIN if known else strength
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

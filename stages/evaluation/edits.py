@@ -15,9 +15,9 @@ from torch import Tensor
 
 from stages import compute
 from stages.editing import compositing
-from stages.editing.editor import STRENGTH_LEVEL, TARGET_LEVEL, EditResult
+from stages.editing.editor import EditResult
 from stages.editing.spec import Change, Spec
-from stages.editing.table import LEVELS
+from stages.editing.table import LEVELS, STRENGTH_LEVEL, TARGET_LEVEL
 from stages.evaluation.exam import Case, Exam, Row, concatenated, exact, short, tell, told
 from stages.metrics import success as metric
 from stages.metrics.intervals import (
@@ -201,7 +201,8 @@ def _edit_row(exam: Exam, tried: Tried, name: str) -> Row:
     assert details is not None
     direction = exam.editor.table.chosen(case.attribute)
     column, sign = exam.column(case.attribute), case.sign
-    level = TARGET_LEVEL if name == TARGET else int(name[1:])
+    reach, level = exam.editor.table.meta.max_strength, TARGET_LEVEL if name == TARGET else int(name[1:])
+    strength = direction.target(case.on, reach) if name == TARGET else direction.unit(case.on, level, reach)
     on_y, on_e = success(exam, case, outcome.y), success(exam, case, details.e)
     on_a = details.other == case.on
     shown = ~success(exam, case, tried.r)  # reconstructions that still show the source state
@@ -222,7 +223,7 @@ def _edit_row(exam: Exam, tried: Tried, name: str) -> Row:
         "direction": case.word,
         "setting": name,
         "estimator": direction.estimator,
-        "strength": float(f"{direction.unit(case.on, level, exam.editor.table.meta.max_strength):.6g}"),
+        "strength": float(f"{strength:.6g}"),
         "reached": (direction.add if case.on else direction.remove)[level] is not None,
         "success": tell(share(on_y)),
         "success_decoded": tell(share(on_e)),
