@@ -25,7 +25,9 @@ from stages.tables import read_faces
 from stages.train_gan import data_of
 from stages.training import Batch
 
-PLAIN_COST = 11.0  # passes through a network per image: G 3, D 3 + 3 + 2 (gradients count as passes)
+# passes through a network of width `width` per image; gradients count as passes
+GENERATOR_COST, DISCRIMINATOR_COST = 3.0, 8.0  # G 3; D 3 + 3 + 2
+PLAIN_COST = GENERATOR_COST + DISCRIMINATOR_COST
 WARMUP_COST = 6.0  # encoder 3, decoder 3
 TWO_RATES = {"learning_rate_g": 0.0001, "learning_rate_d": 0.0004}  # Heusel et al. 2017, as hinge and SN are used
 SPECTRAL = {"norm": "spectral", "loss": "hinge", "r1_gamma": 0.0}
@@ -41,6 +43,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "warm_hinge_spectral": SPECTRAL | TWO_RATES,
     "warm_slow_average": {"ema": 0.995},
     "warm_short": {"warmup": 600},
+    "warm_narrow_critic": {"width_d": 16},
 }
 
 
@@ -48,10 +51,11 @@ def plan(way: dict[str, Any], base: dict[str, Any], budget: int) -> dcgan.GanSet
     """The settings of one way with as many steps as the budget (plain adversarial images) pays for; a warm-up takes
     the share of the computation that its settings give it."""
     chosen = base | way
-    per_step = chosen["batch_size"] * PLAIN_COST
+    adversarial_cost = GENERATOR_COST + DISCRIMINATOR_COST * (chosen["width_d"] / chosen["width"]) ** 2
+    per_step = chosen["batch_size"] * adversarial_cost
     total = budget * PLAIN_COST
     if chosen["warmup"]:
-        warm, adversarial = chosen["warmup"] * WARMUP_COST, (chosen["steps"] - chosen["warmup"]) * PLAIN_COST
+        warm, adversarial = chosen["warmup"] * WARMUP_COST, (chosen["steps"] - chosen["warmup"]) * adversarial_cost
         share = warm / (warm + adversarial)
         if chosen["learning_rate_g"] == 0:
             share = 1.0

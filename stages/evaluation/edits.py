@@ -34,6 +34,7 @@ TARGET = "target"  # the setting `on` or `off`
 MAIN = "s80"  # the strength that flips 80 % on validation, where directions are compared
 NAMED = (MAIN, "s90", "s95", TARGET)  # the settings that the report tells all about
 CONTROLS = ("random", "shuffled")
+ZERO_FACES = 16  # of a case, edited by nothing
 LEVEL = 127.5  # 8-bit levels in one unit of [-1, 1]
 
 
@@ -368,8 +369,8 @@ def control_rows(exam: Exam, tried: Sequence[Tried]) -> list[Row]:
 
 
 def _zero(exam: Exam, case: Case) -> Estimate:
-    """The largest change of an edit of strength 0, over one batch."""
-    for _, x, latent in exam.batches(case.faces[: exam.batch_size]):
+    """The largest change of an edit of strength 0."""
+    for _, x, latent in exam.batches(case.faces[:ZERO_FACES]):
         r = exam.editor.decode(latent)
         result = exam.editor.apply_to(x, latent, r, Spec((Change(case.attribute, add=0.0),)), exam.mode)
         base = r if exam.mode == "decode" else x
