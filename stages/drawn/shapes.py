@@ -241,10 +241,13 @@ class Canvas:
 
     def window(self, u0: float, u1: float, v0: float, v1: float) -> tuple[slice, slice]:
         """Rows and columns of the smallest window that holds the head rectangle u0..u1, v0..v1."""
-        columns = [self.column + self.scale * (u * self.cos - v * self.sin) for u in (u0, u1) for v in (v0, v1)]
-        rows = [self.row + self.scale * (u * self.sin + v * self.cos) for u in (u0, u1) for v in (v0, v1)]
-        return (slice(max(0, math.floor(min(rows)) - 1), min(HEIGHT, math.ceil(max(rows)) + 2)),
-                slice(max(0, math.floor(min(columns)) - 1), min(WIDTH, math.ceil(max(columns)) + 2)))
+        u, v, wide, high = (u0 + u1) / 2, (v0 + v1) / 2, abs(u1 - u0) / 2, abs(v1 - v0) / 2
+        column = self.column + self.scale * (u * self.cos - v * self.sin)
+        row = self.row + self.scale * (u * self.sin + v * self.cos)
+        across = self.scale * (wide * abs(self.cos) + high * abs(self.sin))   # half the sides of the upright box
+        down = self.scale * (wide * abs(self.sin) + high * abs(self.cos))
+        return (slice(max(0, math.floor(row - down) - 1), min(HEIGHT, math.ceil(row + down) + 2)),
+                slice(max(0, math.floor(column - across) - 1), min(WIDTH, math.ceil(column + across) + 2)))
 
     def patch(self, u0: float, u1: float, v0: float, v1: float) -> Patch:
         """The patch over the head rectangle u0..u1, v0..v1."""
