@@ -9,8 +9,6 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.svm import LinearSVC
 
 Array = np.ndarray
 
@@ -127,6 +125,8 @@ def least_squares(sums: Sums, sample: Sample, ridge: float) -> Estimate:
 
 def svm(sums: Sums, sample: Sample, ridge: float) -> Estimate:
     """Normal of a linear SVM with classes weighted equally: InterFaceGAN. Standard errors by the sandwich formula."""
+    from sklearn.svm import LinearSVC  # seconds to import, and only for those who ask
+
     scale = np.sqrt(np.trace(sums.covariance) / len(sums.mean))  # one number, so that the normal keeps its direction
     z = (sample.latents - sums.mean) / scale
 
@@ -243,6 +243,8 @@ def _scaled(sums: Sums, normals: Estimate) -> Estimate:
 
 def _fit_logistic(z: Array, present: Array) -> tuple[Array, float, Array]:
     """Weights (d,), bias and sandwich standard errors of the weights; classes weighted equally, penalty |w|^2 / 2."""
+    from sklearn.linear_model import LogisticRegression
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = LogisticRegression(class_weight="balanced", max_iter=200, tol=1e-5).fit(z, present)
