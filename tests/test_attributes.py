@@ -262,4 +262,4 @@ def test_flags_that_cannot_work_are_refused(params, change, message, monkeypatch
 def test_on_and_off_go_a_little_beyond_95_percent(params):
     attributes.run(params)
     direction = table.read(params.attributes).chosen("Smiling")
-    assert direction.target(True, 3.0) == pytest.approx(1.15 * direction.add[95])
+    assert direction.target(True, 3.0) == pytest.approx(table.TARGET_MARGIN * direction.add[95])

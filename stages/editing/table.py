@@ -19,7 +19,7 @@ from stages.tables import META_KEY, write_table
 LEVELS = (50, 80, 90, 95)  # per cent of judged faces that a calibrated strength flips
 STRENGTH_LEVEL = 80  # the number 1 in a spec is the strength that flips 80 %
 TARGET_LEVEL = 95  # `on` and `off` go beyond the strength that flips 95 %,
-TARGET_MARGIN = 1.15  # since the judge that calibrated it is easier to convince than another, on its own faces too
+TARGET_MARGIN = 1.08  # since the judge that calibrated it is easier to convince than another, on its own faces too
 Strengths = dict[int, float | None]  # level -> strength, None where no strength within reach gets there
 
 
