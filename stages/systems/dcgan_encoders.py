@@ -75,8 +75,10 @@ class Transfer(nn.Module):
 
 
 def transfer_head(channels: int, side: int, z_dim: int) -> nn.Module:
-    """Transfer Learning Encoder: one linear layer."""
-    return nn.Sequential(nn.Flatten(), nn.Linear(channels * side**2, z_dim))
+    """Transfer Learning Encoder: one linear layer, on standardised features: a discriminator without batch norm gives
+    them any scale. (Without scale and shift the norm folds into the layer.)"""
+    features = channels * side**2
+    return nn.Sequential(nn.Flatten(), nn.BatchNorm1d(features, affine=False), nn.Linear(features, z_dim))
 
 
 def extended_head(channels: int, side: int, z_dim: int) -> nn.Module:

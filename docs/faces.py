@@ -1,0 +1,39 @@
+"""Makes docs/faces.png, the picture of the README, after `make repro`: test faces chosen by seed, what the system keeps
+of them, and one edit per column. Drawn faces only: pictures of any other source may not be published.
+
+    .venv/bin/python docs/faces.py"""
+
+import sys
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a file, from a clone
+
+from stages import images, sheets
+from stages.editing.directions import choose_rows
+from stages.editing.editor import Editor
+from stages.tables import read_faces
+
+FACES, SEED = 5, 3
+SPECS = ("Smiling=on", "Eyeglasses=on", "Blond_Hair=on", "Black_Hair=on", "Male=on", "No_Beard=off", "Wearing_Hat=on")
+
+
+def main() -> None:
+    data = Path("data")
+    faces, pixels = read_faces(data / "prepared"), images.open_images(data / "prepared")
+    if faces.meta.source != "drawn":
+        sys.exit(f"data/prepared holds faces of {faces.meta.source}, which may not be shown; run `facet profile drawn`")
+    editor = Editor.load(data / "encoders" / "in_domain", data / "attributes" / "dcgan.parquet", torch.device("cpu"))
+    rows = faces.rows("test")
+    x = images.gather(pixels, rows[choose_rows(FACES, len(rows), SEED)])
+    columns = {"photo": x, "reconstruction": editor.decode(editor.encode(x))}
+    for text in SPECS:
+        columns[text.replace("=", " ")] = editor.apply(x, editor.parse(text), "replace").y
+    made = [images.to_pixels(column) for column in columns.values()]
+    sheet = sheets.sheet([[column[i] for column in made] for i in range(FACES)], list(columns), title="", scale=2)
+    sheets.write_png(Path("docs") / "faces.png", sheet.crop((0, 34, *sheet.size)))  # no title
+
+
+if __name__ == "__main__":
+    main()
