@@ -113,6 +113,8 @@ def _check(params: Params) -> None:
         raise InputError(f"split {params.split!r} is unknown; choose one of {', '.join(SPLIT_BY)}")
     if not 8 <= params.size <= 1024:
         raise InputError(f"size {params.size}: expected 8 to 1024 pixels")
+    if params.seed < 0:
+        raise InputError(f"seed {params.seed}: expected 0 or more")
     ratios = params.ratios
     if len(ratios) != 3 or not all(0 <= ratio <= 1 for ratio in ratios) or abs(sum(ratios) - 1) > 1e-6:
         raise InputError(f"ratios {ratios}: expected three shares (train, valid, test) that add up to 1")

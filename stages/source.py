@@ -39,10 +39,16 @@ def run(params: Params) -> None:
         raise InputError(f"kind {params.kind!r} is unknown; choose one of {', '.join(KINDS)}")
     if params.count < 0:
         raise InputError(f"count {params.count}: expected a number of pictures, or 0 for all")
+    if params.seed < 0:
+        raise InputError(f"seed {params.seed}: expected 0 or more")
+    written, read = params.raw.resolve(), params.root.resolve()
+    if params.kind != "drawn" and (written == read or written in read.parents):
+        raise InputError(f"{params.raw} is replaced by this stage and holds the pictures of {params.root}; move them")
     workers = worker_count(params.workers)
     with replacing_folder(params.raw) as raw:
         listing = _listing(params, raw, workers)
-        if params.count:
+        if params.count and params.count < len(listing.table):
+            log.warning("the first %d of %d files are kept (count; 0 keeps all)", params.count, len(listing.table))
             listing = dataclasses.replace(listing, table=listing.table.iloc[: params.count].reset_index(drop=True))
         table = listing.table
         sha256, unreadable = _hashes(open_tree(listing.where(params.root, raw)), table["member"], workers)

@@ -1,6 +1,7 @@
 import hashlib
 import io
 import json
+import os
 import sys
 import types
 import zipfile
@@ -458,3 +459,32 @@ def test_drawn_faces_are_written_in_celeba_s_layout(tmp_path):
     assert whole.eq(1).all()
     assert set(listing.table["official_split"]) == {"train", "valid", "test"}
     assert pq.read_table(raw / "labels.parquet").num_rows == 40
+
+
+@pytest.mark.parametrize("inside", ["", "pictures"])
+def test_a_source_that_would_be_replaced_by_its_own_result_is_refused_and_kept(tmp_path, inside):
+    root = tmp_path / "raw" / inside
+    root.mkdir(parents=True)
+    (root / "a.jpg").write_bytes(jpeg(1))
+    with pytest.raises(InputError, match="move them"):
+        source.run(
+            source.Params(kind="folder", root=root, raw=tmp_path / "raw", count=0, seed=0, workers=1, download=False)
+        )
+    assert (root / "a.jpg").exists()
+
+
+def test_a_pipe_among_the_pictures_is_quarantined_and_nobody_waits_for_it(tmp_path):
+    os.mkfifo(tmp_path / "a.jpg")
+    with pytest.raises(BadImage, match="no regular file"):
+        open_tree(tmp_path).read("a.jpg")
+
+
+def test_a_name_that_is_not_utf8_is_a_clear_error(tmp_path):
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff.jpg")).write_bytes(b"")
+    with pytest.raises(InputError, match="rename it"):
+        open_tree(tmp_path)
+
+
+def test_a_negative_seed_is_a_clear_error(tmp_path):
+    with pytest.raises(InputError, match="seed -1"):
+        sourced(tmp_path, kind="drawn", count=1, seed=-1)

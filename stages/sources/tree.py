@@ -1,6 +1,7 @@
 """Files of a folder or of a zip, read in place and never extracted."""
 
 import os
+import stat
 import struct
 import threading
 import weakref
@@ -56,8 +57,11 @@ class Folder:
 
     def read(self, name: str) -> bytes:
         try:
-            file = os.open(f"{self._prefix}{name}", os.O_RDONLY)  # pathlib costs half as much as decoding a small face
+            # pathlib costs half as much as decoding a small face; without O_NONBLOCK a pipe would wait for a writer
+            file = os.open(f"{self._prefix}{name}", os.O_RDONLY | os.O_NONBLOCK)
             try:
+                if not stat.S_ISREG(os.fstat(file).st_mode):
+                    raise BadImage("unreadable", "no regular file")
                 data = os.read(file, SMALL)
                 if len(data) < SMALL:
                     return data
@@ -82,7 +86,17 @@ def _walk(path: Path) -> Iterator[str]:
         folders[:] = [name for name in folders if not _is_junk(name)]
         inside = os.path.relpath(folder, path).replace(os.sep, "/")
         prefix = "" if inside == "." else f"{inside}/"
-        yield from (prefix + name for name in files if not _is_junk(name))
+        for name in files:
+            if not _is_junk(name):
+                yield _written(prefix + name, path)
+
+
+def _written(name: str, path: Path) -> str:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{path}: the file name {name!r} is not UTF-8, so no table can hold it; rename it") from None
+    return name
 
 
 class Zip:
