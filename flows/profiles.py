@@ -60,7 +60,7 @@ def apply(root: Path, name: str, settings: Sequence[str] = (), *, force: bool = 
 
     A params.yaml that somebody edited by hand is left alone unless `force`."""
     target = root / "params.yaml"
-    old = target.read_text(encoding="utf-8") if target.exists() else None
+    old = target.read_bytes().decode("utf-8", "replace") if target.exists() else None
     new = render(root, name, settings)
     if old is not None and not force and not _written_by_us(root, old):
         raise ProfileError(
@@ -69,7 +69,7 @@ def apply(root: Path, name: str, settings: Sequence[str] = (), *, force: bool = 
     aside = target.with_name(".params.yaml.part")
     aside.write_text(new, encoding="utf-8")
     aside.replace(target)
-    before = _leaves(_yaml().load(old) or {}) if old is not None else {}
+    before = _leaves_of(old)
     after = _leaves(_yaml().load(new) or {})
     keys = [*after, *(key for key in before if key not in after)]
     gone = "(none)"
@@ -80,16 +80,25 @@ def apply(root: Path, name: str, settings: Sequence[str] = (), *, force: bool = 
     ]
 
 
+def _leaves_of(text: str | None) -> dict[str, Any]:
+    """The leaves of a params.yaml; nothing where there was none, or none that could be read."""
+    try:
+        tree = _yaml().load(text) if text else None
+    except YAMLError:
+        tree = None
+    return _leaves(tree) if isinstance(tree, Mapping) else {}
+
+
 def _written_by_us(root: Path, text: str) -> bool:
     if text == _read(root, BASE):
         return True
     first = text.split("\n", 1)[0]
     if not first.startswith(MARK):
         return False
-    name, *rest = shlex.split(first.removeprefix(MARK))
     try:
+        name, *rest = shlex.split(first.removeprefix(MARK))
         return render(root, name, rest[1::2]) == text
-    except ProfileError:  # the profile was removed or changed since
+    except (ProfileError, ValueError):  # the profile was removed or changed since, or the line was
         return False
 
 
@@ -139,7 +148,7 @@ def _nearest(key: str, base: Mapping[str, Any], above: str) -> str:
 def _nested(setting: str) -> Any:
     """`a.b=1` -> {a: {b: 1}}; the value is read as YAML."""
     path, equals, text = setting.partition("=")
-    if not equals or not path:
+    if not equals or not path or not text:
         raise ProfileError(f"--set {setting}: expected key=value, as in train_gan.dcgan.steps=100")
     try:
         value = _yaml().load(text)
@@ -162,7 +171,7 @@ def _leaves(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
 
 def _read(root: Path, name: str) -> str:
     path = root / "profiles" / f"{name}.yaml"
-    if not path.exists():
+    if name not in names(root):
         near = difflib.get_close_matches(name, names(root), n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise ProfileError(f"{path} is missing; {hint}profiles: {', '.join(names(root)) or 'none'}")

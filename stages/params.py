@@ -61,8 +61,8 @@ def run_stage(params: type[P], run: Callable[[P], None], *, parse: Callable[[], 
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise
-        where = f" {error.filename}" if error.filename is not None else ""
-        sys.exit(f"error:{where}: {error.strerror or error}; check that the path exists, is writable and has room")
+        where = f"{error.filename}: " if error.filename is not None else ""
+        sys.exit(f"error: {where}{error.strerror or error}; check that the path exists, is writable and has room")
 
 
 def need(path: Path, stage: str) -> Path:

@@ -119,3 +119,23 @@ def test_every_profile_of_the_project_fits_its_base(name):
 def test_the_committed_params_are_the_profile_drawn():
     """A clone that works with another profile is right to fail here: what it runs is not what was committed."""
     assert (ROOT / "params.yaml").read_text() == (ROOT / "profiles/drawn.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [b"a: [1\n", b"- 1\n", b"\xff\xfe\n", b"# Written by: facet profile \n", b'# Written by: facet profile "\n'],
+)
+def test_a_params_file_that_cannot_be_read_is_kept_unless_forced(root, broken):
+    (root / "params.yaml").write_bytes(broken)
+    with pytest.raises(ProfileError, match="--force"):
+        apply(root, "smoke")
+    assert (root / "params.yaml").read_bytes() == broken
+    apply(root, "smoke", force=True)
+    assert (root / "params.yaml").read_text().startswith("# Written by: facet profile smoke")
+
+
+def test_a_profile_is_one_of_the_list_and_a_setting_has_a_value(root):
+    with pytest.raises(ProfileError, match="is missing"):
+        apply(root, "../params")
+    with pytest.raises(ProfileError, match="expected key=value"):
+        apply(root, "smoke", ["seed="])
