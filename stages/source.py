@@ -74,6 +74,10 @@ def run(params: Params) -> None:
     log.info(
         "%s: %d files with %d attributes listed in %s", params.kind, len(table), len(listing.attributes), params.raw
     )
+    for column in listing.notes.get("columns_of_words_left_out", ()):
+        log.warning("column %s holds words and is left out; an attribute has 1/0, 1/-1 or true/false", column)
+    if listing.real:
+        log.warning("read as real numbers, so neither edited nor judged: %s", ", ".join(listing.real))
     for what, count in listing.notes.items():
         if not isinstance(count, bool) and isinstance(count, int) and count:
             log.info("  %s: %d", what.replace("_", " "), count)

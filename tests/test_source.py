@@ -488,3 +488,18 @@ def test_a_name_that_is_not_utf8_is_a_clear_error(tmp_path):
 def test_a_negative_seed_is_a_clear_error(tmp_path):
     with pytest.raises(InputError, match="seed -1"):
         sourced(tmp_path, kind="drawn", count=1, seed=-1)
+
+
+def test_a_word_among_true_and_false_is_an_error_not_a_column_lost(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(jpeg(1))
+    (tmp_path / "b.jpg").write_bytes(jpeg(2))
+    (tmp_path / "labels.csv").write_text("file,Smiling\na.jpg,true\nb.jpg,maybe\n")
+    with pytest.raises(InputError, match="'maybe' in the column Smiling"):
+        sourced(tmp_path, kind="folder", raw=tmp_path.parent / f"{tmp_path.name}-raw")
+
+
+def test_a_quotation_mark_that_is_never_closed_is_a_clear_error(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(jpeg(1))
+    (tmp_path / "labels.csv").write_text('file,Smiling\n"a.jpg,1\n' + "x" * 200_000)
+    with pytest.raises(InputError, match="never closed"):
+        sourced(tmp_path, kind="folder", raw=tmp_path.parent / f"{tmp_path.name}-raw")

@@ -159,7 +159,10 @@ def _names(pictures: Sequence[str], beside: PurePosixPath) -> dict[str, str | No
 def _csv(where: Path, data: bytes) -> tuple[list[str], list[list[str]]]:
     lines = text_lines(where, data)
     delimiter = max(",;\t", key=lines[0].count)
-    header, *rows = csv.reader(lines, delimiter=delimiter)
+    try:
+        header, *rows = csv.reader(lines, delimiter=delimiter)
+    except csv.Error as error:
+        raise InputError(f"{where} is no CSV ({error}); look for a quotation mark that is never closed") from None
     for number, row in enumerate(rows, 2):
         if len(row) != len(header):
             raise InputError(f"{where}, line {number} has {len(row)} cells; expected {len(header)} as in the header")
@@ -204,9 +207,10 @@ def _values(where: Path, column: str, texts: Sequence[str]) -> np.ndarray | None
         sign = {word: 1 if word in PRESENT else -1 if word in ABSENT else zero for word in known}
         return np.array([sign.get(word, 0) for word in words], np.int8)[codes]
     numbers = {word: _number(word) for word in known}
-    if all(number is None for number in numbers.values()):
+    if all(number is None for number in numbers.values()) and not any(word in PRESENT | ABSENT for word in known):
         return None
     odd = [word for word, number in numbers.items() if number is None or not math.isfinite(number)]
+    odd.sort(key=lambda word: word in PRESENT | ABSENT)  # `true` is odd among numbers only
     if odd:
         row = list(np.asarray(codes)).index(list(words).index(odd[0])) + 1
         raise InputError(

@@ -77,7 +77,7 @@ class Folder:
 
 def _walk(path: Path) -> Iterator[str]:
     seen = set()
-    for folder, folders, files in os.walk(path, followlinks=True):
+    for folder, folders, files in os.walk(path, onerror=_unreadable, followlinks=True):
         status = Path(folder).stat()
         if (status.st_dev, status.st_ino) in seen:
             folders.clear()
@@ -89,6 +89,10 @@ def _walk(path: Path) -> Iterator[str]:
         for name in files:
             if not _is_junk(name):
                 yield _written(prefix + name, path)
+
+
+def _unreadable(error: OSError) -> None:
+    raise InputError(f"{error.filename} cannot be listed ({error.strerror}); give read permission, or move it away")
 
 
 def _written(name: str, path: Path) -> str:
