@@ -8,8 +8,6 @@ from pathlib import Path
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a file, from a clone
-
 from stages import images, sheets
 from stages.editing.directions import choose_rows
 from stages.editing.editor import Editor
@@ -31,8 +29,10 @@ def main() -> None:
     for text in SPECS:
         columns[text.replace("=", " ")] = editor.apply(x, editor.parse(text), "replace").y
     made = [images.to_pixels(column) for column in columns.values()]
-    sheet = sheets.sheet([[column[i] for column in made] for i in range(FACES)], list(columns), title="", scale=2)
-    sheets.write_png(Path("docs") / "faces.png", sheet.crop((0, 34, *sheet.size)))  # no title
+    sheet = sheets.sheet(
+        [[column[i] for column in made] for i in range(FACES)], list(columns), title="Edits of test faces", scale=2
+    )
+    sheets.write_png(Path("docs") / "faces.png", sheet)
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def apply(root: Path, name: str, settings: Sequence[str] = (), *, force: bool = 
     aside.write_text(new, encoding="utf-8")
     aside.replace(target)
     before = _leaves_of(old)
-    after = _leaves(_yaml().load(new) or {})
+    after = _leaves_of(new)
     keys = [*after, *(key for key in before if key not in after)]
     gone = "(none)"
     return [

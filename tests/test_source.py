@@ -503,3 +503,10 @@ def test_a_quotation_mark_that_is_never_closed_is_a_clear_error(tmp_path):
     (tmp_path / "labels.csv").write_text('file,Smiling\n"a.jpg,1\n' + "x" * 200_000)
     with pytest.raises(InputError, match="never closed"):
         sourced(tmp_path, kind="folder", raw=tmp_path.parent / f"{tmp_path.name}-raw")
+
+
+def test_a_quotation_mark_in_kaggle_s_csv_that_is_never_closed_is_a_clear_error(tmp_path):
+    kaggle(tmp_path, 3)
+    (tmp_path / "list_attr_celeba.csv").write_text('image_id,Smiling\n"000001.jpg,1\n' + "x" * 200_000)
+    with pytest.raises(InputError, match="never closed"):
+        sourced(tmp_path, raw=tmp_path.parent / f"{tmp_path.name}-raw")

@@ -4,7 +4,6 @@ Published: `img_align_celeba.zip` or the folder, `list_attr_celeba.txt` (line 1 
 `list_eval_partition.txt` (0 train, 1 validation, 2 test), `identity_CelebA.txt`. Kaggle: the first two lists as CSV and
 the pictures in `img_align_celeba/img_align_celeba/`. A partial copy holds pictures for some rows only."""
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -13,7 +12,7 @@ import numpy as np
 from stages.decode import BadImage
 from stages.params import InputError
 from stages.sources.labels import Listing, check_names, numbered, table_of
-from stages.sources.tree import Tree, Zip, first, is_image, is_safe, open_tree, text_lines
+from stages.sources.tree import Tree, Zip, csv_rows, first, is_image, is_safe, open_tree, text_lines
 from stages.tables import SPLITS
 
 SIGNS = {"1": 1, "-1": 255}  # as bytes of an int8
@@ -126,7 +125,7 @@ def _rows(path: Path, data: bytes, width: int) -> Iterator[tuple[int, list[str]]
     """(line number, cells) of a list, CSV or white space; the header of a CSV is left out."""
     lines = text_lines(path, data)
     if path.suffix == ".csv":
-        cells: Iterator[list[str]] = csv.reader(lines)
+        cells = csv_rows(path, lines)
         next(cells)
         begin = 2
     else:
@@ -141,13 +140,13 @@ def _attributes(path: Path, data: bytes) -> tuple[list[str], dict[str, bytes]]:
     """The attribute names, and picture -> its signs as one int8 byte per attribute."""
     lines = text_lines(path, data)
     if path.suffix == ".csv":
-        header = next(csv.reader(lines))
+        header = next(csv_rows(path, lines))
         if header[0].strip() != "image_id":
             raise InputError(
                 f"{path}, line 1 begins with {header[0]!r}; expected the column image_id, as Kaggle has it"
             )
         names, begin, count = [name.strip() for name in header[1:]], 2, None
-        rows: Iterator[list[str]] = csv.reader(lines[1:])
+        rows = csv_rows(path, lines[1:])
     else:
         if not lines[0].strip().isdigit() or len(lines) < 2:
             raise InputError(

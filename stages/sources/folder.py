@@ -5,7 +5,6 @@ or name without ending); `identity` and `split` are understood; every other colu
 unknown), true/false or yes/no, empty for unknown; other numbers make a real-valued attribute; columns of words are left
 out. Without a table the folders are the classes, each an attribute, perhaps below folders named train, valid, test."""
 
-import csv
 import io
 import math
 import re
@@ -21,7 +20,7 @@ import pyarrow.parquet as pq
 from stages.decode import BadImage
 from stages.params import InputError
 from stages.sources.labels import Listing, check_names, numbered, table_of
-from stages.sources.tree import Tree, Zip, first, is_image, open_tree, text_lines
+from stages.sources.tree import Tree, Zip, csv_rows, first, is_image, open_tree, text_lines
 
 TABLES = ("labels.csv", "labels.parquet")
 SPLIT_WORDS = {
@@ -159,10 +158,7 @@ def _names(pictures: Sequence[str], beside: PurePosixPath) -> dict[str, str | No
 def _csv(where: Path, data: bytes) -> tuple[list[str], list[list[str]]]:
     lines = text_lines(where, data)
     delimiter = max(",;\t", key=lines[0].count)
-    try:
-        header, *rows = csv.reader(lines, delimiter=delimiter)
-    except csv.Error as error:
-        raise InputError(f"{where} is no CSV ({error}); look for a quotation mark that is never closed") from None
+    header, *rows = csv_rows(where, lines, delimiter)
     for number, row in enumerate(rows, 2):
         if len(row) != len(header):
             raise InputError(f"{where}, line {number} has {len(row)} cells; expected {len(header)} as in the header")

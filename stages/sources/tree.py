@@ -1,5 +1,6 @@
 """Files of a folder or of a zip, read in place and never extracted."""
 
+import csv
 import os
 import stat
 import struct
@@ -203,6 +204,14 @@ def text_lines(where: Path, data: bytes) -> list[str]:
     if not lines:
         raise InputError(f"{where} is empty; fetch it again")
     return lines
+
+
+def csv_rows(where: Path, lines: Iterable[str], delimiter: str = ",") -> Iterator[list[str]]:
+    """The cells of each row; InputError where the lines are no CSV."""
+    try:
+        yield from csv.reader(lines, delimiter=delimiter)
+    except csv.Error as error:
+        raise InputError(f"{where} is no CSV ({error}); look for a quotation mark that is never closed") from None
 
 
 def first(names: Iterable[str], some: int = 3) -> str:
