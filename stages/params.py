@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 P = TypeVar("P")
 
+LEAST = {"seed": 0, "threads": 1, "batch_size": 1, "steps": 1, "log_every": 1}  # of flags with these names, anywhere
+
 
 class InputError(Exception):
     """What a user gave (a path, a file, a flag) does not fit; the message names it, what was expected, what to do."""
@@ -19,14 +21,15 @@ class InputError(Exception):
 def from_argv(params: type[P], argv: Sequence[str] | None = None) -> P:
     """One required flag per field of the dataclass `params`; unknown or missing flags end the program with their name.
 
-    Fields may be str, int, float, bool (`--flag/--no-flag`), Path or a tuple of one of these (`--flag a b`)."""
-    return params(**_tuples(vars(_parser(params).parse_args(argv))))
+    Fields may be str, int, float, bool (`--flag/--no-flag`), Path or a tuple of one of these (`--flag a b`);
+    InputError for a number below its LEAST."""
+    return params(**_checked(vars(_parser(params).parse_args(argv))))
 
 
 def known_from_argv(params: type[Any], argv: Sequence[str] | None = None) -> tuple[dict[str, Any], list[str]]:
     """The values of the fields of `params`, and the flags that are none of its own (another dataclass takes them)."""
     values, rest = _parser(params).parse_known_args(argv)
-    return _tuples(vars(values)), rest
+    return _checked(vars(values)), rest
 
 
 def _parser(params: type[Any]) -> argparse.ArgumentParser:
@@ -38,7 +41,10 @@ def _parser(params: type[Any]) -> argparse.ArgumentParser:
     return parser
 
 
-def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+def _checked(values: dict[str, Any]) -> dict[str, Any]:
+    for name, least in LEAST.items():
+        if values.get(name, least) < least:
+            raise InputError(f"{name} {values[name]}: expected {least} or more; see params.yaml")
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
@@ -52,12 +58,15 @@ def _flag(hint: Any) -> dict[str, Any]:
 
 def run_stage(params: type[P], run: Callable[[P], None], *, parse: Callable[[], P] | None = None) -> None:
     """Parse flags (by `parse` where the stage has its own), run the stage; a fault of the input ends it with one line
-    on stderr and exit code 1."""
+    on stderr and exit code 1, Ctrl-C with one and exit code 130."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         run(parse() if parse else from_argv(params))
     except InputError as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        print("interrupted; run it again to go on", file=sys.stderr)
+        sys.exit(130)
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise

@@ -45,6 +45,25 @@ def test_flags_of_another_dataclass_are_handed_back():
     assert rest == ["--width", "4"]
 
 
+@pytest.mark.parametrize(("flag", "value"), [("seed", "-1"), ("threads", "0"), ("batch_size", "0"), ("steps", "-5")])
+def test_a_number_below_its_least_is_a_clear_error_in_every_stage(flag, value):
+    one = dataclasses.make_dataclass("One", [(flag, int)], frozen=True, kw_only=True)
+    for parse in (from_argv, known_from_argv):
+        with pytest.raises(InputError, match=f"{flag} {value}: expected . or more"):
+            parse(one, [f"--{flag}", value])
+
+
+def test_ctrl_c_ends_a_stage_with_one_line(monkeypatch, capsys):
+    def run(params):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sys.argv", ["stage", *ARGV])
+    with pytest.raises(SystemExit) as stop:
+        run_stage(Params, run)
+    assert stop.value.code == 130
+    assert capsys.readouterr().err == "interrupted; run it again to go on\n"
+
+
 def test_need_names_the_path_and_the_stage_that_writes_it(tmp_path):
     with pytest.raises(InputError, match=r"faces\.parquet is missing; stage `prepare` writes it"):
         need(tmp_path / "faces.parquet", "prepare")
