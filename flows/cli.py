@@ -47,6 +47,21 @@ def _parser() -> argparse.ArgumentParser:
     profile.add_argument("--list", action="store_true", help="list the profiles")
     profile.add_argument("--force", action="store_true", help="replace a params.yaml that was edited by hand")
     profile.set_defaults(run=_profile)
+
+    brush = commands.add_parser(
+        "brush",
+        help="paint on an aligned photo with the contextual brush",
+        description="Paint on a photo that is aligned and framed as for training, by gradient steps on its latent. "
+        "The strokes are a JSON list; docs/strokes.json is an example.",
+    )
+    brush.add_argument("photo", type=Path, metavar="PHOTO")
+    brush.add_argument("--strokes", type=Path, required=True, metavar="FILE")
+    brush.add_argument("--system", default="dcgan", help="one of params.yaml's systems (default: dcgan)")
+    brush.add_argument("--mode", default="ian", help="how the change comes back into the photo (default: ian)")
+    brush.add_argument("--out", type=Path, metavar="PNG", help="default: PHOTO-brushed.png, here")
+    brush.add_argument("--sheet", type=Path, metavar="PNG", help="every stroke's result side by side")
+    _root(brush)
+    brush.set_defaults(run=_brush)
     return parser
 
 
@@ -105,6 +120,33 @@ def _profile(args: argparse.Namespace) -> int:
     for change in changes:
         print(change)
     print(f"params.yaml holds profile {args.name}, {len(changes)} values changed")
+    return 0
+
+
+def _brush(args: argparse.Namespace) -> int:
+    from stages.params import InputError
+    from stages.photos.brush import brush_photo
+
+    try:
+        systems = profiles.values(args.root).get("systems", {})
+    except profiles.ProfileError as error:
+        return _misfit(str(error))
+    if args.system not in systems:
+        return _misfit(f"system {args.system!r} is not in params.yaml; choose one of {', '.join(systems)}")
+    try:
+        brush_photo(
+            args.photo,
+            args.strokes,
+            model=args.root / systems[args.system]["model"],
+            attributes=args.root / "data" / "attributes" / f"{args.system}.parquet",
+            mode=args.mode,
+            out=args.out or Path(f"{args.photo.stem}-brushed.png"),
+            sheet=args.sheet,
+        )
+    except InputError as error:
+        return _misfit(str(error))
+    except OSError as error:
+        return _misfit(f"{error.filename}: {error.strerror}")
     return 0
 
 

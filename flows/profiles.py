@@ -80,6 +80,18 @@ def apply(root: Path, name: str, settings: Sequence[str] = (), *, force: bool = 
     ]
 
 
+def values(root: Path) -> dict[str, Any]:
+    """params.yaml as it is; ProfileError where it cannot be read."""
+    path = root / "params.yaml"
+    try:
+        found = YAML(typ="safe").load(path)
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        raise ProfileError(f"{path} cannot be read ({error}); run this in a clone of Facet, or name one") from None
+    if not isinstance(found, dict):
+        raise ProfileError(f"{path} is no mapping; `facet profile {BASE} --force` brings the committed one back")
+    return found
+
+
 def _leaves_of(text: str | None) -> dict[str, Any]:
     """The leaves of a params.yaml; nothing where there was none, or none that could be read."""
     try:

@@ -24,7 +24,7 @@ from stages.editing.calibration import (
     strengths_at,
 )
 from stages.editing.compositing import MODES
-from stages.editing.directions import ESTIMATORS, Readout, Sample, Sums
+from stages.editing.directions import ESTIMATORS, How, Readout, Sample, Sums
 from stages.editing.editor import Editor, quantiles
 from stages.editing.spec import Change, Spec
 from stages.editing.table import LEVELS, AttributeTable, Direction, TableMeta
@@ -55,7 +55,7 @@ class Params:
     judges: Path  # folder written by `train_judge`
     attributes: Path  # out: Parquet, one row per attribute and estimator
     report: Path  # out: JSON, the comparison of the estimators and the strength curves
-    estimators: tuple[str, ...]  # among mean_difference, least_squares, svm, logistic, projection
+    estimators: tuple[str, ...]  # among mean_difference, least_squares, svm, logistic, projection, conditional
     min_count: int  # training faces with and without an attribute below which it gets no direction
     ridge: float  # of least_squares, as a share of the mean diagonal of A'A
     validation_faces: int  # valid faces that the judge looks at, to find those it is certain of
@@ -76,6 +76,11 @@ def run(params: Params) -> None:
     faces, meta = read_faces(params.prepared), latents_meta(params.latents)
     check_latents(meta, params.latents, faces.meta, params.prepared)
     system = systems.load(params.model, device)
+    if "conditional" in params.estimators and not system.y_dim:
+        raise InputError(
+            f"the latents of {system.name} hold no description, so the estimator `conditional` has nothing to set; "
+            f"take it out of systems.{system.name}.attributes.estimators"
+        )
     check_images(system, params.model, faces.meta, params.prepared)
     judge = Judge.load(params.judges, "a", device, crop=faces.meta.crop, size=faces.meta.size)
 
@@ -94,9 +99,10 @@ def run(params: Params) -> None:
     sums = gathered.sums.only(np.array(kept))
     sample = Sample(gathered.sample.latents, gathered.sample.labels[:, kept])
     readouts = dict(zip(names, directions.readouts(sums, sample), strict=True))
+    entries = system.z_dim + np.array([system.attributes.index(name) for name in names]) if system.y_dim else None
     low, high = quantiles(gathered.sample.latents)
     draft = AttributeTable(
-        _directions(params, names, sums, sample),
+        _directions(params, names, sums, sample, How(params.ridge, entries)),
         readouts,
         TableMeta(
             system=system.name,
@@ -176,10 +182,10 @@ def gather(params: Params, faces: Faces) -> Gathered:
     return Gathered(sums, Sample(np.concatenate(samples), labels[sampled]), valid, np.concatenate(valids))
 
 
-def _directions(params: Params, names: tuple[str, ...], sums: Sums, sample: Sample) -> tuple[Direction, ...]:
+def _directions(params: Params, names: tuple[str, ...], sums: Sums, sample: Sample, how: How) -> tuple[Direction, ...]:
     """Every estimator's directions, the first estimator chosen, nothing calibrated."""
     unknown: dict[int, float | None] = dict.fromkeys(LEVELS)
-    estimates = {name: ESTIMATORS[name](sums, sample, params.ridge) for name in params.estimators}
+    estimates = {name: ESTIMATORS[name](sums, sample, how) for name in params.estimators}
     return tuple(
         Direction(
             attribute=name,

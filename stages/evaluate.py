@@ -15,7 +15,7 @@ import pandas as pd
 from stages import compute, images, sheets
 from stages.editing.compositing import MODES
 from stages.editing.editor import Editor
-from stages.evaluation import edits, exhibits, latents, reconstructions, samples, subgroups
+from stages.evaluation import costs, digits, edits, exhibits, latents, reconstructions, samples, strokes, subgroups
 from stages.evaluation.edits import TARGET
 from stages.evaluation.exam import Exam, Row, short
 from stages.files import replacing_folder, write_csv, write_json
@@ -46,6 +46,7 @@ class Params:
     faces: int  # most test faces per attribute and direction
     reconstructions: int  # most test faces in the reconstruction table
     samples: int  # most pictures in each set of the sample distances
+    strokes: int  # most test faces for each stroke of the brush
     strengths: tuple[float, ...]  # of the curves, in multiples of the strength that flips 80 % on validation
     mode: str  # the compositing that users get
     bootstrap: int  # resamples behind each interval
@@ -93,6 +94,9 @@ def run(params: Params) -> None:
         "memorisation": memorised,
         "latents": latents.latent_rows(exam),
         "subgroups": subgroups.subgroup_rows(exam, tried, faces, own.columns["psnr"]),
+        "strokes": strokes.stroke_rows(exam, params.strokes),
+        "digits": digits.digit_rows(exam),
+        "costs": costs.cost_rows(exam, params.model, params.gan),
         "setting": [setting(params, exam, faces)],
     }
     headlines = headline(params, sections)
@@ -103,6 +107,9 @@ def run(params: Params) -> None:
         if tried:
             sheets.write_png(folder / "least_convincing.png", exhibits.least_convincing(exam, tried))
         sheets.write_png(folder / "closest.png", exhibits.closest(pairs))
+        sheets.write_png(folder / "brush.png", strokes.stroke_sheet(exam))
+        for name, sheet in digits.digit_sheets(exam).items():
+            sheets.write_png(folder / f"{name}.png", sheet)
     write_json(params.metrics, headlines | sections)
     log.info(
         "%s: %s",
@@ -117,7 +124,7 @@ def check(params: Params) -> None:
         raise InputError(f"mode {params.mode!r} is unknown; choose one of {', '.join(MODES)}")
     if any(strength <= 0 for strength in params.strengths):
         raise InputError(f"strengths {params.strengths}: each must be above 0; 0 is the photo itself")
-    for name in ("faces", "reconstructions", "samples", "bootstrap", "batch_size"):
+    for name in ("faces", "reconstructions", "samples", "strokes", "bootstrap", "batch_size"):
         if getattr(params, name) < 2:
             raise InputError(f"{name} {getattr(params, name)}: at least 2 are needed")
 

@@ -24,6 +24,12 @@ def open_images(prepared: Path) -> np.ndarray:
     return images
 
 
+def luma(pixels: np.ndarray) -> np.ndarray:
+    """uint8 RGB (…, 3) -> (…, 1) by ITU-R 601, rounded; grey stays exactly what it is."""
+    weights = np.array([299, 587, 114], np.uint32)
+    return ((pixels.astype(np.uint32) @ weights + 500) // 1000).astype(np.uint8)[..., None]
+
+
 def to_tensor(pixels: np.ndarray) -> Tensor:
     """uint8 (N, H, W, C) -> float32 (N, C, H, W) in [-1, 1], channels last in memory: 2 u / 255 - 1."""
     tensor = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)

@@ -21,7 +21,7 @@ import pandas as pd
 import pyarrow as pa
 import torch
 
-from stages import crops
+from stages import crops, images
 from stages.decode import BadImage, decode
 from stages.files import replacing_folder, write_json
 from stages.parallel import in_order, worker_count
@@ -30,7 +30,7 @@ from stages.progress import progress
 from stages.resize import Squares
 from stages.sources.labels import Listing, read_labels
 from stages.sources.tree import Tree, open_tree
-from stages.tables import SPLITS, FacesMeta, faces_schema, write_table
+from stages.tables import SPLITS, FacesMeta, faces_schema, scaled, write_table
 
 log = logging.getLogger(__name__)
 
@@ -46,10 +46,11 @@ class Params:
 
     raw: Path  # folder written by `source`
     root: Path  # where the pictures are, as given to `source`
-    prepared: Path  # images.npy uint8 (images, size, size, 3) and faces.parquet
+    prepared: Path  # images.npy uint8 (images, size, size, channels) and faces.parquet
     card: Path  # JSON: counts, attribute balance, exclusions
     crop: str  # name in stages.crops
     size: int  # pixels of the square
+    channels: int  # 3 colours, or 1 for grey (luma)
     split: str  # official, identity (seeded ratios, whole identities) or random (seeded ratios, single pictures)
     ratios: tuple[float, float, float]  # train, valid, test; used unless split is official
     seed: int
@@ -76,8 +77,9 @@ def run(params: Params) -> None:
     tree = open_tree(listing.where(params.root, params.raw))
     with replacing_folder(params.prepared) as prepared:
         todo = np.flatnonzero(faces.status == "ok")
-        with _growing_npy(prepared / "images.npy", (params.size, params.size, 3)) as images:
-            batches = _pictures(tree, listing.table["member"].to_numpy(), todo, crop, params.size, workers)
+        with _growing_npy(prepared / "images.npy", (params.size, params.size, params.channels)) as images:
+            members = listing.table["member"].to_numpy()
+            batches = _pictures(tree, members, todo, crop, params.size, params.channels, workers)
             for batch in progress(batches, len(todo), "images", size=len):
                 faces.add(batch, images)
         faces.finish(tree.path, needed)
@@ -85,11 +87,12 @@ def run(params: Params) -> None:
             source=listing.source,
             crop=crop.name,
             size=params.size,
-            channels=3,
-            attributes=tuple(names),
+            channels=params.channels,
+            attributes=(*names, *real),
             split_hash=faces.split_hash(),
+            ranges={name: faces.range(name) for name in real},
         )
-        table = faces.table(meta, names, real)
+        table = faces.table(meta)
         write_table(prepared / "faces.parquet", table)
     del faces, listing, tree  # what follows needs the table alone
     card = data_card(table.to_pandas(self_destruct=True, split_blocks=True), meta)
@@ -113,8 +116,8 @@ def _check(params: Params) -> None:
         raise InputError(f"split {params.split!r} is unknown; choose one of {', '.join(SPLIT_BY)}")
     if not 8 <= params.size <= 1024:
         raise InputError(f"size {params.size}: expected 8 to 1024 pixels")
-    if params.seed < 0:
-        raise InputError(f"seed {params.seed}: expected 0 or more")
+    if params.channels not in (1, 3):
+        raise InputError(f"channels {params.channels}: expected 3 (colour) or 1 (grey)")
     ratios = params.ratios
     if len(ratios) != 3 or not all(0 <= ratio <= 1 for ratio in ratios) or abs(sum(ratios) - 1) > 1e-6:
         raise InputError(f"ratios {ratios}: expected three shares (train, valid, test) that add up to 1")
@@ -263,11 +266,18 @@ class _Faces:
         lines = (f"{name}\t{split}\n" for name, split in zip(self.ids[ok], self.split[ok], strict=True))
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
-    def table(self, meta: FacesMeta, names: Sequence[str], real: Sequence[str]) -> pa.Table:
-        """faces.parquet: the columns of faces_schema, then float32 columns of real-valued attributes."""
+    def range(self, name: str) -> tuple[float, float]:
+        """1st and 99th percentile of a real-valued attribute over the train split."""
+        known = self.labels[name].to_numpy(np.float64)[(self.status == "ok") & (self.split == "train")]
+        known = known[~np.isnan(known)]
+        if not len(known):
+            return 0.0, 1.0
+        low, high = np.percentile(known, [1, 99]).astype(np.float32).tolist()
+        return low, high if high > low else low + 1
+
+    def table(self, meta: FacesMeta) -> pa.Table:
+        """faces.parquet: the columns of faces_schema."""
         schema = faces_schema(meta)
-        for name in real:
-            schema = schema.append(pa.field(name, pa.float32()))
         columns: dict[str, Any] = {
             "image_id": self.ids,
             "row": self.row,
@@ -277,7 +287,7 @@ class _Faces:
             "status": self.status,
             "reason": self.reason,
         }
-        columns |= {name: self.labels[name] for name in (*names, *real)}
+        columns |= {name: self.labels[name] for name in meta.attributes}
         arrays = [pa.array(columns[field.name], type=field.type, from_pandas=True) for field in schema]
         return pa.Table.from_arrays(arrays, schema=schema)
 
@@ -287,7 +297,7 @@ class _Batch:
     """Some pictures: those that are good with their pixels, and why the others are not."""
 
     rows: list[int]
-    pixels: np.ndarray  # uint8 (len(rows), size, size, 3)
+    pixels: np.ndarray  # uint8 (len(rows), size, size, channels)
     keys: list[int]  # equal for equal pixels, seldom for others
     problems: dict[int, str]  # row -> reason
 
@@ -305,7 +315,7 @@ def _keys(pixels: np.ndarray) -> list[int]:
 
 
 def _pictures(
-    tree: Tree, members: np.ndarray, todo: np.ndarray, crop: crops.Crop, size: int, workers: int
+    tree: Tree, members: np.ndarray, todo: np.ndarray, crop: crops.Crop, size: int, channels: int, workers: int
 ) -> Iterator[_Batch]:
     """The pictures of the rows `todo`, in order."""
     thread = threading.local()
@@ -322,6 +332,8 @@ def _pictures(
             except BadImage as bad:
                 problems[index] = str(bad)
         pixels = thread.squares.take()
+        if channels == 1:
+            pixels = images.luma(pixels)
         return _Batch(good, pixels, _keys(pixels), problems)
 
     return in_order(prepare, (todo[begin : begin + BATCH] for begin in range(0, len(todo), BATCH)), workers)
@@ -367,7 +379,8 @@ def data_card(table: pd.DataFrame, meta: FacesMeta) -> dict[str, Any]:
         part = ok[ok["split"] == split]
         balance = {}
         for name in meta.attributes:
-            present, absent = int((part[name] == 1).sum()), int((part[name] == -1).sum())
+            signs = np.sign(scaled(part[name].to_numpy(np.float32), meta.ranges.get(name)))
+            present, absent = int((signs > 0).sum()), int((signs < 0).sum())
             share = round(present / (present + absent), 6) if present + absent else None
             unknown = len(part) - present - absent
             balance[name] = {"present": present, "absent": absent, "unknown": unknown, "share": share}
@@ -381,6 +394,7 @@ def data_card(table: pd.DataFrame, meta: FacesMeta) -> dict[str, Any]:
         "crop": meta.crop,
         "size": meta.size,
         "split_hash": meta.split_hash,
+        "ranges": {name: list(ends) for name, ends in meta.ranges.items()},
         "files": {"total": len(table)}
         | {s: int((table["status"] == s).sum()) for s in ("ok", "quarantined", "excluded")},
         "reasons": {str(word): len(rows) for word, rows in examples},
@@ -388,7 +402,7 @@ def data_card(table: pd.DataFrame, meta: FacesMeta) -> dict[str, Any]:
             str(word): [f"{row.image_id}: {row.reason}" for row in rows.head(5).itertuples()] for word, rows in examples
         },
         "splits": splits,
-        "correlations": _correlations(ok[ok["split"] == "train"], meta.attributes),
+        "correlations": _correlations(ok[ok["split"] == "train"], [n for n in meta.attributes if n not in meta.ranges]),
     }
 
 

@@ -61,6 +61,8 @@ def render(found: Inputs, *, success_goal: float, flips_goal: float) -> str:
         ("entanglement", "What else moves"),
         ("reconstruction", "Reconstruction"),
         ("samples", "Samples"),
+        *([("brush", "Brush")] if any(one["strokes"] for one in systems) else []),
+        *([("digits", "Digits")] if any(one["digits"] for one in systems) else []),
         *([("estimators", "Estimators")] if any(one["estimators"] for one in systems) else []),
         ("controls", "Controls"),
         ("judges", "Judges"),
@@ -77,6 +79,7 @@ def render(found: Inputs, *, success_goal: float, flips_goal: float) -> str:
         source=found.data_card["source"],
         card=found.data_card,
         systems=systems,
+        side_by_side=sections.side_by_side(found.systems),
         judge_rows=[row | {"latent": latents.get(row["attribute"])} for row in judge_rows],
         missing=sections.not_judged(found),
         balance=sections.balance(found.data_card),
@@ -89,6 +92,7 @@ def render(found: Inputs, *, success_goal: float, flips_goal: float) -> str:
         told=sections.told,
         plain=sections.plain,
         grouped=sections.grouped,
+        millions=sections.millions,
         readable=sections.readable,
         spec=sections.spec,
         flipped=sections.flipped,
@@ -121,6 +125,9 @@ def system(one: SystemInputs, success_goal: float, flips_goal: float) -> dict[st
         "psnr": (sections.one(metrics, "reconstruction", note="in use") or {}).get("psnr"),
         "kid": (sections.one(metrics, "samples", name="prior") or {}).get("judge_kid"),
         "estimators": sections.estimator_table(one),
+        "costs": sections.one(metrics, "costs"),
+        "strokes": sections.rows(metrics, "strokes"),
+        "digits": [dict.fromkeys(("other_kept", "place_kept")) | row for row in sections.rows(metrics, "digits")],
     }
 
 

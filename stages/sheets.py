@@ -39,20 +39,24 @@ def sheet(
         y = top + i * (size + GAP)
         if rows:
             pen.text((left - 10, y + size / 2), rows[i], fill=FAINT, font=small, anchor="rm")
-        for j, picture in enumerate(row):
-            paper.paste(_image(picture, size), (left + j * (size + GAP), y))
+        for j, pixels in enumerate(row):
+            paper.paste(_image(pixels, size), (left + j * (size + GAP), y))
     return paper
 
 
-def write_png(path: Path, picture: Image.Image) -> None:
+def write_png(path: Path, image: Image.Image) -> None:
     """The same pixels always give the same bytes."""
     with replacing(path) as aside:
-        picture.save(aside, format="PNG", compress_level=6)
+        image.save(aside, format="PNG", compress_level=6)
 
 
-def _image(picture: np.ndarray, size: int) -> Image.Image:
-    colour = np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture
-    return Image.fromarray(np.ascontiguousarray(colour)).resize((size, size), Image.Resampling.LANCZOS)
+def picture(pixels: np.ndarray) -> Image.Image:
+    """uint8 (S, S, C) as an image, grey where C is 1."""
+    return Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
+
+
+def _image(pixels: np.ndarray, size: int) -> Image.Image:
+    return picture(pixels).resize((size, size), Image.Resampling.LANCZOS).convert("RGB")
 
 
 def _wrap(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:

@@ -1,8 +1,9 @@
-"""Stage `source`: get a data set of faces, or find it where it lies, and list its files with their labels."""
+"""Stage `source`: get a data set of faces or digits, or find it where it lies, and list its files with their labels."""
 
 import dataclasses
 import hashlib
 import logging
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,27 +12,27 @@ from stages.files import replacing_folder, write_json
 from stages.parallel import in_order, worker_count
 from stages.params import InputError, run_stage
 from stages.progress import progress
-from stages.sources import celeba, drawn, folder
+from stages.sources import celeba, digits, drawn, fetch, folder, lfw
 from stages.sources.labels import Listing, write_labels
 from stages.sources.tree import Tree, open_tree
 
 log = logging.getLogger(__name__)
 
-KINDS = ("drawn", "celeba", "folder")
+KINDS = ("drawn", "celeba", "folder", "lfw", "mnist", "two_digit_mnist", "svhn")
 CHUNK = 256  # files one thread reads and hashes at a time
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Params:
-    """Get a data set of faces and list its files: labels.parquet and source.json (counts and oddities)."""
+    """Get a data set and list its files: labels.parquet and source.json (counts and oddities)."""
 
-    kind: str  # drawn, celeba or folder
-    root: Path  # celeba: the published layout; folder: the folder or zip of pictures; drawn: the renderer's package
-    raw: Path  # written; holds the pictures as well where this stage draws or downloads them
-    count: int  # pictures to draw; for other kinds how many to keep in the source's order, 0 for all
-    seed: int  # of the drawn faces
+    kind: str  # one of KINDS
+    root: Path  # the published files; folder: the folder or zip of pictures; drawn: the renderer's package
+    raw: Path  # written; holds the pictures as well where this stage makes, unpacks or downloads them
+    count: int  # pictures to make; for other kinds how many to keep in the source's order, 0 for all
+    seed: int  # of the pictures made
     workers: int  # processes that draw, threads that read, 0 for one per core; no effect on the bytes
-    download: bool  # celeba: let torchvision fetch it where root has none
+    download: bool  # celeba, mnist, two_digit_mnist, svhn: let torchvision fetch them where root has none
 
 
 def run(params: Params) -> None:
@@ -39,8 +40,6 @@ def run(params: Params) -> None:
         raise InputError(f"kind {params.kind!r} is unknown; choose one of {', '.join(KINDS)}")
     if params.count < 0:
         raise InputError(f"count {params.count}: expected a number of pictures, or 0 for all")
-    if params.seed < 0:
-        raise InputError(f"seed {params.seed}: expected 0 or more")
     written, read = params.raw.resolve(), params.root.resolve()
     if params.kind != "drawn" and (written == read or written in read.parents):
         raise InputError(f"{params.raw} is replaced by this stage and holds the pictures of {params.root}; move them")
@@ -77,7 +76,7 @@ def run(params: Params) -> None:
     for column in listing.notes.get("columns_of_words_left_out", ()):
         log.warning("column %s holds words and is left out; an attribute has 1/0, 1/-1 or true/false", column)
     if listing.real:
-        log.warning("read as real numbers, so neither edited nor judged: %s", ", ".join(listing.real))
+        log.warning("read as real numbers, judged as above or below the middle: %s", ", ".join(listing.real))
     for what, count in listing.notes.items():
         if not isinstance(count, bool) and isinstance(count, int) and count:
             log.info("  %s: %d", what.replace("_", " "), count)
@@ -89,10 +88,23 @@ def _listing(params: Params, raw: Path, workers: int) -> Listing:
         return celeba.read(raw, place="raw", source="drawn")
     if params.kind == "folder":
         return folder.read(params.root)
-    if params.download and not celeba.is_at(params.root):
-        celeba.download(raw)
-        return celeba.read(raw, place="raw")
-    return celeba.read(params.root)
+    if params.kind == "lfw":
+        return lfw.read(params.root)
+    if params.kind == "celeba":
+        if params.download and not celeba.is_at(params.root):
+            fetch.download("celeba", raw)
+            return celeba.read(raw, place="raw")
+        return celeba.read(params.root)
+    with tempfile.TemporaryDirectory(dir=raw.parent) as fetched:  # their pictures are unpacked into raw
+        root = params.root
+        if params.download and not root.exists():
+            root = Path(fetched)
+            fetch.download(params.kind, root)
+        if params.kind == "mnist":
+            return digits.mnist(root, raw)
+        if params.kind == "svhn":
+            return digits.svhn(root, raw)
+        return digits.two_digit_mnist(root, raw, count=params.count, seed=params.seed)
 
 
 def _hashes(tree: Tree, members: Sequence[str], workers: int) -> tuple[list[str], int]:

@@ -32,18 +32,22 @@ class FacesMeta:
     channels: int
     attributes: tuple[str, ...]
     split_hash: str  # sha256 over (image_id, split) of the rows that are ok
+    # of real-valued attributes: what -1 and +1 stand for, the 1st and 99th percentile of the train split
+    ranges: dict[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self) | {"attributes": list(self.attributes)}
+        ranges = {name: list(ends) for name, ends in self.ranges.items()}
+        return dataclasses.asdict(self) | {"attributes": list(self.attributes), "ranges": ranges}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "FacesMeta":
-        return cls(**(value | {"attributes": tuple(value["attributes"])}))
+        ranges = {name: (low, high) for name, (low, high) in value["ranges"].items()}
+        return cls(**(value | {"attributes": tuple(value["attributes"]), "ranges": ranges}))
 
 
 def faces_schema(meta: FacesMeta) -> pa.Schema:
-    """image_id, row (-1 if not ok), split, identity (nullable), sha256, status, reason, then one int8 per attribute:
-    -1 absent, +1 present, 0 unknown."""
+    """image_id, row (-1 if not ok), split, identity (nullable), sha256, status, reason, then one column per attribute:
+    int8 of -1 absent, +1 present, 0 unknown; float32 where it is real-valued, null for unknown."""
     fields = [
         pa.field("image_id", pa.string(), nullable=False),
         pa.field("row", pa.int32(), nullable=False),
@@ -53,7 +57,10 @@ def faces_schema(meta: FacesMeta) -> pa.Schema:
         pa.field("status", pa.string(), nullable=False),
         pa.field("reason", pa.string(), nullable=False),
     ]
-    fields += [pa.field(name, pa.int8(), nullable=False) for name in meta.attributes]
+    fields += [
+        pa.field(name, pa.float32()) if name in meta.ranges else pa.field(name, pa.int8(), nullable=False)
+        for name in meta.attributes
+    ]
     return pa.schema(fields, metadata={META_KEY: json.dumps(meta.to_json(), sort_keys=True).encode()})
 
 
@@ -80,8 +87,31 @@ class Faces:
         return np.sort(table.loc[(table["split"] == split) & (table["row"] >= 0), "row"].to_numpy(np.int64))
 
     def labels(self, names: Sequence[str] | None = None) -> np.ndarray:
-        """(images, attributes) int8 in the order of images.npy: -1 absent, +1 present, 0 unknown."""
-        return self.ok[list(names if names is not None else self.meta.attributes)].to_numpy(np.int8)
+        """(images, attributes) int8 in the order of images.npy: -1 absent, +1 present, 0 unknown. A real-valued
+        attribute is present above the middle of its range."""
+        return np.sign(self.descriptions(names)).astype(np.int8)
+
+    def descriptions(self, names: Sequence[str] | None = None) -> np.ndarray:
+        """(images, attributes) in the order of images.npy: `labels`, and float32 in [-1, 1] where any is real-valued,
+        the ends being those of its range; 0 is unknown."""
+        chosen = list(names if names is not None else self.meta.attributes)
+        table = self.ok[chosen]
+        if not any(name in self.meta.ranges for name in chosen):
+            return table.to_numpy(np.int8)
+        out = np.empty(table.shape, np.float32)
+        for k, name in enumerate(chosen):
+            out[:, k] = scaled(table[name].to_numpy(np.float32), self.meta.ranges.get(name))
+        return out
+
+
+def scaled(values: np.ndarray, ends: tuple[float, float] | None) -> np.ndarray:
+    """float32 values -> [-1, 1] by what -1 and +1 stand for, clipped, NaN as 0; signs (no ends) as they are. What is
+    known is never quite 0, for that means unknown."""
+    if ends is None:
+        return values
+    low, high = ends
+    out = np.clip((values - low) / (high - low) * 2 - 1, -1, 1).astype(np.float32)
+    return np.where(np.isnan(out), np.float32(0), np.where(out == 0, np.float32(1e-6), out))
 
 
 def read_faces(prepared: Path) -> Faces:

@@ -67,7 +67,7 @@ def run(params: Params) -> None:
     train(
         trainer,
         pixels=pixels,
-        labels=faces.labels(),
+        labels=faces.descriptions(),
         rows=faces.rows("train"),
         steps=settings.steps,
         batch_size=settings.batch_size,

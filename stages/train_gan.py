@@ -51,7 +51,7 @@ def run(params: Params) -> None:
     train(
         trainer,
         pixels=pixels,
-        labels=faces.labels(),
+        labels=faces.descriptions(),
         rows=training_rows(faces, settings.train_on),
         steps=settings.steps,
         batch_size=settings.batch_size,

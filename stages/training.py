@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import math
 import signal
 import sys
 import time
@@ -27,7 +28,8 @@ LOG_SECONDS = 10
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """Images x (N, C, S, S) in [-1, 1] and labels y (N, K) of -1, 0 (unknown) or +1, on the device."""
+    """Images x (N, C, S, S) in [-1, 1] and descriptions y (N, K) in [-1, 1] on the device: -1 absent, +1 present, 0
+    unknown, between them where an attribute is real-valued."""
 
     x: Tensor
     y: Tensor
@@ -109,6 +111,11 @@ def train(
         resume.clear()
         raise TrainingError(f"step {steps}: {problem}")
     history.write()
+
+
+def half_cosine(done: float, *, final: float) -> float:
+    """1 at the start, `final` when `done` (the share of the steps) is 1, half a cosine between."""
+    return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * done))
 
 
 def diverged(means: dict[str, float]) -> str | None:

@@ -91,6 +91,7 @@ def linear(folder: Path) -> Iterator[evaluate.Params]:
             faces=30,
             reconstructions=100,
             samples=80,
+            strokes=20,
             strengths=(0.5, 1.0, 1.5),
             mode="add",
             bootstrap=60,

@@ -256,3 +256,10 @@ def test_flags_that_cannot_work_are_refused_before_anything_is_written(params, c
     with pytest.raises(InputError, match=message):
         edit.run(dataclasses.replace(params, **change))
     assert not params.edits.exists()
+
+
+def test_a_unit_is_never_nothing_even_where_the_reconstruction_alone_flips_faces():
+    direction = dataclasses.replace(planted().directions[0], add=dict.fromkeys(table.LEVELS, 0.0), best=(0.0, 0.0))
+    assert direction.unit(True, 80, 4.0) == table.LEAST
+    none = dataclasses.replace(direction, add=dict.fromkeys(table.LEVELS))
+    assert none.unit(True, 80, 4.0) == table.LEAST

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.profiles import apply
+from stages.systems import names
 
 ROOT = Path(__file__).parents[1]
 
@@ -44,17 +45,18 @@ def repro(root: Path) -> str:
 
 def test_every_stage_runs_and_a_second_time_none(clone):
     first = repro(clone)
-    stages = (
-        "source prepare train_judge train_gan@dcgan train_encoder@in_domain train_encoder@deep_conv encode@dcgan "
-        "attributes@dcgan edit@dcgan evaluate@dcgan report"
-    )
-    for stage in stages.split():
+    systems = names()
+    each = ("train_gan", "encode", "attributes", "edit", "evaluate")
+    stages = ["source", "prepare", "train_judge", "train_encoder@in_domain", "train_encoder@icgan_zy", "report"]
+    stages += [f"{stage}@{system}" for stage in each for system in systems]
+    for stage in stages:
         assert f"Running stage '{stage}'" in first, stage
     page = (clone / "reports" / "index.html").read_text()
     assert page.rstrip().endswith("</html>")
     assert "Smiling" in page
     faces = pq.read_table(clone / "data" / "prepared" / "faces.parquet").num_rows
-    latents = pq.read_table(clone / "data" / "latents" / "dcgan").num_rows
-    assert faces == latents == 400
+    assert faces == 400
+    for system in systems:
+        assert pq.read_table(clone / "data" / "latents" / system).num_rows == faces, system
 
     assert "Running stage" not in repro(clone)

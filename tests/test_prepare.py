@@ -19,7 +19,7 @@ from stages.decode import BadImage
 from stages.images import open_images
 from stages.params import InputError, run_stage
 from stages.resize import box_on, resize
-from stages.tables import Faces, FacesMeta, read_faces
+from stages.tables import Faces, FacesMeta, read_faces, scaled
 
 
 def prepared(root: Path, **changes) -> Faces:
@@ -34,6 +34,7 @@ def prepared(root: Path, **changes) -> Faces:
         card=root.parent / "card.json",
         crop="dcgan108",
         size=64,
+        channels=3,
         split="identity",
         ratios=(0.6, 0.2, 0.2),
         seed=0,
@@ -252,7 +253,7 @@ def test_a_picture_that_vanished_since_source_ran_is_quarantined(tmp_path):
     raw = tmp_path / "raw"
     params = prepare.Params(
         raw=raw, root=root, prepared=tmp_path / "prepared", card=tmp_path / "card.json", crop="dcgan108", size=64,
-        split="random", ratios=(0.6, 0.2, 0.2), seed=0, workers=1, attributes=("Male",),
+        channels=3, split="random", ratios=(0.6, 0.2, 0.2), seed=0, workers=1, attributes=("Male",),
     )  # fmt: skip
     prepare.run(params)
     faces = read_faces(tmp_path / "prepared")
@@ -368,7 +369,8 @@ def test_a_run_that_cannot_end_is_one_clear_line_and_leaves_nothing_behind(tmp_p
     before = {path.name for path in tmp_path.iterdir()}
     flags = {
         "raw": tmp_path / "raw", "root": root, "prepared": tmp_path / "prepared", "card": tmp_path / "card.json",
-        "crop": "dcgan108", "size": 64, "split": "random", "ratios": "0.6 0.2 0.2", "seed": 0, "workers": 1,
+        "crop": "dcgan108", "size": 64, "channels": 3, "split": "random", "ratios": "0.6 0.2 0.2", "seed": 0,
+        "workers": 1,
         "attributes": "all",
     }  # fmt: skip
     wrong = {
@@ -393,14 +395,30 @@ def test_a_run_that_cannot_end_is_one_clear_line_and_leaves_nothing_behind(tmp_p
     assert (tmp_path / "prepared" / "faces.parquet").read_bytes() == b"the last good one"
 
 
-def test_real_valued_attributes_are_kept_beside_the_signs(tmp_path):
+def test_real_valued_attributes_stand_beside_the_signs_and_are_described_by_their_range(tmp_path):
     root = tmp_path / "mine"
     root.mkdir()
-    for index in range(6):
+    for index in range(10):
         (root / f"{index}.jpg").write_bytes(jpeg(index, 90, 90))
-    write_lines(root / "labels.csv", ["image,smile,age", *[f"{i}.jpg,{i % 2},{20.5 + i}" for i in range(6)]])
+    ages = ["", *(20.5 + i for i in range(1, 10))]
+    write_lines(root / "labels.csv", ["image,smile,age", *[f"{i}.jpg,{i % 2},{ages[i]}" for i in range(10)]])
     faces = prepared(root, kind="folder", crop="whole", split="random")
-    assert faces.meta.attributes == ("smile",)
-    assert faces.labels()[:, 0].tolist() == [-1, 1, -1, 1, -1, 1]
-    assert faces.ok["age"].tolist() == [20.5, 21.5, 22.5, 23.5, 24.5, 25.5]
+    assert faces.meta.attributes == ("smile", "age")
+    assert faces.ok["age"].tolist()[1:] == ages[1:]
     assert str(pq.read_schema(tmp_path / "prepared" / "faces.parquet").field("age").type) == "float"
+    train = faces.ok["age"][faces.ok["split"] == "train"].dropna()
+    low, high = faces.meta.ranges["age"]
+    assert (low, high) == pytest.approx(np.percentile(train, [1, 99]))
+    described = faces.descriptions()
+    assert described[:, 0].tolist() == [-1, 1] * 5
+    expected = np.clip((np.array(ages[1:], float) - low) / (high - low) * 2 - 1, -1, 1)
+    assert described[1:, 1] == pytest.approx(expected, abs=1e-5)
+    assert described[0, 1] == 0  # unknown
+    assert faces.labels()[:, 1].tolist() == [0, *np.where(expected >= 0, 1, -1)]
+    card = json.loads((tmp_path / "card.json").read_text())
+    assert sum(part["attributes"]["age"]["unknown"] for part in card["splits"].values()) == 1
+
+
+def test_a_value_in_the_very_middle_is_known():
+    assert 0 < scaled(np.float32([5.0]), (0.0, 10.0))[0] < 1e-3
+    assert scaled(np.float32([np.nan, -9.0, 99.0]), (0.0, 10.0)).tolist() == [0, -1, 1]

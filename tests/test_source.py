@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pictures import NAMES, attribute_lines, jpeg, name_of, write_celeba, write_lines
@@ -153,6 +154,14 @@ def test_bytes_that_are_no_text_are_a_clear_error(tmp_path):
     (root / "list_attr_celeba.txt").write_bytes(jpeg(0))
     with pytest.raises(InputError, match="is not text"):
         sourced(root)
+
+
+def test_a_list_in_utf_16_is_read_as_spreadsheets_write_it(tmp_path):
+    root = write_celeba(tmp_path / "celeba", 3)
+    path = root / "list_attr_celeba.txt"
+    plain = sourced(root).table
+    path.write_bytes(path.read_text().encode("utf-16"))
+    pd.testing.assert_frame_equal(sourced(root).table, plain)
 
 
 def test_missing_pieces_are_named(tmp_path):
@@ -380,6 +389,10 @@ def test_folders_that_hold_nothing_to_learn_from_are_a_clear_error(tmp_path):
     (root / "1.txt").rename(root / "1.jpg")
     with pytest.raises(InputError, match="is no Parquet file"):
         sourced(root, "folder")
+    twice = pa.table([["1.jpg"], [1], [0]], names=["image", "Smiling", "Smiling"])
+    pq.write_table(twice, root / "labels.parquet")
+    with pytest.raises(InputError, match="names the attribute 'Smiling' twice"):
+        sourced(root, "folder")
 
 
 @pytest.mark.parametrize(
@@ -483,11 +496,6 @@ def test_a_name_that_is_not_utf8_is_a_clear_error(tmp_path):
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff.jpg")).write_bytes(b"")
     with pytest.raises(InputError, match="rename it"):
         open_tree(tmp_path)
-
-
-def test_a_negative_seed_is_a_clear_error(tmp_path):
-    with pytest.raises(InputError, match="seed -1"):
-        sourced(tmp_path, kind="drawn", count=1, seed=-1)
 
 
 def test_a_word_among_true_and_false_is_an_error_not_a_column_lost(tmp_path):

@@ -3,6 +3,7 @@ D = G(z') - G(z), Xhat = G(z) and U is an optional user mask.
 
 ian      a = b = M, M = min(gaussian(|D|), 1): Brock et al. 2017 (arXiv:1609.07093, section 3.4). Weak changes arrive
          weaker still: a change of .3 (of a range of 2) at 30 %.
+ian_code the same in the order of the paper's public code: M = gaussian(min(|D|, 1)), and pictures in 8 bits.
 add      a = a gate with a low threshold, b = 0: full change, the photo's detail stays, and so do the edges of what
          should disappear.
 replace  a as in add, b = a gate with a high threshold: the photo's detail fades where the change is large.
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-MODES = ("ian", "add", "replace", "decode")
+MODES = ("ian", "ian_code", "add", "replace", "decode")
 LEVEL = 2 / 255  # one 8-bit level in [-1, 1]
 
 
@@ -34,6 +35,8 @@ def composite(
     """Photo, G(z), G(z') (N, C, S, S) in [-1, 1], user mask (N, 1, S, S) in [0, 1] -> result, mask (N, 1, S, S).
 
     The mask is the share of the change that was let in; where it is 0 the result is the photo bit for bit."""
+    if mode == "ian_code":
+        reconstruction, edited = (picture.add(1).mul(127.5).round() / 127.5 - 1 for picture in (reconstruction, edited))
     change = edited - reconstruction
     size = change.abs().mean(1, keepdim=True)  # (N, 1, S, S)
     if mode == "decode":
@@ -41,6 +44,8 @@ def composite(
         return torch.where(mask == 1, edited, x + mask * (edited - x)).clamp(-1, 1), mask
     if mode == "ian":
         a = b = smooth(size).clamp(max=1)
+    elif mode == "ian_code":
+        a = b = smooth(size.clamp(max=1))
     elif mode in ("add", "replace"):
         a = smooth(smoothstep(size, *gates.change))
         # never more fading than change, so that where the mask is 0 the photo stays

@@ -1,8 +1,8 @@
 """What each attribute does to a latent: estimators over labelled latents, behind one interface.
 
 All give one direction per attribute, scaled so that strength 1 is the gap between the class means along it
-(`least_squares`: the attribute's own share of that gap). Standard errors are per component; for the normals they are
-those of the unit normal times the gap, the gap itself taken as known."""
+(`least_squares`: the attribute's own share of that gap; `conditional`: from absent to present). Standard errors are per
+component; for the normals they are those of the unit normal times the gap, the gap itself taken as known."""
 
 import dataclasses
 import warnings
@@ -101,21 +101,29 @@ class Sample:
     labels: Array
 
 
+@dataclasses.dataclass(frozen=True)
+class How:
+    """What estimators must know beside the latents."""
+
+    ridge: float  # of least_squares, as a share of the mean diagonal of A'A
+    entries: Array | None = None  # (k,) where in a latent each attribute's own entry of y is; None without y
+
+
 Estimate = tuple[Array, Array]  # directions (k, d) and their standard errors (k, d)
 
 
-def mean_difference(sums: Sums, sample: Sample, ridge: float) -> Estimate:
+def mean_difference(sums: Sums, sample: Sample, how: How) -> Estimate:
     """Mean latent with the attribute minus mean without: the Photoshop 2.0 report and DIGITS."""
     return sums.gaps()
 
 
-def least_squares(sums: Sums, sample: Sample, ridge: float) -> Estimate:
+def least_squares(sums: Sums, sample: Sample, how: How) -> Estimate:
     """Joint effects B = (A'A + l I)^-1 A'Z of presence (0/1, centred) on latents: what changes with one attribute
-    while the others stay. `ridge` is l as a share of the mean diagonal of A'A. Unknown labels count as average."""
+    while the others stay, `ridge` being l. Unknown labels count as average."""
     share = sums.positives / np.diag(sums.kk)  # (k,)
     gram = sums.pp - sums.pk * share - (sums.pk * share).T + np.outer(share, share) * sums.kk  # A'A
     cross = sums.pz - share[:, None] * sums.kz  # A'Z; the columns of A sum to 0, so Z need not be centred
-    inverse = np.linalg.inv(gram + ridge * np.trace(gram) / len(gram) * np.eye(len(gram)))
+    inverse = np.linalg.inv(gram + how.ridge * np.trace(gram) / len(gram) * np.eye(len(gram)))
     effects = inverse @ cross
     total = np.diag(sums.zz) - sums.n * sums.mean**2  # (d,)
     residual = total - 2 * (effects * cross).sum(0) + (effects * (gram @ effects)).sum(0)
@@ -123,7 +131,7 @@ def least_squares(sums: Sums, sample: Sample, ridge: float) -> Estimate:
     return effects, np.sqrt(np.outer(np.diag(inverse @ gram @ inverse), variance))
 
 
-def svm(sums: Sums, sample: Sample, ridge: float) -> Estimate:
+def svm(sums: Sums, sample: Sample, how: How) -> Estimate:
     """Normal of a linear SVM with classes weighted equally: InterFaceGAN. Standard errors by the sandwich formula."""
     from sklearn.svm import LinearSVC  # seconds to import, and only for those who ask
 
@@ -141,7 +149,7 @@ def svm(sums: Sums, sample: Sample, ridge: float) -> Estimate:
     return _scaled(sums, _each(sample, normal))
 
 
-def logistic(sums: Sums, sample: Sample, ridge: float) -> Estimate:
+def logistic(sums: Sums, sample: Sample, how: How) -> Estimate:
     """Normal of a logistic regression. It is fitted in whitened latents (ZCA), where the penalty weighs every direction
     alike, and expressed in the latents' own coordinates. Standard errors by the sandwich formula.
 
@@ -157,7 +165,7 @@ def logistic(sums: Sums, sample: Sample, ridge: float) -> Estimate:
     return _scaled(sums, _each(sample, normal))
 
 
-def projection(sums: Sums, sample: Sample, ridge: float) -> Estimate:
+def projection(sums: Sums, sample: Sample, how: How) -> Estimate:
     """Mean difference projected off the normals (of linear discriminants) of all other attributes, so that a linear
     classifier of those sees no change: the conditional manipulation of InterFaceGAN. Where less than a tenth would be
     left (No_Beard beside Mustache and Goatee), the mean difference stays whole."""
@@ -177,12 +185,22 @@ def projection(sums: Sums, sample: Sample, ridge: float) -> Estimate:
     return projected, projected_errors
 
 
-ESTIMATORS: Mapping[str, Callable[[Sums, Sample, float], Estimate]] = {
+def conditional(sums: Sums, sample: Sample, how: How) -> Estimate:
+    """From -1 to +1 in the attribute's own entry of y, nothing else: how IcGAN and ViGAN edit. Exact: no error."""
+    if how.entries is None:
+        raise ValueError("`conditional` needs latents that hold y")
+    vectors = np.zeros_like(sums.pz)
+    vectors[np.arange(len(vectors)), how.entries] = 2
+    return vectors, np.zeros_like(vectors)
+
+
+ESTIMATORS: Mapping[str, Callable[[Sums, Sample, How], Estimate]] = {
     "mean_difference": mean_difference,
     "least_squares": least_squares,
     "svm": svm,
     "logistic": logistic,
     "projection": projection,
+    "conditional": conditional,
 }
 
 

@@ -16,6 +16,7 @@ EXCLUSIVE = (
     ("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair"),
     ("Bald", "Bangs", "Receding_Hairline"),
     ("Straight_Hair", "Wavy_Hair"),
+    *(tuple(f"{place}_{digit}" for digit in range(10)) for place in ("Digit", "Left", "Right")),
 )
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 

@@ -18,6 +18,7 @@ from stages.tables import META_KEY, write_table
 
 LEVELS = (50, 80, 90, 95)  # per cent of judged faces that a calibrated strength flips
 STRENGTH_LEVEL = 80  # the number 1 in a spec is the strength that flips 80 %
+LEAST = 0.05  # of a unit, where a reconstruction alone flips faces: a number in a spec must do something
 TARGET_LEVEL = 95  # `on` and `off` go beyond the strength that flips 95 %,
 TARGET_MARGIN = 1.08  # since the judge that calibrated it is easier to convince than another, on its own faces too
 Strengths = dict[int, float | None]  # level -> strength, None where no strength within reach gets there
@@ -41,12 +42,12 @@ class Direction:
     fade: tuple[float, float] | None  # where the photo's detail gives way (compositing.Gates.fade), None: default
 
     def unit(self, add: bool, level: int, reach: float) -> float:
-        """The strength that flips `level` per cent; where none does, the one of the highest success there is (`reach`
-        where that is not known). 1, the class-mean gap, where no judge can tell."""
+        """The strength that flips `level` per cent, at least LEAST; where none does, the one of the highest success there
+        is (`reach` where that is not known). 1, the class-mean gap, where no judge can tell."""
         if not self.judged:
             return 1.0
         strength, best = (self.add if add else self.remove)[level], self.best[0 if add else 1]
-        return next((value for value in (strength, best) if value is not None), reach)
+        return max(next((value for value in (strength, best) if value is not None), reach), LEAST)
 
     def target(self, add: bool, reach: float) -> float:
         """The strength of `on` and `off`."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stages.editing.directions import ESTIMATORS, Sample, Sums, choose_rows
+from stages.editing.directions import ESTIMATORS, How, Sample, Sums, choose_rows
 from stages.editing.editor import Editor
 from stages.evaluation.exam import Exam, Row, tell
 from stages.metrics.classification import auroc, balanced_accuracy
@@ -65,7 +65,13 @@ def population(folder: Path, faces: Faces, editor: Editor, *, seed: int) -> Popu
 
 def _directions(names: Sequence[str], editor: Editor, sums: Sums, sample: Sample) -> dict[str, Tensor]:
     used = {name: editor.table.chosen(name).estimator for name in names}
-    found = {estimator: ESTIMATORS[estimator](sums, sample, RIDGE)[0] for estimator in sorted(set(used.values()))}
+    # a description's entries do not hang on labels: there, another attribute's entry takes the place of its own
+    entries = None
+    if editor.system.y_dim:
+        own = [editor.system.attributes.index(name) for name in names]
+        entries = editor.system.z_dim + np.array(own[1:] + own[:1])
+    how = How(RIDGE, entries)
+    found = {estimator: ESTIMATORS[estimator](sums, sample, how)[0] for estimator in sorted(set(used.values()))}
     return {name: torch.from_numpy(found[used[name]][k].astype(np.float32)) for k, name in enumerate(names)}
 
 

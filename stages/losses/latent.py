@@ -12,14 +12,29 @@ def kl_to_normal(mu: Tensor, logvar: Tensor) -> Tensor:
 
 
 def attribute_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Binary cross entropy in nats, summed over attributes, mean over the batch. Labels (N, K) are -1, 0 (unknown,
-    left out) or +1; each attribute's two classes weigh the same within the batch, so that rare ones count."""
+    """Binary cross entropy in nats, summed over attributes, mean over the batch. Labels (N, K) are negative,
+    0 (unknown, left out) or positive; each attribute's two classes weigh the same within the batch, so that rare ones
+    count."""
     known = (labels != 0).to(logits.dtype)
     present = (labels > 0).to(logits.dtype)
     share = (present.sum(0, keepdim=True) + 1) / (known.sum(0, keepdim=True) + 2)  # (1, K), smoothed
     weights = known * (present / share + (1 - present) / (1 - share)) / 2
     loss = binary_cross_entropy_with_logits(logits, present, weight=weights, reduction="none")
     return loss.sum(dim=1).mean()
+
+
+def recognition_loss(logits: Tensor, description: Tensor) -> Tensor:
+    """-log Q(c | x) in nats, summed over the description (N, K) in [-1, 1], mean over the batch; an entry of 0 is
+    unknown and left out. Entries between -1 and 1 are soft targets: ViGAN's real-valued descriptions."""
+    known = (description != 0).to(logits.dtype)
+    loss = binary_cross_entropy_with_logits(logits, (description + 1) / 2, weight=known, reduction="none")
+    return loss.sum(dim=1).mean()
+
+
+def description_error(found: Tensor, description: Tensor) -> Tensor:
+    """Mean squared error between descriptions (N, K) in [-1, 1] over the entries that are known (not 0)."""
+    known = (description != 0).to(found.dtype)
+    return (known * (found - description).square()).sum() / known.sum().clamp(min=1)
 
 
 def reparametrise(mu: Tensor, logvar: Tensor, generator: torch.Generator) -> Tensor:

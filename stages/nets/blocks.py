@@ -8,6 +8,15 @@ from torch.nn.utils.parametrizations import spectral_norm
 SLOPE = 0.2  # of every leaky ReLU
 
 
+def halvings(size: int, *, least: int) -> int:
+    """How often a picture's side can be halved while it is even and above `least`: to 4, 64 pixels can 4 times; 28
+    twice, to 7."""
+    count = 0
+    while size % 2 == 0 and size > least:
+        size, count = size // 2, count + 1
+    return count
+
+
 def same_padding(kernel: int) -> int:
     """The padding with which a stride-2 convolution halves an even size: 1 for kernel 4, 2 for kernel 5."""
     return (kernel - 1) // 2

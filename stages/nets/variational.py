@@ -5,7 +5,7 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from stages.nets.blocks import down, init_he
+from stages.nets.blocks import down, halvings, init_he
 
 
 class Variational(nn.Module):
@@ -14,13 +14,14 @@ class Variational(nn.Module):
 
     def __init__(self, *, z_dim: int, width: int, size: int, channels: int, attributes: int):
         super().__init__()
-        stages = size.bit_length() - 3
+        stages = halvings(size, least=4)
         widths = [channels] + [width << i for i in range(stages)]
         self.trunk = nn.Sequential(
             *(down(a, b, kernel=4, norm="batch") for a, b in itertools.pairwise(widths)), nn.Flatten()
         )
-        self.to_mu = nn.Linear(widths[-1] * 4 * 4, z_dim)
-        self.to_logvar = nn.Linear(widths[-1] * 4 * 4, z_dim)
+        features = widths[-1] * (size >> stages) ** 2
+        self.to_mu = nn.Linear(features, z_dim)
+        self.to_logvar = nn.Linear(features, z_dim)
         self.attributes = nn.Linear(z_dim, attributes)
 
     def init(self, generator: torch.Generator) -> None:

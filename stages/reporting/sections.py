@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from stages.reporting import charts
 from stages.reporting.charts import Cell, Line
-from stages.reporting.inputs import Inputs, Json, SystemInputs
+from stages.reporting.inputs import Hero, Inputs, Json, SystemInputs
 
 Estimate = Mapping[str, Any]  # {value, low, high, n}
 ON_OFF = {"add": "on", "remove": "off"}
@@ -75,6 +75,11 @@ def _percent(value: float) -> str:
 def grouped(n: int) -> str:
     """12 345 with narrow spaces between the groups, at which no line breaks."""
     return f"{n:,}".replace(",", "\u202f")
+
+
+def millions(n: int) -> str:
+    """1.2 M, 0.31 M"""
+    return f"{n / 1e6:.3g} M"
 
 
 def grade(estimate: Estimate | None, goal: float, *, up: bool = True) -> str:
@@ -158,6 +163,28 @@ def tiles(system: SystemInputs, success_goal: float, flips_goal: float) -> list[
 
 def _short(estimate: Estimate | None, kind: str) -> str:
     return "–" if not estimate or estimate["value"] is None else plain(estimate["value"], kind)
+
+
+def side_by_side(systems: Sequence[SystemInputs]) -> list[Json]:
+    """For each edit that all systems made: rows of the same faces, the photo first, then each system's result."""
+    heroes: dict[str, Hero] = {system.name: system.hero for system in systems if system.hero is not None}
+    if len(heroes) < 2:
+        return []
+    first = next(iter(heroes.values()))
+    shared = [
+        caption
+        for caption in first.captions[1:]
+        if all(caption in hero.captions and hero.titles == first.titles for hero in heroes.values())
+    ]
+    found = []
+    for caption in shared:
+        columns = {name: hero.captions.index(caption) for name, hero in heroes.items()}
+        faces = [
+            [first.faces[i][0], *(hero.faces[i][columns[name]] for name, hero in heroes.items())]
+            for i in range(len(first.faces))
+        ]
+        found.append({"edit": caption, "captions": ["photo", *heroes], "faces": faces, "titles": first.titles})
+    return found
 
 
 def edit_table(system: SystemInputs, success_goal: float, flips_goal: float) -> list[Json]:

@@ -208,17 +208,3 @@ def is_at(root: Path) -> bool:
     """Whether anything of CelebA is at `root`."""
     lists = [root / inside / (LISTS[0] + suffix) for inside in INSIDE for suffix in (".txt", ".csv")]
     return root.is_file() or any(path.exists() for path in [*lists, root / "archive.zip"])
-
-
-def download(root: Path) -> None:
-    """Fetch CelebA into `root` with torchvision, whose copy of the file list and checksums is kept up to date."""
-    try:
-        from torchvision.datasets import CelebA  # type: ignore[import-not-found, unused-ignore]
-    except ImportError:
-        raise InputError(
-            "download needs torchvision, which is not installed: `pip install torchvision gdown`"
-        ) from None
-    try:
-        CelebA(str(root), split="all", target_type=["attr", "identity"], download=True)
-    except Exception as error:  # gdown raises what it likes: quota pages, timeouts, checksums
-        raise InputError(f"CelebA could not be downloaded ({error}); fetch it by hand: {HOW}") from None

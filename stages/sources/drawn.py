@@ -3,19 +3,21 @@
 Byte-identical for a seed whatever the number of workers: picture i depends on (seed, i) alone, and the zip is
 written in order with fixed dates."""
 
+import itertools
 import multiprocessing
 import os
+import signal
 import threading
-import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from stages.params import InputError
 from stages.progress import progress
+from stages.sources.store import write_zip
 
 QUALITY = 92  # of the JPEGs, 4:2:0, about CelebA's 10 kB a picture
-DATE = (2000, 1, 1, 0, 0, 0)
 SHARES = (0.8, 0.1, 0.1)  # of the identities in train, valid, test
 CHUNK = 32  # pictures one process draws at a time
 
@@ -40,14 +42,9 @@ def write(folder: Path, *, count: int, seed: int, workers: int) -> None:
         (folder / file).write_bytes(("\r\n".join(rows) + "\r\n").encode())
 
     chunks = [(seed, begin, min(begin + CHUNK, count)) for begin in range(0, count, CHUNK)]
-    with zipfile.ZipFile(folder / "img_align_celeba.zip", "w", zipfile.ZIP_STORED) as archive:
-        done = 0
-        for pictures in progress(_drawn(chunks, workers), count, "faces", size=len):
-            for picture in pictures:
-                entry = zipfile.ZipInfo(f"img_align_celeba/{names[done]}", DATE)
-                entry.create_system, entry.external_attr = 3, 0o644 << 16
-                archive.writestr(entry, picture)
-                done += 1
+    drawings: Iterator[list[bytes]] = progress(_drawn(chunks, workers), count, "faces", size=len)
+    members = (f"img_align_celeba/{name}" for name in names)
+    write_zip(folder / "img_align_celeba.zip", zip(members, itertools.chain.from_iterable(drawings), strict=True))
 
 
 def _parts(identities: list[int], seed: int) -> list[int]:
@@ -59,7 +56,7 @@ def _parts(identities: list[int], seed: int) -> list[int]:
     return [int(part[identity]) for identity in identities]
 
 
-def _drawn(chunks: list[tuple[int, int, int]], workers: int):  # type: ignore[no-untyped-def]
+def _drawn(chunks: list[tuple[int, int, int]], workers: int) -> Iterator[list[bytes]]:
     if workers == 1 or len(chunks) == 1:
         yield from map(_draw, chunks)
         return
@@ -71,7 +68,8 @@ def _drawn(chunks: list[tuple[int, int, int]], workers: int):  # type: ignore[no
 
 
 def _end_with_parent() -> None:
-    """A thread that ends this process when the stage is gone, however that was killed."""
+    """A thread that ends this process when the stage is gone, however that was killed. Ctrl-C is for the stage."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
 
     def watch() -> None:

@@ -167,12 +167,12 @@ def _csv(where: Path, data: bytes) -> tuple[list[str], list[list[str]]]:
 
 def _parquet(where: Path, data: bytes) -> tuple[list[str], list[list[str]]]:
     try:
-        table = pq.read_table(io.BytesIO(data))
+        table = pq.ParquetFile(io.BytesIO(data)).read()  # unlike read_table, reads a column that is there twice
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{where} is no Parquet file ({error}); write it anew") from None
-    names = [name for name in table.column_names if not name.startswith("__")]  # pandas stores its index so
-    cells = [["" if value is None else str(value) for value in table[name].to_pylist()] for name in names]
-    return names, cells
+    kept = [i for i, name in enumerate(table.column_names) if not name.startswith("__")]  # pandas stores its index so
+    cells = [["" if value is None else str(value) for value in table.column(i).to_pylist()] for i in kept]
+    return [table.column_names[i] for i in kept], cells
 
 
 def _split(where: Path, text: str) -> str:

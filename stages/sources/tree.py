@@ -20,6 +20,7 @@ from stages.params import InputError
 MAX_BYTES = 256 << 20  # of one file; larger ones are no photographs
 IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".jp2")
 SMALL = 64 << 10  # most faces fit into one read
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")  # Excel's "Unicode text"
 JUNK = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 
 
@@ -190,13 +191,14 @@ def is_image(name: str) -> bool:
 
 
 def text_lines(where: Path, data: bytes) -> list[str]:
-    """The lines of a text file (UTF-8, any line ends); InputError for a web page, bytes or nothing."""
+    """The lines of a text file (UTF-8, or UTF-16 with its mark; any line ends); InputError for a web page, bytes or
+    nothing."""
     if data[:512].lstrip().lower().startswith((b"<!doctype", b"<html", b"<head", b"<?xml")):
         raise InputError(
             f"{where} is a web page (HTML), not the published file: a download was refused; fetch it again"
         )
     try:
-        lines = data.decode("utf-8-sig").splitlines()
+        lines = data.decode("utf-16" if data[:2] in UTF16_MARKS else "utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise InputError(f"{where} is not text ({error}); fetch it again") from None
     while lines and not lines[-1].strip():

@@ -16,7 +16,7 @@ from stages import checkpoints, compute
 from stages.losses import adversarial
 from stages.losses.latent import kl_to_normal, reparametrise
 from stages.nets.augment import diff_augment
-from stages.nets.blocks import binomial, down, init_dcgan, init_he, transposed, up
+from stages.nets.blocks import binomial, down, halvings, init_dcgan, init_he, transposed, up
 from stages.nets.ema import Ema
 from stages.nets.variational import Variational
 from stages.params import InputError
@@ -28,22 +28,22 @@ CRITIC_STEPS = 50  # discriminator updates alone, after a warm-up
 
 
 class Generator(nn.Module):
-    """Latents z (N, z_dim) from the prior -> images (N, C, S, S) in [-1, 1]; S is 16 times a power of two.
+    """Latents z (N, z_dim) from the prior -> images (N, C, S, S) in [-1, 1]; S is 4 or 7 times a power of two.
 
     With `blur` the last layer's output passes a fixed [1, 2, 1] filter, which lets no checkerboard through."""
 
     def __init__(self, *, z_dim: int, width: int, kernel: int, blur: bool, size: int, channels: int):
         super().__init__()
-        stages = size.bit_length() - 3  # doublings from 4 x 4
-        widest = width << (stages - 1)
-        self.project = nn.Linear(z_dim, widest * 4 * 4, bias=False)
+        stages = halvings(size, least=4)
+        self.side, widest = size >> stages, width << (stages - 1)
+        self.project = nn.Linear(z_dim, widest * self.side**2, bias=False)
         self.norm = nn.BatchNorm2d(widest)
         self.ups = nn.Sequential(*(up(widest >> i, widest >> (i + 1), kernel=kernel) for i in range(stages - 1)))
         self.to_rgb = transposed(width, channels, kernel=kernel, bias=True)
         self.blur = blur
 
     def forward(self, z: Tensor) -> Tensor:
-        x = self.project(z).unflatten(1, (-1, 4, 4))  # (N, 8*width, 4, 4) for 64 pixels
+        x = self.project(z).unflatten(1, (-1, self.side, self.side))  # (N, 8*width, 4, 4) for 64 pixels
         x = self.norm(x.contiguous(memory_format=torch.channels_last)).relu()
         x = self.ups(x)  # (N, width, S/2, S/2)
         x = self.to_rgb(x)  # (N, C, S, S)
@@ -55,12 +55,12 @@ class Discriminator(nn.Module):
 
     def __init__(self, *, width: int, kernel: int, norm: str, size: int, channels: int):
         super().__init__()
-        stages = size.bit_length() - 3
+        stages = halvings(size, least=4)
         first = "none" if norm == "batch" else norm  # no batch norm next to the pixels
         layers = [down(channels, width, kernel=kernel, norm=first)]
         layers += [down(width << i, width << (i + 1), kernel=kernel, norm=norm) for i in range(stages - 1)]
         self.trunk = nn.ModuleList(layers)
-        head = nn.Linear((width << (stages - 1)) * 4 * 4, 1)
+        head = nn.Linear((width << (stages - 1)) * (size >> stages) ** 2, 1)
         self.head = nn.utils.parametrizations.spectral_norm(head) if norm == "spectral" else head
 
     def features(self, x: Tensor) -> list[Tensor]:

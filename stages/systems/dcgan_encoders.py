@@ -7,8 +7,6 @@ attribute terms. In-domain after Zhu et al. 2020 (arXiv:2004.00049), who keep th
 import copy
 import dataclasses
 import itertools
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +17,13 @@ from stages import checkpoints, compute
 from stages.losses import adversarial
 from stages.losses.latent import attribute_loss, kl_to_normal, reparametrise
 from stages.losses.reconstruction import RECONSTRUCTION_LOSSES, centre_weights, weighted_l1
-from stages.nets.blocks import SLOPE, init_he
+from stages.nets.blocks import SLOPE, halvings, init_he
 from stages.nets.ema import Ema
+from stages.nets.modes import evaluating
 from stages.nets.variational import Variational
 from stages.systems import Data
 from stages.systems.dcgan import NAME, Discriminator, GanSettings, Generator, load_gan, networks, variational
-from stages.training import Batch
+from stages.training import Batch, half_cosine
 
 
 def fully_connected(data: Data, z_dim: int) -> nn.Sequential:
@@ -47,7 +46,7 @@ def deep_conv(data: Data, z_dim: int, width: int) -> nn.Sequential:
             nn.LeakyReLU(SLOPE),
         ]
         channels = times * width
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * (data.size // 16) ** 2, z_dim))
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * (-(-data.size // 16)) ** 2, z_dim))
 
 
 class Transfer(nn.Module):
@@ -238,8 +237,7 @@ class InDomainTrainer:
 
     def _set_rates(self, step: int) -> None:
         settings = self.settings
-        fall = 0.5 * (1 + torch.cos(torch.tensor(torch.pi * step / settings.steps)).item())
-        share = settings.final_rate + (1 - settings.final_rate) * fall
+        share = half_cosine(step / settings.steps, final=settings.final_rate)
         for adam, rate in ((self.adam, settings.learning_rate), (self.adam_d, settings.learning_rate_d)):
             for group in adam.param_groups:
                 group["lr"] = rate * share
@@ -276,23 +274,10 @@ def encoder_trainer(
     return trainer(settings, gan, seed=seed, device=device, precision=precision)
 
 
-@contextmanager
-def evaluating(*networks: nn.Module) -> Iterator[None]:
-    """No gradients, and the networks in eval mode until the block ends."""
-    modes = [(network, network.training) for network in networks]
-    try:
-        with torch.no_grad():
-            for network in networks:
-                network.eval()
-            yield
-    finally:
-        for network, mode in modes:
-            network.train(mode)
-
-
 def frozen_encoder(settings: FrozenSettings, data: Data, gan: GanSettings, discriminator: Discriminator) -> nn.Module:
     """The untrained network of one of the paper's encoders."""
-    channels, side = gan.width_d * data.size // 8, 4
+    stages = halvings(data.size, least=4)
+    channels, side = gan.width_d << (stages - 1), data.size >> stages
     if settings.architecture == "fc":
         return fully_connected(data, gan.z_dim)
     if settings.architecture == "deep_conv":

@@ -1,0 +1,169 @@
+"""The contextual brush of the Neural Photo Editor (Brock et al. 2017, arXiv:1609.07093, section 2): a stroke is some
+gradient steps on the latent that bring the decoder's picture under the brush nearer to a colour, so that paint on a
+forehead becomes hair. Strokes are JSON: a list of objects, each one of
+
+{"x": 0.5, "y": 0.2, "size": 0.15, "colour": "#1c140f", "steps": 8}   paint (x, y: centre, size: side, in crops)
+{"x": 0.5, "y": 0.7, "size": 0.2, "lighten": 1, "steps": 8}           lighten (1) or darken (-1)
+{"latent": {"3": 1.5, "7": -0.5}}                                     set entries of the latent
+{"stack": true}                                                       take the edited picture for the photo and go on"""
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from stages.editing import compositing
+from stages.editing.editor import Editor
+from stages.params import InputError
+
+PAINT_RATE = 0.05  # of a gradient step, times 1 + width in pixels: NPE.py of the public code
+LIGHT_RATE = 0.1
+KEYS = {
+    "paint": {"x", "y", "size", "colour", "steps"},
+    "light": {"x", "y", "size", "lighten", "steps"},
+    "latent": {"latent"},
+    "stack": {"stack"},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Stroke:
+    """One entry of a strokes file; what does not belong to its kind is None."""
+
+    kind: str  # paint | light | latent | stack
+    x: float = 0.5  # centre, as a share of the crop's width
+    y: float = 0.5
+    size: float = 0.1  # side of the square brush, as a share of the crop's width
+    colour: tuple[float, float, float] = (0.0, 0.0, 0.0)  # in [-1, 1]
+    sign: int = 1  # +1 lightens, -1 darkens
+    steps: int = 8
+    entries: tuple[tuple[int, float], ...] = ()  # of the latent
+
+
+def read(path: Path, dims: int) -> tuple[Stroke, ...]:
+    """The strokes of a file for latents of `dims` numbers; InputError names the entry and what is wrong with it."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path} cannot be read as JSON ({error}); expected a list of strokes") from None
+    if not isinstance(found, list) or not found:
+        raise InputError(f"{path} holds no list of strokes; expected for example {__doc__.splitlines()[4]}")
+    return tuple(_stroke(entry, f"{path}, stroke {number}", dims) for number, entry in enumerate(found, 1))
+
+
+def _stroke(entry: Any, where: str, dims: int) -> Stroke:
+    keys = set(entry) if isinstance(entry, dict) else set()
+    kind = next((kind for kind, wanted in KEYS.items() if keys == wanted), None)
+    if kind is None:
+        wanted = "; or ".join(", ".join(sorted(names)) for names in KEYS.values())
+        raise InputError(f"{where} has {', '.join(sorted(map(str, keys))) or 'no keys'}; expected exactly {wanted}")
+    if kind == "stack":
+        return Stroke(kind)
+    if kind == "latent":
+        values = entry["latent"] if isinstance(entry["latent"], dict) else {}
+        entries = tuple((_whole(where, key, 0, dims - 1), _number(where, key, value)) for key, value in values.items())
+        if not entries:
+            raise InputError(f'{where}: latent is {entry["latent"]!r}; expected numbers by place, {{"3": 1.5}}')
+        return Stroke(kind, entries=entries)
+    x, y, size = (_number(where, name, entry[name], 0, 1) for name in ("x", "y", "size"))
+    steps = _whole(where, "steps", 1, 1000, entry["steps"])
+    if kind == "paint":
+        return Stroke(kind, x, y, size, colour=_colour(where, entry["colour"]), steps=steps)
+    if entry["lighten"] not in (1, -1):
+        raise InputError(f"{where}: lighten is {entry['lighten']!r}; expected 1, or -1 to darken")
+    return Stroke(kind, x, y, size, sign=entry["lighten"], steps=steps)
+
+
+def _number(where: str, name: str, value: Any, low: float = -1e6, high: float = 1e6) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high or math.isnan(value):
+        raise InputError(f"{where}: {name} is {value!r}; expected a number from {low:g} to {high:g}")
+    return float(value)
+
+
+def _whole(where: str, name: str, low: int, high: int, value: Any = None) -> int:
+    text = str(name if value is None else value)
+    if not re.fullmatch(r"\d{1,9}", text) or not low <= int(text) <= high:
+        raise InputError(f"{where}: {name} {'' if value is None else f'is {value!r}'}; expected {low} to {high}")
+    return int(text)
+
+
+def _colour(where: str, value: Any) -> tuple[float, float, float]:
+    if not isinstance(value, str) or not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
+        raise InputError(f'{where}: colour is {value!r}; expected six hexadecimal digits, "#1c140f"')
+    red, green, blue = (2 * int(value[i : i + 2], 16) / 255 - 1 for i in (1, 3, 5))
+    return red, green, blue
+
+
+@dataclasses.dataclass(frozen=True)
+class Painted:
+    """Images (N, C, S, S) in [-1, 1], mask (N, 1, S, S), latents (N, d)."""
+
+    y: Tensor  # the photo with the change brought back into it
+    mask: Tensor  # of the last stack; 0 where y is the photo bit for bit
+    edited: Tensor  # the decoder's picture
+    latent: Tensor
+    edited_latent: Tensor
+
+
+def paint(editor: Editor, x: Tensor, strokes: Sequence[Stroke], mode: str) -> Painted:
+    """Photos (N, C, S, S) in [-1, 1] after all strokes, each photo by itself; `mode` as in compositing."""
+    x = x.to(editor.device)
+    y = x
+    latent = start = editor.encode(x)
+    reconstruction = edited = editor.decode(start)
+    mask = torch.zeros_like(x[:, :1])
+    for stroke in strokes:
+        if stroke.kind == "stack":
+            x = y
+            latent = start = editor.encode(x)
+            reconstruction = edited = editor.decode(start)
+            mask = torch.zeros_like(mask)
+            continue
+        latent = move(editor, latent, stroke)
+        edited = editor.decode(latent)
+        y, mask = compositing.composite(x, reconstruction, edited, mode, compositing.Gates())
+    return Painted(y, mask, edited, start, latent)
+
+
+def move(editor: Editor, latent: Tensor, stroke: Stroke) -> Tensor:
+    """The latents (N, d) after one stroke."""
+    if stroke.kind == "latent":
+        moved = latent.clone()
+        for place, value in stroke.entries:
+            moved[:, place] = value
+        return moved
+    size = editor.system.size
+    rows, columns = patch(stroke, size)
+    width = rows.stop - rows.start
+    colour = torch.tensor(stroke.colour, device=latent.device)
+    if editor.system.channels == 1:
+        colour = (colour * torch.tensor([0.299, 0.587, 0.114], device=latent.device)).sum()[None]
+    z = latent.detach().clone()
+    for _ in range(stroke.steps):
+        z.requires_grad_(True)
+        with torch.enable_grad():
+            under = editor.system.decode(z).float()[:, :, rows, columns]
+            if stroke.kind == "paint":  # every photo's own mean; their sum keeps the gradients apart
+                loss = (under - colour[:, None, None]).square().mean((1, 2, 3)).sum()
+            else:
+                loss = -stroke.sign * under.mean((1, 2, 3)).sum()
+            (gradient,) = torch.autograd.grad(loss, z)
+        rate = PAINT_RATE if stroke.kind == "paint" else LIGHT_RATE
+        z = (z - rate * (1 + width) * gradient).detach()
+    return z
+
+
+def patch(stroke: Stroke, size: int) -> tuple[slice, slice]:
+    """Rows and columns under the brush, at least one pixel, within the picture of `size` pixels."""
+    half = max(round(stroke.size * size), 1) / 2
+    found = []
+    for centre in (stroke.y, stroke.x):
+        begin = min(max(round(centre * size - half), 0), size - 1)
+        found.append(slice(begin, min(max(round(centre * size + half), begin + 1), size)))
+    return found[0], found[1]

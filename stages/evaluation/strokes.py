@@ -1,0 +1,100 @@
+"""The Neural Photo Editor's two showpieces, measured: a dark stroke on the forehead should bring hair, a white one on
+the mouth teeth (Brock et al. 2017, figure 1)."""
+
+import dataclasses
+
+import numpy as np
+import torch
+from PIL import Image
+
+from stages import crops, images, sheets
+from stages.editing import brush
+from stages.editing.brush import Stroke
+from stages.editing.directions import choose_rows
+from stages.evaluation.exam import Exam, Row, concatenated, tell
+from stages.metrics.intervals import wilson
+
+MODE = "ian"  # the editor's own mask
+SHOWN = 8  # faces of the sheet
+STEPS = 12
+
+
+@dataclasses.dataclass(frozen=True)
+class Deed:
+    """A stroke on the aligned 178 x 218 frame (place and side in its pixels), and the attributes one of which should
+    become plainer on faces that lack them all."""
+
+    name: str
+    place: tuple[float, float]
+    side: float
+    colour: tuple[float, float, float]
+    raises: tuple[str, ...]
+
+    def on(self, crop: crops.Crop) -> Stroke:
+        left, top, right, bottom = crop.box
+        width = right - left
+        x, y = (self.place[0] - left) / width, (self.place[1] - top) / (bottom - top)
+        return Stroke("paint", x, y, self.side / width, colour=self.colour, steps=STEPS)
+
+
+DEEDS = (
+    Deed("dark stroke on the forehead", (89, 76), 40, (-0.85, -0.9, -0.95), ("Bangs", "Black_Hair")),
+    Deed("white stroke on the mouth", (89, 152), 18, (1.0, 1.0, 1.0), ("Mouth_Slightly_Open",)),
+)
+
+
+def stroke_rows(exam: Exam, count: int) -> list[Row]:
+    """Per deed and attribute: the share of `count` test faces without it whose logit by judge B rises; a last row per
+    deed for any of its attributes. `outside` is the largest change in levels where the mask is 0."""
+    crop = crops.crop(exam.editor.table.meta.crop)
+    found: list[Row] = []
+    for deed in DEEDS:
+        names = [name for name in deed.raises if name in exam.judge.attributes]
+        columns = [exam.column(name) for name in names]
+        if not columns:
+            continue
+        lacking = np.flatnonzero((exam.labels[:, columns] < 0).all(1))
+        faces = lacking[choose_rows(count, len(lacking), exam.seed)]
+        rises: list[np.ndarray] = []
+        outside = 0.0
+        for part, x, _ in exam.batches(faces):
+            painted = brush.paint(exam.editor, x, [deed.on(crop)], MODE)
+            after = exam.judge.logits(painted.y).cpu().numpy()[:, columns]
+            rises.append(after > exam.logits[faces[part]][:, columns])
+            changed = (painted.y - x).abs() * (painted.mask == 0)
+            outside = max(outside, 127.5 * float(changed.max())) if len(x) else outside
+        rose = concatenated(rises).reshape(len(faces), len(columns)).astype(bool)
+        shares = {name: rose[:, k] for k, name in enumerate(names)}
+        if len(names) > 1:
+            shares[" or ".join(names)] = np.asarray(rose.any(1))
+        found += [
+            {
+                "deed": deed.name,
+                "attribute": name,
+                "rises": tell(wilson(int(share.sum()), len(share))),
+                "outside": outside,
+            }
+            for name, share in shares.items()
+        ]
+    return found
+
+
+def stroke_sheet(exam: Exam) -> Image.Image:
+    """Test faces in rows: the photo, and for each deed the decoder's picture, the photo with the change, the mask."""
+    crop = crops.crop(exam.editor.table.meta.crop)
+    faces = choose_rows(SHOWN, len(exam.rows), exam.seed)
+    x = images.gather(exam.pixels, exam.rows[faces]).to(exam.editor.device)
+    columns: list[tuple[str, torch.Tensor]] = [
+        ("photo", x),
+        ("reconstruction", exam.editor.decode(exam.editor.encode(x))),
+    ]
+    for deed in DEEDS:
+        painted = brush.paint(exam.editor, x, [deed.on(crop)], MODE)
+        columns += [
+            (f"{deed.name}: decoded", painted.edited),
+            ("into the photo", painted.y),
+            ("mask", 2 * painted.mask - 1),
+        ]
+    pixels = [images.to_pixels(picture) for _, picture in columns]
+    rows = [[column[i] for column in pixels] for i in range(len(faces))]
+    return sheets.sheet(rows, [name for name, _ in columns], title="The contextual brush", scale=2)

@@ -1,0 +1,21 @@
+"""Networks in eval mode for a while."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+
+@contextmanager
+def evaluating(*networks: nn.Module) -> Iterator[None]:
+    """No gradients, and the networks in eval mode until the block ends."""
+    modes = [(network, network.training) for network in networks]
+    try:
+        with torch.no_grad():
+            for network in networks:
+                network.eval()
+            yield
+    finally:
+        for network, mode in modes:
+            network.train(mode)

@@ -1,0 +1,436 @@
+"""Introspective adversarial network (Brock et al. 2017, arXiv:1609.07093): a VAE whose encoder reads the features of
+the discriminator, which learns nothing from reconstruction. `variant` is `full` (multiscale dilated convolutions, RGB
+beta block) or `simple` (the public editor's default: plain transposed convolutions).
+
+Losses and update order are those of the public code, where the paper's formulas cannot be minimised as written. Ours,
+each a setting that 0 turns off: `warmup`, first steps in which trunk, head and generator learn as a plain VAE, since
+from scratch minutes of a CPU show nothing; and `attribute`, a linear read-out of the attributes from the mean, without
+which small traits are too small to be kept."""
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, softplus
+
+from stages import checkpoints, compute
+from stages.losses.latent import attribute_loss, kl_to_normal, reparametrise
+from stages.losses.orthogonal import orthogonal_penalty
+from stages.losses.reconstruction import centre_weights, weighted_l1
+from stages.nets.blocks import SLOPE, down, halvings, init_dcgan, transposed, up
+from stages.nets.ema import Ema
+from stages.nets.made import Iaf
+from stages.nets.mdc import Mdc, MdcResidual, RgbBeta
+from stages.nets.minibatch import MinibatchDiscrimination
+from stages.params import InputError
+from stages.systems import Data, System
+from stages.training import Batch, half_cosine
+
+NAME = "ian"
+VARIANTS = ("full", "simple")
+IAFS = ("none", "textbook", "published")
+LOSSES = ("ternary", "binary")
+SIDE = 4  # of the smallest grid, at 64 pixels
+KERNEL_DIMS = 5  # of each kernel of minibatch discrimination
+CRITIC_STEPS = 50  # after a warm-up, before the generator listens to the discriminator
+REAL, RECONSTRUCTED, GENERATED = range(3)
+
+
+class Trunk(nn.Module):
+    """Images (N, C, S, S) in [-1, 1] -> the activations of its convolutions, largest first; the last (N, 8 * width, 4,
+    4) for 64 pixels. Discriminator and encoder stand on it."""
+
+    def __init__(self, *, width: int, kernel: int, size: int, channels: int):
+        super().__init__()
+        widths = [channels, *(width << i for i in range(halvings(size, least=SIDE)))]
+        norms = ["none"] + ["batch"] * (len(widths) - 2)
+        self.layers = nn.ModuleList(
+            down(a, b, kernel=kernel, norm=norm) for (a, b), norm in zip(itertools.pairwise(widths), norms, strict=True)
+        )
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        found = []
+        for layer in self.layers:
+            x = layer(x)
+            found.append(x)
+        return found
+
+
+class Head(nn.Module):
+    """The trunk's last activation -> mean and log variance of q(z | x), each (N, z_dim) and batch-normalised, as in
+    the public code; `attributes` is a linear read-out of attribute logits (N, K) from the mean."""
+
+    def __init__(self, *, features: int, hidden: int, z_dim: int, attributes: int):
+        super().__init__()
+        self.hidden = nn.Sequential(
+            nn.Flatten(), nn.Linear(features, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU()
+        )
+        self.to_mu = nn.Sequential(nn.Linear(hidden, z_dim, bias=False), nn.BatchNorm1d(z_dim))
+        self.to_log_sigma = nn.Sequential(nn.Linear(hidden, z_dim, bias=False), nn.BatchNorm1d(z_dim))
+        self.attributes = nn.Linear(z_dim, attributes)
+
+    def embed(self, last: Tensor) -> Tensor:
+        """The linear layer's activations (N, hidden): the features of the paper's table 1."""
+        h: Tensor = self.hidden(last)
+        return h
+
+    def forward(self, last: Tensor) -> tuple[Tensor, Tensor]:
+        h = self.embed(last)
+        return self.to_mu(h), 2 * self.to_log_sigma(h).clamp(-4, 2)
+
+
+class Verdict(nn.Module):
+    """The trunk's last activation -> logits (N, 3) of real, reconstructed, generated, or (N, 1) of real: global
+    average, minibatch discrimination, one linear layer without bias."""
+
+    def __init__(self, *, features: int, kernels: int, outputs: int):
+        super().__init__()
+        self.minibatch = MinibatchDiscrimination(features, kernels=kernels, dims=KERNEL_DIMS) if kernels else None
+        self.linear = nn.Linear(features + kernels, outputs, bias=False)
+
+    def forward(self, last: Tensor) -> Tensor:
+        h = last.mean((2, 3))
+        logits: Tensor = self.linear(self.minibatch(h) if self.minibatch is not None else h)
+        return logits
+
+
+class FullGenerator(nn.Module):
+    """z (N, z_dim) -> images (N, C, S, S) in [-1, 1], with multiscale dilated blocks and beta-distributed colours."""
+
+    def __init__(self, *, z_dim: int, width: int, kernel: int, size: int, channels: int):
+        super().__init__()
+        stages = halvings(size, least=SIDE)
+        self.side = size >> stages
+        widths = [width << (stages - 2), *(width << i for i in reversed(range(stages - 1)))]  # 4w, 4w, 2w, w at 64
+        self.project = nn.Sequential(nn.Linear(z_dim, widths[0] * self.side**2), nn.LeakyReLU(SLOPE))
+        blocks: list[nn.Module] = []
+        for i, (a, b) in enumerate(itertools.pairwise(widths)):
+            blocks += [
+                transposed(a, b, kernel=kernel, bias=True),
+                MdcResidual(b, dilations=(0, 2) if i == 0 else (0, 2, 3)),
+            ]
+        self.blocks = nn.Sequential(*blocks)
+        self.last = nn.Sequential(
+            transposed(width, width, kernel=kernel, bias=False), nn.BatchNorm2d(width), nn.LeakyReLU(SLOPE)
+        )
+        self.to_rgb = RgbBeta(width, colours=channels)
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = self.project(z).unflatten(1, (-1, self.side, self.side))
+        x = self.blocks(x.contiguous(memory_format=torch.channels_last))  # (N, width, S/2, S/2)
+        image: Tensor = self.to_rgb(self.last(x))
+        return image
+
+
+class SimpleGenerator(nn.Module):
+    """z (N, z_dim) -> images (N, C, S, S) in [-1, 1]: transposed convolutions with batch norm and ReLU, tanh."""
+
+    def __init__(self, *, z_dim: int, width: int, kernel: int, size: int, channels: int):
+        super().__init__()
+        stages = halvings(size, least=SIDE)
+        self.side = size >> stages
+        widths = [width << i for i in reversed(range(stages))]
+        self.project = nn.Linear(z_dim, widths[0] * self.side**2, bias=False)
+        self.norm = nn.BatchNorm2d(widths[0])
+        self.ups = nn.Sequential(*(up(a, b, kernel=kernel) for a, b in itertools.pairwise(widths)))
+        self.to_rgb = transposed(width, channels, kernel=kernel, bias=False)
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = self.project(z).unflatten(1, (-1, self.side, self.side))  # (N, 8 * width, 4, 4)
+        x = self.norm(x.contiguous(memory_format=torch.channels_last)).relu()
+        image: Tensor = self.to_rgb(self.ups(x)).tanh()
+        return image
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GanSettings:
+    """Everything about the joint training of trunk, head, verdict and generator."""
+
+    variant: str  # full | simple
+    z_dim: int
+    width: int  # channels of the trunk's first convolution and of G before the pixels (the code: 128)
+    kernel: int
+    hidden: int  # units of the encoder's linear layer (the code: 1000)
+    kernels: int  # of minibatch discrimination (the code: 500); 0 leaves it out
+    iaf: str  # none | textbook | published: the frozen flow between head and generator
+    loss: str  # ternary | binary
+    warmup: int  # first steps, as a plain VAE that trains the trunk too
+    pixel: float  # weight of the mean absolute error (the code: 6)
+    centre: float  # weight of the face's centre over the border in it
+    feature: float  # of the squared distance of the trunk's activations, a mean over each layer and the layers
+    kl: float  # of the KL term, a sum over z (the code: 1 / z_dim)
+    adversarial: float  # of the verdict on reconstructed and generated images (the code: 1)
+    attribute: float
+    orthogonal: float  # of the orthogonal penalty on trunk and generator (the code: 0.001)
+    learning_rate: float  # of head and generator; of the trunk too in the warm-up
+    learning_rate_d: float  # of trunk and verdict
+    final_rate: float  # the learning rates fall to this share of themselves along a half cosine
+    beta1: float
+    ema: float
+    batch_size: int
+    steps: int
+    flip: bool
+    train_on: str  # train | all
+
+
+class GanTrainer:
+    """Steps alternate: even ones update generator and head, odd ones discriminator (trunk and verdict) and head."""
+
+    def __init__(self, settings: GanSettings, data: Data, *, seed: int, device: torch.device, precision: str):
+        check(settings)
+        self.settings, self.data, self.seed, self.device, self.precision = settings, data, seed, device, precision
+        self.networks = networks(settings, data)
+        self.trunk, self.head, self.verdict, self.generator, self.iaf = self.networks.values()
+        start = compute.generator(seed, 50)
+        for network in (self.trunk, self.head, self.verdict, self.generator):
+            init_dcgan(network, start)
+            for module in network.modules():
+                if isinstance(module, Mdc):
+                    nn.init.normal_(module.weight, std=0.02, generator=start)
+                elif isinstance(module, MinibatchDiscrimination):
+                    module.init(start)
+        for layer in (self.head.to_mu[0], self.head.to_log_sigma[0]):
+            nn.init.xavier_uniform_(layer.weight, generator=start)
+        nn.init.constant_(self.head.to_log_sigma[1].weight, 0.1)  # near N(mu, 1/4) whatever the image
+        nn.init.constant_(self.head.to_log_sigma[1].bias, -0.7)
+        for network in self.networks.values():
+            network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.weights = centre_weights(data.size, peak=settings.centre).to(device)
+        self.emas = {name: Ema(self.networks[name], decay=settings.ema) for name in ("trunk", "head", "generator")}
+        betas = (settings.beta1, 0.999)
+        self.parts = {
+            "z": list(self.head.parameters()),
+            "g": list(self.generator.parameters()),
+            "d": [*self.trunk.parameters(), *self.verdict.parameters()],
+        }
+        self.optimisers: dict[str, torch.optim.Optimizer] = {
+            name: torch.optim.Adam(weights, settings.learning_rate, betas, fused=True)
+            for name, weights in self.parts.items()
+        }
+        self.modules: dict[str, nn.Module] = {name: self.networks[name] for name in ("trunk", "head", "verdict")}
+        self.modules |= {"generator": self.generator}
+        self.modules |= {f"ema_{name}": ema.network for name, ema in self.emas.items()}
+
+    def step(self, step: int, batch: Batch) -> dict[str, Tensor]:
+        warm = step <= self.settings.warmup
+        self._set_rates(step, warm)
+        noise = compute.generator(self.seed, 51, step)
+        for optimiser in self.optimisers.values():
+            optimiser.zero_grad()
+        terms = self._warmup_step(batch, noise) if warm else self._introspective_step(step, batch, noise)
+        for name, ema in self.emas.items():
+            ema.update(self.networks[name], step)
+        return terms
+
+    def _warmup_step(self, batch: Batch, noise: torch.Generator) -> dict[str, Tensor]:
+        with compute.autocast(self.device, self.precision):
+            terms, _ = self._reconstruct(batch, self.trunk(batch.x)[-1], noise)
+        self._own(terms).backward()
+        for name in ("z", "g", "d"):
+            self.optimisers[name].step()  # the verdict has no gradient and stays
+        return terms
+
+    def _introspective_step(self, step: int, batch: Batch, noise: torch.Generator) -> dict[str, Tensor]:
+        settings = self.settings
+        heard = step > settings.warmup + (CRITIC_STEPS if settings.warmup else 0)
+        judging = step % 2 == 1 or not heard  # this step updates the discriminator, otherwise the generator
+        z_g = torch.randn(len(batch.x), settings.z_dim, generator=noise).to(self.device)
+        with compute.autocast(self.device, self.precision):
+            on_x = self.trunk(batch.x)
+            terms, x_r = self._reconstruct(batch, on_x[-1].detach(), noise)
+            x_g = self.generator(self.iaf(z_g))
+            with without_statistics(self.trunk):
+                on_r, on_g = self.trunk(x_r), self.trunk(x_g)
+            said_x, said_r, said_g = (self.verdict(found[-1]).float() for found in (on_x, on_r, on_g))
+            terms["feature"] = torch.stack(
+                [(a.detach() - b).float().square().mean() for a, b in zip(on_x, on_r, strict=True)]
+            ).mean()
+        terms["adversarial"] = verdict_loss(said_r, REAL) + verdict_loss(said_g, REAL)
+        terms["discriminator"] = (
+            verdict_loss(said_x, REAL) + verdict_loss(said_r, RECONSTRUCTED) + verdict_loss(said_g, GENERATED)
+        )
+        terms["d_right"] = accuracy(said_x, said_r, said_g)
+        own = self._own(terms)
+        if heard:
+            own = own + settings.feature * terms["feature"] + settings.adversarial * terms["adversarial"]
+        if judging:
+            own.backward(inputs=self.parts["z"], retain_graph=True)
+            loss_d = terms["discriminator"]
+            if settings.orthogonal:
+                loss_d = loss_d + settings.orthogonal * orthogonal_penalty(self.trunk)
+            loss_d.backward(inputs=self.parts["d"])
+        else:
+            if settings.orthogonal:
+                own = own + settings.orthogonal * orthogonal_penalty(self.generator)
+            own.backward(inputs=[*self.parts["z"], *self.parts["g"]])
+        self.optimisers["z"].step()
+        self.optimisers["d" if judging else "g"].step()
+        return terms
+
+    def _reconstruct(self, batch: Batch, last: Tensor, noise: torch.Generator) -> tuple[dict[str, Tensor], Tensor]:
+        """The terms of the VAE and the reconstruction, from the trunk's last activation."""
+        mu, logvar = (found.float() for found in self.head(last))
+        x_r = self.generator(self.iaf(reparametrise(mu, logvar, noise)))
+        terms = {"pixel": weighted_l1(x_r.float(), batch.x, self.weights), "kl": kl_to_normal(mu, logvar)}
+        if self.settings.attribute:
+            terms["attribute"] = attribute_loss(self.head.attributes(mu).float(), batch.y)
+        return terms, x_r
+
+    def _own(self, terms: dict[str, Tensor]) -> Tensor:
+        settings = self.settings
+        loss = settings.pixel * terms["pixel"] + settings.kl * terms["kl"]
+        return loss + settings.attribute * terms["attribute"] if "attribute" in terms else loss
+
+    def _set_rates(self, step: int, warm: bool) -> None:
+        settings = self.settings
+        share = half_cosine(step / settings.steps, final=settings.final_rate)
+        for name, optimiser in self.optimisers.items():
+            rate = settings.learning_rate if name != "d" or warm else settings.learning_rate_d
+            for group in optimiser.param_groups:
+                group["lr"] = rate * share
+
+    def averaged(self, name: str) -> nn.Module:
+        """The network to keep: the averaged one where `ema` is on."""
+        return self.emas[name].network if self.settings.ema else self.networks[name]
+
+    @torch.no_grad()
+    def samples(self, count: int) -> Tensor:
+        """Images (count, C, S, S) from the averaged generator, from the same z every time."""
+        z = torch.randn(count, self.settings.z_dim, generator=compute.generator(self.seed, 52)).to(self.device)
+        network = self.averaged("generator")
+        was_training = network.training
+        images: Tensor = network.eval()(self.iaf(z))
+        network.train(was_training)
+        return images.cpu()
+
+    def check(self, step: int) -> str | None:
+        """Collapse: the samples of different z hardly differ."""
+        spread = float(self.samples(32).std(dim=0).mean())
+        if step > 200 and spread < 0.02:
+            return (
+                f"the generator has collapsed: 32 samples differ by {spread:.4f} of a range of 2 on average. "
+                "Lower adversarial or learning_rate_d, or choose another seed in params.yaml"
+            )
+        return None
+
+
+def verdict_loss(logits: Tensor, said: int) -> Tensor:
+    """Cross entropy in nats of logits (N, 3), or (N, 1) where all but real is one class, against one class for all."""
+    if logits.shape[1] == 1:
+        return softplus(-logits if said == REAL else logits).mean()
+    return cross_entropy(logits, torch.full((len(logits),), said, device=logits.device))
+
+
+def accuracy(*logits: Tensor) -> Tensor:
+    """Share of right answers on real, reconstructed and generated images, in this order."""
+    right = [
+        ((found[:, 0] > 0) == (said == REAL)) if found.shape[1] == 1 else found.argmax(1) == said
+        for said, found in enumerate(logits)
+    ]
+    return torch.stack([r.float().mean() for r in right]).mean()
+
+
+@contextmanager
+def without_statistics(network: nn.Module) -> Iterator[None]:
+    """Batch norms normalise by the batch but their running statistics stay: those are of real images alone."""
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+
+
+def check(settings: GanSettings) -> None:
+    """InputError where a word is unknown."""
+    for name, words in (("variant", VARIANTS), ("iaf", IAFS), ("loss", LOSSES)):
+        if getattr(settings, name) not in words:
+            raise InputError(f"{name} {getattr(settings, name)!r} is unknown; choose one of {', '.join(words)}")
+
+
+def networks(settings: GanSettings, data: Data) -> dict[str, Any]:
+    """trunk, head, verdict, generator and iaf of the sizes in `settings`, untrained."""
+    shape = {"size": data.size, "channels": data.channels}
+    sized = {"width": settings.width, "kernel": settings.kernel, **shape}
+    stages = halvings(data.size, least=SIDE)
+    widest = settings.width << (stages - 1)
+    generator = FullGenerator if settings.variant == "full" else SimpleGenerator
+    return {
+        "trunk": Trunk(**sized),
+        "head": Head(
+            features=widest * (data.size >> stages) ** 2,
+            hidden=settings.hidden,
+            z_dim=settings.z_dim,
+            attributes=len(data.attributes),
+        ),
+        "verdict": Verdict(features=widest, kernels=settings.kernels, outputs=3 if settings.loss == "ternary" else 1),
+        "generator": generator(z_dim=settings.z_dim, **sized),
+        "iaf": nn.Identity() if settings.iaf == "none" else Iaf(settings.z_dim, degrees=settings.iaf),
+    }
+
+
+def gan_trainer(settings: GanSettings, data: Data, *, seed: int, device: torch.device, precision: str) -> GanTrainer:
+    return GanTrainer(settings, data, seed=seed, device=device, precision=precision)
+
+
+def save_gan(folder: Path, trainer: GanTrainer) -> None:
+    """The averaged trunk, head and generator, the verdict and the frozen flow."""
+    card = {
+        "system": NAME,
+        "kind": "joint",
+        "data": trainer.data.to_json(),
+        "settings": dataclasses.asdict(trainer.settings),
+    }
+    parts = {name: trainer.averaged(name) for name in trainer.emas}
+    checkpoints.save(folder, parts | {"verdict": trainer.verdict, "iaf": trainer.iaf}, card)
+
+
+class Ian:
+    """A trained IAN: implements `stages.systems.System`. A latent is z behind the flow, which the brush edits too."""
+
+    name = NAME
+    y_dim = 0
+
+    def __init__(self, folder: Path, card: dict[str, Any], device: torch.device):
+        settings, data = GanSettings(**card["settings"]), Data.from_json(card["data"])
+        self.crop, self.size, self.channels = data.crop, data.size, data.channels
+        self.attributes, self.split_hash = data.attributes, data.split_hash
+        self.z_dim, self.device = settings.z_dim, device
+        parts = networks(settings, data)
+        checkpoints.load_weights(folder, parts)
+        for network in parts.values():
+            network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+        self.trunk, self.head, _, self.generator, self.iaf = parts.values()
+
+    def encode(self, x: Tensor) -> Tensor:
+        last = self.trunk(x.to(self.device, memory_format=torch.channels_last))[-1]
+        latent: Tensor = self.iaf(self.head(last)[0].float())
+        return latent
+
+    def decode(self, latent: Tensor) -> Tensor:
+        x: Tensor = self.generator(latent.to(self.device))
+        return x.float()
+
+
+def load(folder: Path, card: dict[str, Any], device: torch.device) -> System:
+    """The system in a folder written by `save_gan`."""
+    return Ian(folder, card, device)
+
+
+def sampler(folder: Path, device: torch.device) -> Callable[[int, torch.Generator], Tensor]:
+    """What draws images (count, C, S, S) from the prior, through the flow."""
+    system = Ian(folder, checkpoints.read_card(folder), device)
+
+    def draw(count: int, random: torch.Generator) -> Tensor:
+        z = torch.randn(count, system.z_dim, generator=random).to(device)
+        return system.decode(system.iaf(z))
+
+    return draw

@@ -1,0 +1,317 @@
+"""IcGAN (Perarnau et al. 2016, arXiv:1611.06355): a GAN conditional on attributes y, to be inverted by two encoders
+(icgan_encoders.py); `variant` is `perarnau`, or `cs230` for the report of Sun, Li and Xu.
+
+D must refuse real images under a wrong y too (Reed et al. 2016), a term the report leaves out and its code has. Ours:
+the warm-up of G as the decoder of a conditional VAE, since from scratch minutes of a CPU show nothing (0 turns it
+off), and R1 in place of batch norm in D where `norm` is none."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from stages import checkpoints, compute
+from stages.losses import adversarial
+from stages.losses.latent import kl_to_normal, reparametrise
+from stages.nets.blocks import down, halvings, init_dcgan, init_he, transposed, up
+from stages.nets.descriptions import Descriptions
+from stages.nets.ema import Ema
+from stages.nets.variational import Variational
+from stages.params import InputError
+from stages.systems import Data, System
+from stages.training import Batch
+
+NAME = "icgan"
+VARIANTS = ("perarnau", "cs230")
+SIDE = 4  # of the generator's first grid, at 64 pixels
+CRITIC_STEPS = 50  # discriminator updates alone, after a warm-up
+
+
+class Generator(nn.Module):
+    """z (N, z_dim) from N(0, I) and y (N, K) in [-1, 1] -> images (N, C, S, S) in [-1, 1].
+
+    `hidden` units form the linear layer that the CS230 report puts before the convolutions; 0 leaves it out."""
+
+    def __init__(self, *, z_dim: int, labels: int, width: int, hidden: int, size: int, channels: int):
+        super().__init__()
+        stages = halvings(size, least=SIDE)
+        self.side, widest = size >> stages, width << (stages - 1)
+        first: list[nn.Module] = []
+        if hidden:
+            first = [nn.Linear(z_dim + labels, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU()]
+        self.project = nn.Sequential(
+            *first, nn.Linear(hidden or z_dim + labels, widest * self.side**2, bias=False)
+        )  # the same as a transposed convolution without padding on a 1 x 1 picture
+        self.norm = nn.BatchNorm2d(widest)
+        self.ups = nn.Sequential(*(up(widest >> i, widest >> (i + 1), kernel=4) for i in range(stages - 1)))
+        self.to_rgb = transposed(width, channels, kernel=4, bias=True)
+
+    def forward(self, z: Tensor, y: Tensor) -> Tensor:
+        x = self.project(torch.cat([z, y], dim=1)).unflatten(1, (-1, self.side, self.side))  # (N, 8 * width, 4, 4)
+        x = self.norm(x.contiguous(memory_format=torch.channels_last)).relu()
+        image: Tensor = self.to_rgb(self.ups(x)).tanh()  # (N, C, S, S)
+        return image
+
+
+class Discriminator(nn.Module):
+    """Images (N, C, S, S) and y (N, K) -> logits (N,), positive for a real image that is as y says.
+
+    y joins after the first convolution, repeated over its grid."""
+
+    def __init__(self, *, labels: int, width: int, norm: str, dropout: float, size: int, channels: int):
+        super().__init__()
+        stages = halvings(size, least=SIDE)
+        widths = [width << i for i in range(stages)]
+        self.first = down(channels, width, kernel=4, norm="none" if norm == "batch" else norm)
+        widths_in = [width + labels, *widths[1:]]
+        self.trunk = nn.Sequential(
+            *(
+                nn.Sequential(down(a, b, kernel=4, norm=norm), nn.Dropout(dropout))
+                for a, b in zip(widths_in, widths[1:], strict=False)
+            )
+        )
+        self.head = nn.Linear(widths[-1] * (size >> stages) ** 2, 1)
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        h = self.first(x)  # (N, width, S/2, S/2)
+        maps = y[:, :, None, None].to(h.dtype).expand(-1, -1, *h.shape[2:])
+        h = self.trunk(torch.cat([h, maps], dim=1).contiguous(memory_format=torch.channels_last))
+        logits: Tensor = self.head(h.flatten(1)).squeeze(1)
+        return logits
+
+
+def wrong_labels(y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """For each row of y (N, K) another row that differs from it, and whether there is one (N,)."""
+    differs = (y[:, None] != y[None]).any(2)  # (N, N)
+    keys = torch.rand(differs.shape, generator=generator).to(y.device).masked_fill(~differs, -1.0)
+    return y[keys.argmax(1)], differs.any(1)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GanSettings:
+    """Everything about the adversarial training of generator and discriminator."""
+
+    variant: str  # perarnau | cs230
+    z_dim: int
+    width: int  # channels of G before the pixels (both papers: 64)
+    width_d: int  # of D's first convolution (perarnau: 64, cs230: 128)
+    width_e: int  # of the encoder of the warm-up
+    norm: str  # of D: batch | spectral | none
+    dropout: float  # in D (cs230: 0.3)
+    wrong_label: float  # weight of the wrong-label term; the generated images weigh 1 - wrong_label
+    warmup: int  # first steps, in which G learns as the decoder of a conditional VAE instead
+    warmup_rate: float
+    warmup_kl: float
+    r1_gamma: float
+    r1_every: int
+    learning_rate_g: float
+    learning_rate_d: float
+    beta1: float
+    ema: float
+    batch_size: int
+    steps: int
+    flip: bool
+    train_on: str  # train | all
+
+
+class GanTrainer:
+    """One discriminator update and one generator update per step."""
+
+    def __init__(self, settings: GanSettings, data: Data, *, seed: int, device: torch.device, precision: str):
+        if settings.variant not in VARIANTS:
+            raise InputError(f"variant {settings.variant!r} is unknown; choose one of {', '.join(VARIANTS)}")
+        self.settings, self.data, self.seed, self.device, self.precision = settings, data, seed, device, precision
+        self.generator, self.discriminator, self.descriptions = networks(settings, data)
+        self.warmup = warmup_encoder(settings, data)
+        start = compute.generator(seed, 30)
+        init_dcgan(self.generator, start)
+        (init_dcgan if settings.norm == "batch" else init_he)(self.discriminator, start)
+        self.warmup.init(start)
+        for network in (self.generator, self.discriminator, self.warmup, self.descriptions):
+            network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.ema = Ema(self.generator, decay=settings.ema)
+        betas = (settings.beta1, 0.999)
+        self.adam_g = torch.optim.Adam(self.generator.parameters(), settings.learning_rate_g, betas, fused=True)
+        self.adam_d = torch.optim.Adam(self.discriminator.parameters(), settings.learning_rate_d, betas, fused=True)
+        both = [*self.warmup.parameters(), *self.generator.parameters()]
+        self.adam_w = torch.optim.Adam(both, settings.warmup_rate, betas, fused=True)
+        self.modules: dict[str, nn.Module] = {
+            "generator": self.generator, "discriminator": self.discriminator, "ema": self.ema.network,
+            "warmup": self.warmup, "descriptions": self.descriptions,
+        }  # fmt: skip
+        self.optimisers: dict[str, torch.optim.Optimizer] = {"g": self.adam_g, "d": self.adam_d, "w": self.adam_w}
+
+    def step(self, step: int, batch: Batch) -> dict[str, Tensor]:
+        y = batch.y.float()
+        self.descriptions.add(y)
+        do = self._warmup_step if step <= self.settings.warmup else self._adversarial_step
+        terms = do(step, batch.x, y)
+        if self.settings.ema:
+            self.ema.update(self.generator, step)
+        return terms
+
+    def _warmup_step(self, step: int, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        with compute.autocast(self.device, self.precision):
+            mu, logvar = self.warmup(x)
+            z = reparametrise(mu.float(), logvar.float(), compute.generator(self.seed, 31, step))
+            x_hat = self.generator(z, y)
+        pixel, kl = (x_hat.float() - x).abs().mean(), kl_to_normal(mu.float(), logvar.float())
+        self.adam_w.zero_grad()
+        (pixel + self.settings.warmup_kl * kl).backward()
+        self.adam_w.step()
+        return {"pixel": pixel, "kl": kl}
+
+    def _adversarial_step(self, step: int, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        settings = self.settings
+        noise = compute.generator(self.seed, 32, step)
+        z = torch.randn(len(x), settings.z_dim, generator=noise).to(self.device)
+        y_fake = y[torch.randperm(len(y), generator=noise).to(self.device)]
+        y_wrong, is_wrong = wrong_labels(y, noise)
+
+        with compute.autocast(self.device, self.precision):
+            fake = self.generator(z, y_fake)
+            self.discriminator.requires_grad_(True)
+            on_real, on_fake = self.discriminator(x, y).float(), self.discriminator(fake.detach(), y_fake).float()
+            on_wrong = self.discriminator(x, y_wrong).float() if settings.wrong_label else None
+        terms = {"d_real": on_real.mean(), "d_fake": on_fake.mean()}
+        loss_d = softplus(-on_real).mean() + (1 - settings.wrong_label) * softplus(on_fake).mean()
+        if on_wrong is not None:
+            terms["d_wrong"] = on_wrong.mean()
+            loss_d = loss_d + settings.wrong_label * (is_wrong * softplus(on_wrong)).mean()
+        terms["discriminator"] = loss_d
+        self.adam_d.zero_grad()
+        loss_d.backward()
+        if settings.r1_gamma and step % settings.r1_every == 0:
+            real = x.detach().requires_grad_(True)
+            terms["r1"] = adversarial.r1_penalty(self.discriminator(real, y), real)
+            (settings.r1_gamma * settings.r1_every * terms["r1"]).backward()
+        self.adam_d.step()
+
+        if settings.warmup and step <= settings.warmup + CRITIC_STEPS:
+            return terms  # a warm generator waits until its critic has caught up
+        self.discriminator.requires_grad_(False)
+        with compute.autocast(self.device, self.precision):
+            logits = self.discriminator(fake, y_fake)
+        terms["generator"] = adversarial.nonsaturating_generator(logits.float())
+        self.adam_g.zero_grad()
+        terms["generator"].backward()
+        self.adam_g.step()
+        return terms
+
+    @property
+    def averaged(self) -> nn.Module:
+        """The generator to keep: the averaged one where `ema` is on."""
+        return self.ema.network if self.settings.ema else self.generator
+
+    @torch.no_grad()
+    def samples(self, count: int) -> Tensor:
+        """Images (count, C, S, S) from the averaged generator, from the same z and descriptions every time."""
+        draw = compute.generator(self.seed, 33)
+        z = torch.randn(count, self.settings.z_dim, generator=draw).to(self.device)
+        network = self.averaged
+        was_training = network.training
+        images: Tensor = network.eval()(z, self.descriptions.draw(count, draw))
+        network.train(was_training)
+        return images.cpu()
+
+    def check(self, step: int) -> str | None:
+        """Collapse: the samples of different z hardly differ."""
+        spread = float(self.samples(32).std(dim=0).mean())
+        if step > 200 and spread < 0.02:
+            return (
+                f"the generator has collapsed: 32 samples differ by {spread:.4f} of a range of 2 on average. "
+                "Raise r1_gamma, lower learning_rate_d, or choose another seed in params.yaml"
+            )
+        return None
+
+
+def networks(settings: GanSettings, data: Data) -> tuple[Generator, Discriminator, Descriptions]:
+    """Generator and discriminator of the sizes in `settings`, untrained, and the descriptions."""
+    shape = {"size": data.size, "channels": data.channels, "labels": len(data.attributes)}
+    hidden = 16 * settings.width if settings.variant == "cs230" else 0
+    return (
+        Generator(z_dim=settings.z_dim, width=settings.width, hidden=hidden, **shape),
+        Discriminator(width=settings.width_d, norm=settings.norm, dropout=settings.dropout, **shape),
+        Descriptions(len(data.attributes)),
+    )
+
+
+def warmup_encoder(settings: GanSettings, data: Data) -> Variational:
+    """The untrained encoder of the warm-up."""
+    return Variational(
+        z_dim=settings.z_dim,
+        width=settings.width_e,
+        size=data.size,
+        channels=data.channels,
+        attributes=len(data.attributes),
+    )
+
+
+def gan_trainer(settings: GanSettings, data: Data, *, seed: int, device: torch.device, precision: str) -> GanTrainer:
+    return GanTrainer(settings, data, seed=seed, device=device, precision=precision)
+
+
+def save_gan(folder: Path, trainer: GanTrainer) -> None:
+    """generator (averaged), discriminator and descriptions, with all settings; after a warm-up its encoder too."""
+    card = {
+        "system": NAME,
+        "kind": "gan",
+        "data": trainer.data.to_json(),
+        "settings": dataclasses.asdict(trainer.settings),
+    }
+    parts: dict[str, nn.Module] = {
+        "generator": trainer.averaged, "discriminator": trainer.discriminator, "descriptions": trainer.descriptions,
+    }  # fmt: skip
+    if trainer.settings.warmup:
+        parts["warmup"] = trainer.warmup
+    checkpoints.save(folder, parts, card)
+
+
+def load_gan(folder: Path) -> tuple[Generator, Descriptions, GanSettings, Data]:
+    """Generator (eval mode) and descriptions of a GAN folder."""
+    card = checkpoints.read_card(folder)
+    if card["system"] != NAME or card["kind"] != "gan":
+        raise InputError(f"{folder} holds {card['system']} ({card['kind']}), not an icgan GAN")
+    settings, data = GanSettings(**card["settings"]), Data.from_json(card["data"])
+    generator, _, descriptions = networks(settings, data)
+    checkpoints.load_weights(folder, {"generator": generator, "descriptions": descriptions})
+    return generator.eval(), descriptions, settings, data
+
+
+def sampler(folder: Path, device: torch.device) -> Callable[[int, torch.Generator], Tensor]:
+    """What draws images (count, C, S, S) from the generator of a GAN folder, its prior and training descriptions."""
+    generator, descriptions, settings, _ = load_gan(folder)
+    for network in (generator, descriptions):
+        network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def draw(count: int, random: torch.Generator) -> Tensor:
+        z = torch.randn(count, settings.z_dim, generator=random).to(device)
+        images: Tensor = generator(z, descriptions.draw(count, random))
+        return images
+
+    return draw
+
+
+def encoder_settings(variant: str) -> type[Any]:
+    """The settings class of a variant of `train_encoder`."""
+    return _encoders().settings_class(variant)
+
+
+def encoder_trainer(variant: str, settings: Any, gan: Path, **how: Any) -> Any:
+    """The trainer of a variant of `train_encoder`; see icgan_encoders."""
+    return _encoders().encoder_trainer(variant, settings, gan, **how)
+
+
+def load(folder: Path, card: dict[str, Any], device: torch.device) -> System:
+    """A generator with its two encoders, ready to edit; see icgan_encoders."""
+    return _encoders().load(folder, card, device)
+
+
+def _encoders() -> Any:
+    from stages.systems import icgan_encoders  # it imports this module
+
+    return icgan_encoders

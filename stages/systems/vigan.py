@@ -1,0 +1,357 @@
+"""ViGAN (Gorijala and Dukkipati 2017, arXiv:1701.04568): a VAE whose decoder is the generator of a GAN and takes a
+description c beside z, with a recogniser Q that must find c again in what is generated.
+
+The losses are the paper's with its signs mended (its equations 4, 9 and 15 let a term fall without bound; 7 and 13
+un-train Q). Ours beyond the paper, each a setting that 0 turns off: a pixel term; a warm-up as a plain conditional
+VAE; and `edits`, the share of generated images whose z is that of an encoded face, so that Q sees what edits make."""
+
+import dataclasses
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from stages import checkpoints, compute
+from stages.losses import adversarial
+from stages.losses.latent import kl_to_normal, recognition_loss, reparametrise
+from stages.losses.reconstruction import centre_weights, weighted_l1
+from stages.nets.blocks import SLOPE, down, halvings, init_dcgan, init_he, transposed, up
+from stages.nets.descriptions import Descriptions
+from stages.nets.ema import Ema
+from stages.systems import Data, System
+from stages.training import Batch, half_cosine
+
+NAME = "vigan"
+SIDE = 8  # of the grid between convolutions and linear layers, at 64 pixels
+LEAD = 50  # steps by which discriminator and recogniser start before the generator listens to them
+
+
+class Encoder(nn.Module):
+    """Images (N, C, S, S) in [-1, 1] -> mean and log variance of q(z | x), each (N, z_dim)."""
+
+    def __init__(self, *, z_dim: int, width: int, size: int, channels: int):
+        super().__init__()
+        widths = _widths(channels, width, size)
+        side, hidden = size >> halvings(size, least=SIDE), 8 * width
+        norms = ["none"] + ["batch"] * (len(widths) - 2)
+        self.trunk = nn.Sequential(
+            *(down(a, b, kernel=4, norm=norm) for (a, b), norm in zip(itertools.pairwise(widths), norms, strict=True)),
+            nn.Flatten(),
+            nn.Linear(widths[-1] * side**2, hidden, bias=False),
+            nn.BatchNorm1d(hidden),
+            nn.LeakyReLU(SLOPE),
+            nn.Linear(hidden, hidden, bias=False),
+            nn.BatchNorm1d(hidden),
+            nn.Tanh(),
+        )
+        self.to_mu = nn.Linear(hidden, z_dim)
+        self.to_logvar = nn.Linear(hidden, z_dim)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        h = self.trunk(x)  # (N, 8 * width)
+        return self.to_mu(h), self.to_logvar(h).clamp(-8, 4)
+
+
+class Generator(nn.Module):
+    """z (N, z_dim) from N(0, I) and c (N, K) in [-1, 1] -> images (N, C, S, S) in [-1, 1].
+
+    The paper's table of it is missing; this mirrors the encoder, as InfoGAN's does (arXiv:1606.03657, appendix C)."""
+
+    def __init__(self, *, z_dim: int, labels: int, width: int, size: int, channels: int):
+        super().__init__()
+        widths = _widths(channels, width, size)[:0:-1]  # widest first, without the pixels
+        self.side, hidden = size >> halvings(size, least=SIDE), 8 * width
+        self.project = nn.Sequential(
+            nn.Linear(z_dim + labels, hidden, bias=False),
+            nn.BatchNorm1d(hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, widths[0] * self.side**2, bias=False),
+        )
+        self.norm = nn.BatchNorm2d(widths[0])
+        self.ups = nn.Sequential(*(up(a, b, kernel=4) for a, b in itertools.pairwise(widths)))
+        self.to_rgb = transposed(widths[-1], channels, kernel=4, bias=True)
+
+    def forward(self, z: Tensor, c: Tensor) -> Tensor:
+        x = self.project(torch.cat([z, c], dim=1)).unflatten(1, (-1, self.side, self.side))  # (N, 4 * width, 8, 8)
+        x = self.norm(x.contiguous(memory_format=torch.channels_last)).relu()
+        x = self.ups(x)  # (N, width, S/2, S/2)
+        image: Tensor = self.to_rgb(x).tanh()  # (N, C, S, S)
+        return image
+
+
+class Discriminator(nn.Module):
+    """D and the recogniser Q on one trunk: images (N, C, S, S) -> features (N, 4 * width, S/8, S/8), and from them
+    `logits` (N,), positive for real, and `recognise`, logits (N, K) of the description."""
+
+    def __init__(self, *, labels: int, width: int, norm: str, size: int, channels: int):
+        super().__init__()
+        widths = _widths(channels, width, size)
+        norms = ["none" if norm == "batch" else norm] + [norm] * (len(widths) - 2)  # no batch norm next to the pixels
+        self.trunk = nn.Sequential(
+            *(down(a, b, kernel=4, norm=n) for (a, b), n in zip(itertools.pairwise(widths), norms, strict=True))
+        )
+        features, hidden = widths[-1] * (size >> halvings(size, least=SIDE)) ** 2, 2 * width
+        self.head = nn.Linear(features, 1)
+        self.recogniser = nn.Sequential(
+            nn.Linear(features, hidden, bias=False),
+            nn.BatchNorm1d(hidden),
+            nn.LeakyReLU(SLOPE),
+            nn.Linear(hidden, labels),
+        )
+
+    def features(self, x: Tensor) -> Tensor:
+        h: Tensor = self.trunk(x)
+        return h
+
+    def logits(self, features: Tensor) -> Tensor:
+        logits: Tensor = self.head(features.flatten(1)).squeeze(1)
+        return logits
+
+    def recognise(self, features: Tensor) -> Tensor:
+        logits: Tensor = self.recogniser(features.flatten(1))
+        return logits
+
+
+def _widths(channels: int, width: int, size: int) -> list[int]:
+    return [channels, *(width << i for i in range(halvings(size, least=SIDE)))]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GanSettings:
+    """Everything about the joint training of the four networks."""
+
+    z_dim: int
+    width: int  # channels of the first convolution of E and of the last of G (the paper: 64)
+    width_d: int  # the same for D and Q
+    norm: str  # of D: batch | spectral | none
+    warmup: int  # first steps, as a conditional VAE: no D, no Q
+    pixel: float  # weight of the mean absolute error; the paper has none
+    centre: float  # weight of the face's centre over the border in it
+    kl: float  # weight of L_prior, a sum over z; the paper: 1
+    feature: float  # lambda 1: of the squared distance of D's features, a mean over them
+    recognition: float  # lambda 2: of Q's answers on generated images, a sum over the description
+    adversarial: float  # of D's answers on generated images; the paper: 1
+    edits: float  # share of generated images made from encoded faces instead of draws of z
+    r1_gamma: float  # weight of the R1 penalty on D; 0 leaves it out
+    r1_every: int  # steps between R1 penalties
+    learning_rate: float  # of E and G
+    learning_rate_d: float  # of D and Q
+    final_rate: float  # the learning rates fall to this share of themselves along a half cosine
+    beta1: float
+    ema: float  # decay of the averaged E and G; 0 keeps the raw ones
+    batch_size: int
+    steps: int
+    flip: bool
+    train_on: str  # train | all
+
+
+class GanTrainer:
+    """E, G, and D with Q; one update of each per step."""
+
+    def __init__(self, settings: GanSettings, data: Data, *, seed: int, device: torch.device, precision: str):
+        self.settings, self.data, self.seed, self.device, self.precision = settings, data, seed, device, precision
+        self.encoder, self.generator, self.discriminator, self.descriptions = networks(settings, data)
+        start = compute.generator(seed, 20)
+        init_he(self.encoder, start)
+        init_dcgan(self.generator, start)
+        (init_dcgan if settings.norm == "batch" else init_he)(self.discriminator, start)
+        for head in (self.encoder.to_mu, self.encoder.to_logvar):
+            nn.init.normal_(head.weight, std=0.5 * head.in_features**-0.5, generator=start)
+        for network in (self.encoder, self.generator, self.discriminator, self.descriptions):
+            network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.weights = centre_weights(data.size, peak=settings.centre).to(device)
+        self.ema_e, self.ema_g = (Ema(network, decay=settings.ema) for network in (self.encoder, self.generator))
+        betas = (settings.beta1, 0.999)
+        self.parts = {
+            name: list(getattr(self, name).parameters()) for name in ("encoder", "generator", "discriminator")
+        }
+        self.adam_e, self.adam_g = (
+            torch.optim.Adam(self.parts[name], settings.learning_rate, betas, fused=True)
+            for name in ("encoder", "generator")
+        )
+        self.adam_d = torch.optim.Adam(self.parts["discriminator"], settings.learning_rate_d, betas, fused=True)
+        self.modules: dict[str, nn.Module] = {
+            "encoder": self.encoder, "generator": self.generator, "discriminator": self.discriminator,
+            "ema_e": self.ema_e.network, "ema_g": self.ema_g.network, "descriptions": self.descriptions,
+        }  # fmt: skip
+        self.optimisers: dict[str, torch.optim.Optimizer] = {"e": self.adam_e, "g": self.adam_g, "d": self.adam_d}
+
+    def step(self, step: int, batch: Batch) -> dict[str, Tensor]:
+        settings, c = self.settings, batch.y.float()
+        self._set_rates(step)
+        noise = compute.generator(self.seed, 21, step)
+        self.descriptions.add(c)
+        with compute.autocast(self.device, self.precision):
+            mu, logvar = self.encoder(batch.x)
+        mu, logvar = mu.float(), logvar.float()
+        z = reparametrise(mu, logvar, noise)
+        terms = {"kl": kl_to_normal(mu, logvar)}
+        if step > settings.warmup - LEAD:
+            self._all_four(step, batch, z, c, terms, noise)
+        else:
+            with compute.autocast(self.device, self.precision):
+                x_q = self.generator(z, c).float()
+            terms["pixel"] = weighted_l1(x_q, batch.x, self.weights)
+            self._zero()
+            (settings.pixel * terms["pixel"] + settings.kl * terms["kl"]).backward()
+        self.adam_e.step()
+        self.adam_g.step()
+        self.ema_e.update(self.encoder, step)
+        self.ema_g.update(self.generator, step)
+        return terms
+
+    def _all_four(
+        self, step: int, batch: Batch, z: Tensor, c: Tensor, terms: dict[str, Tensor], noise: torch.Generator
+    ) -> None:
+        """Gradients of encoder and generator, and one update of discriminator and recogniser, from the same passes."""
+        settings, heard = self.settings, step > self.settings.warmup
+        c_p = c[torch.randperm(len(c), generator=noise).to(c.device)]
+        z_p = torch.randn(z.shape, generator=noise).to(z.device)
+        encoded = round(settings.edits * len(z))
+        z_p[:encoded] = z[:encoded].detach()
+        with compute.autocast(self.device, self.precision):
+            x_q, x_p = self.generator(torch.cat([z, z_p]), torch.cat([c, c_p])).float().chunk(2)
+            on_x, on_q, on_p = (self.discriminator.features(image) for image in (batch.x, x_q, x_p))
+            real, fake_q, fake_p = (self.discriminator.logits(found).float() for found in (on_x, on_q, on_p))
+            seen, seen_q, seen_p = (self.discriminator.recognise(found).float() for found in (on_x, on_q, on_p))
+        terms["pixel"] = weighted_l1(x_q, batch.x, self.weights)
+        terms["feature"] = (on_q.float() - on_x.detach().float()).square().mean()
+        terms["adversarial"] = (
+            adversarial.nonsaturating_generator(fake_q) + adversarial.nonsaturating_generator(fake_p)
+        ) / 2
+        terms["obeyed"] = (recognition_loss(seen_q, c) + recognition_loss(seen_p, c_p)) / 2  # -log Q(c | G(z, c))
+        terms["recognition"] = recognition_loss(seen, c)  # -log Q(c | x)
+        terms["discriminator"] = (
+            adversarial.nonsaturating_discriminator(real, fake_q)
+            + adversarial.nonsaturating_discriminator(real, fake_p)
+        ) / 2
+        reconstruction = settings.pixel * terms["pixel"] + (settings.feature * terms["feature"] if heard else 0)
+        fooling = settings.adversarial * terms["adversarial"] + settings.recognition * terms["obeyed"]
+        self._zero()
+        (settings.kl * terms["kl"] + reconstruction).backward(inputs=self.parts["encoder"], retain_graph=True)
+        (reconstruction + (fooling if heard else 0)).backward(inputs=self.parts["generator"], retain_graph=True)
+        (terms["discriminator"] + terms["recognition"]).backward(inputs=self.parts["discriminator"])
+        if settings.r1_gamma and step % settings.r1_every == 0:
+            x = batch.x.detach().requires_grad_(True)
+            terms["r1"] = adversarial.r1_penalty(self.discriminator.logits(self.discriminator.features(x)), x)
+            (settings.r1_gamma * settings.r1_every * terms["r1"]).backward(inputs=self.parts["discriminator"])
+        self.adam_d.step()
+
+    def _zero(self) -> None:
+        for optimiser in self.optimisers.values():
+            optimiser.zero_grad()
+
+    def _set_rates(self, step: int) -> None:
+        share = half_cosine(step / self.settings.steps, final=self.settings.final_rate)
+        rates = (self.settings.learning_rate, self.settings.learning_rate, self.settings.learning_rate_d)
+        for adam, rate in zip((self.adam_e, self.adam_g, self.adam_d), rates, strict=True):
+            for group in adam.param_groups:
+                group["lr"] = rate * share
+
+    @property
+    def averaged(self) -> tuple[nn.Module, nn.Module]:
+        """Encoder and generator to keep: the averaged ones where `ema` is on."""
+        return (self.ema_e.network, self.ema_g.network) if self.settings.ema else (self.encoder, self.generator)
+
+    @torch.no_grad()
+    def samples(self, count: int) -> Tensor:
+        """Images (count, C, S, S) from the averaged generator, from the same z and descriptions every time."""
+        draw = compute.generator(self.seed, 22)
+        z = torch.randn(count, self.settings.z_dim, generator=draw).to(self.device)
+        network = self.averaged[1]
+        was_training = network.training
+        images: Tensor = network.eval()(z, self.descriptions.draw(count, draw))
+        network.train(was_training)
+        return images.cpu()
+
+    def check(self, step: int) -> str | None:
+        """Collapse: the samples of different z hardly differ."""
+        spread = float(self.samples(32).std(dim=0).mean())
+        if step > 200 and spread < 0.02:
+            return (
+                f"the generator has collapsed: 32 samples differ by {spread:.4f} of a range of 2 on average. "
+                "Lower adversarial or learning_rate_d, or choose another seed in params.yaml"
+            )
+        return None
+
+
+def networks(settings: GanSettings, data: Data) -> tuple[Encoder, Generator, Discriminator, Descriptions]:
+    """The four networks' sizes in `settings`, untrained (Q is part of the discriminator), and the descriptions."""
+    shape = {"size": data.size, "channels": data.channels}
+    labels = len(data.attributes)
+    return (
+        Encoder(z_dim=settings.z_dim, width=settings.width, **shape),
+        Generator(z_dim=settings.z_dim, labels=labels, width=settings.width, **shape),
+        Discriminator(labels=labels, width=settings.width_d, norm=settings.norm, **shape),
+        Descriptions(labels),
+    )
+
+
+def gan_trainer(settings: GanSettings, data: Data, *, seed: int, device: torch.device, precision: str) -> GanTrainer:
+    return GanTrainer(settings, data, seed=seed, device=device, precision=precision)
+
+
+def save_gan(folder: Path, trainer: GanTrainer) -> None:
+    """The averaged encoder and generator, the discriminator with its recogniser, and the descriptions."""
+    encoder, generator = trainer.averaged
+    parts = {
+        "encoder": encoder, "generator": generator, "discriminator": trainer.discriminator,
+        "descriptions": trainer.descriptions,
+    }  # fmt: skip
+    card = {
+        "system": NAME,
+        "kind": "joint",
+        "data": trainer.data.to_json(),
+        "settings": dataclasses.asdict(trainer.settings),
+    }
+    checkpoints.save(folder, parts, card)
+
+
+class Vigan:
+    """A trained ViGAN: implements `stages.systems.System`. A latent is z, then the description Q reads, in [-1, 1]."""
+
+    name = NAME
+
+    def __init__(self, folder: Path, card: dict[str, Any], device: torch.device):
+        settings, data = GanSettings(**card["settings"]), Data.from_json(card["data"])
+        self.crop, self.size, self.channels = data.crop, data.size, data.channels
+        self.attributes, self.split_hash = data.attributes, data.split_hash
+        self.z_dim, self.y_dim, self.device = settings.z_dim, len(data.attributes), device
+        self.encoder, self.generator, self.discriminator, self.descriptions = networks(settings, data)
+        parts = {
+            "encoder": self.encoder, "generator": self.generator, "discriminator": self.discriminator,
+            "descriptions": self.descriptions,
+        }  # fmt: skip
+        checkpoints.load_weights(folder, parts)
+        for network in parts.values():
+            network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload]
+
+    def encode(self, x: Tensor) -> Tensor:
+        x = x.to(self.device, memory_format=torch.channels_last)
+        mu, _ = self.encoder(x)
+        c = 2 * self.discriminator.recognise(self.discriminator.features(x)).float().sigmoid() - 1
+        return torch.cat([mu.float(), c], dim=1)
+
+    def decode(self, latent: Tensor) -> Tensor:
+        z, c = latent.to(self.device).split([self.z_dim, self.y_dim], dim=1)
+        x: Tensor = self.generator(z, c)
+        return x.float()
+
+
+def load(folder: Path, card: dict[str, Any], device: torch.device) -> System:
+    """The system in a folder written by `save_gan`."""
+    return Vigan(folder, card, device)
+
+
+def sampler(folder: Path, device: torch.device) -> Callable[[int, torch.Generator], Tensor]:
+    """What draws images (count, C, S, S) from the prior of z and from training descriptions."""
+    system = Vigan(folder, checkpoints.read_card(folder), device)
+
+    def draw(count: int, random: torch.Generator) -> Tensor:
+        z = torch.randn(count, system.z_dim, generator=random).to(device)
+        return system.decode(torch.cat([z, system.descriptions.draw(count, random)], dim=1))
+
+    return draw

@@ -1,0 +1,169 @@
+"""What the conditional systems do beyond the promises of test_every_system: who learns what in ViGAN and IcGAN."""
+
+import math
+
+import pytest
+import small
+import torch
+
+from stages import compute, systems, train_encoder, train_gan
+from stages.losses.latent import description_error, recognition_loss
+from stages.nets.descriptions import ROWS, Descriptions
+from stages.params import InputError
+from stages.systems import icgan, vigan
+from stages.training import Batch
+
+CPU = torch.device("cpu")
+DATA = systems.Data(crop="face120", size=64, channels=3, attributes=("A", "B"), split_hash="h")
+Y = torch.tensor([[1, -1], [-1, 1], [1, 1], [-1, -1]] * 2, dtype=torch.int8)
+
+
+def batch() -> Batch:
+    return Batch(2 * torch.rand(8, 3, 64, 64, generator=torch.Generator().manual_seed(1)) - 1, Y)
+
+
+def vigan_trainer(**changes):
+    settings = small.gan_settings("vigan", **({"warmup": 0, "steps": 100} | changes))
+    return vigan.gan_trainer(settings, DATA, seed=1, device=CPU, precision="fp32")
+
+
+def moved(network, before):
+    return any(not torch.equal(value, before[name]) for name, value in network.named_parameters())
+
+
+def weights(network):
+    return {name: value.detach().clone() for name, value in network.named_parameters()}
+
+
+def test_a_confident_right_answer_costs_nothing_and_an_unknown_entry_is_left_out():
+    c = torch.tensor([[1.0, -1.0, 0.0]])
+    assert recognition_loss(torch.tensor([[20.0, -20.0, 3.0]]), c).item() == pytest.approx(0, abs=1e-6)
+    assert recognition_loss(torch.zeros(1, 3), c).item() == pytest.approx(2 * math.log(2))
+
+
+def test_a_soft_description_is_fitted_best_by_its_own_logit():
+    c = torch.tensor([[0.5]])
+    best = torch.logit((c + 1) / 2)
+    assert recognition_loss(best, c) < recognition_loss(best + 0.1, c)
+    assert recognition_loss(best, c) < recognition_loss(best - 0.1, c)
+
+
+def test_the_error_of_a_description_counts_known_entries_only():
+    y = torch.tensor([[1.0, 0.0], [-1.0, 1.0]])
+    assert description_error(torch.zeros(2, 2), y).item() == pytest.approx(1.0)
+    assert description_error(torch.tensor([[1.0, 9.0], [-1.0, 1.0]]), y).item() == 0
+
+
+@pytest.mark.parametrize(
+    ("rates", "still"),
+    [
+        ({"learning_rate_d": 0.0}, {"discriminator"}),
+        ({"learning_rate": 0.0}, {"encoder", "generator"}),
+    ],
+)
+def test_vigan_s_networks_move_by_their_own_optimisers(rates, still):
+    trainer = vigan_trainer(**rates)
+    before = {name: weights(getattr(trainer, name)) for name in trainer.parts}
+    trainer.step(1, batch())
+    assert {name for name in trainer.parts if not moved(getattr(trainer, name), before[name])} == still
+
+
+def test_vigan_s_encoder_hears_neither_the_discriminator_nor_the_recogniser():
+    """L_enc is the prior and the reconstruction: without these two, the encoder has no gradient at all."""
+    trainer = vigan_trainer(pixel=0.0, feature=0.0, kl=0.0, adversarial=1.0, recognition=1.0)
+    trainer.step(1, batch())
+    assert all(weight.grad.abs().max() == 0 for weight in trainer.parts["encoder"])
+    assert any(weight.grad.abs().max() > 0 for weight in trainer.parts["generator"])
+
+
+def test_vigan_s_generator_is_not_moved_by_the_prior():
+    trainer = vigan_trainer(pixel=0.0, feature=0.0, kl=1.0, adversarial=0.0, recognition=0.0)
+    trainer.step(1, batch())
+    assert all(weight.grad.abs().max() == 0 for weight in trainer.parts["generator"])
+    assert any(weight.grad.abs().max() > 0 for weight in trainer.parts["encoder"])
+
+
+def test_vigan_s_recogniser_learns_real_images_only():
+    """With the discriminator's own loss out of the way, its gradient is that of -log Q(c | x)."""
+    trainer = vigan_trainer(norm="none")
+    trainer.step(1, batch())
+    got = trainer.discriminator.recogniser[-1].weight.grad.clone()
+    fresh = vigan_trainer(norm="none")
+    features = fresh.discriminator.features(batch().x)
+    recognition_loss(fresh.discriminator.recognise(features), Y.float()).backward()
+    torch.testing.assert_close(got, fresh.discriminator.recogniser[-1].weight.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_q_learns_to_read_a_description_off_real_images():
+    trainer = vigan_trainer(learning_rate_d=0.005, steps=1000)
+    losses = [trainer.step(step, batch())["recognition"].item() for step in range(1, 41)]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_descriptions_are_the_first_label_vectors_and_nothing_else():
+    kept = Descriptions(2)
+    kept.add(Y.float())
+    drawn = kept.draw(50, compute.generator(1))
+    assert {tuple(row) for row in drawn.tolist()} == {tuple(row) for row in Y.tolist()}
+    kept.add(torch.full((2 * ROWS, 2), 0.5))
+    assert int(kept.filled) == ROWS
+    assert torch.equal(kept.rows[:8], Y.float())
+    assert kept.rows[8:].eq(0.5).all()
+
+
+def test_a_wrong_label_always_differs_and_is_somebody_else_s():
+    y = torch.tensor([[1.0, 1.0]] * 6 + [[-1.0, 1.0]])
+    wrong, found = icgan.wrong_labels(y, torch.Generator().manual_seed(1))
+    assert found.all()
+    assert torch.equal(wrong[:6], y[6:].expand(6, -1))
+    assert torch.equal(wrong[6], y[0])
+    _, found = icgan.wrong_labels(y[:3], torch.Generator().manual_seed(1))
+    assert not found.any()
+
+
+def test_icgan_s_discriminator_is_taught_to_refuse_a_wrong_label():
+    settings = small.gan_settings("icgan", warmup=0, steps=500, learning_rate_d=0.003, learning_rate_g=0.0, width_d=8)
+    trainer = icgan.gan_trainer(settings, DATA, seed=1, device=CPU, precision="fp32")
+    x = torch.where(Y[:, :1, None, None] > 0, 0.7, -0.7).expand(-1, 3, 64, 64) + 0.05 * batch().x
+    for step in range(1, 81):
+        terms = trainer.step(step, Batch(x, Y))
+    assert terms["d_real"] > terms["d_wrong"] + 0.5  # the attribute A is plain to see
+
+
+def test_icgan_s_encoders_start_from_the_warm_up_and_say_when_there_was_none(tmp_path):
+    train_gan.run(small.gan_params(tmp_path, "icgan", warmup=0))
+    with pytest.raises(InputError, match="was not warmed up"):
+        train_encoder.run(small.encoder_params(tmp_path, "icgan_zy"))
+    train_encoder.run(small.encoder_params(tmp_path, "icgan_zy", warm=False, pixel=0.0))
+    assert systems.load(tmp_path / "icgan_zy", CPU).encode(torch.zeros(1, 3, 64, 64)).shape == (1, 8)
+
+
+@pytest.mark.parametrize("threshold", [True, False])
+def test_a_photo_s_y_is_a_sign_or_stays_within_one(tmp_path, threshold):
+    train_gan.run(small.gan_params(tmp_path, "icgan"))
+    train_encoder.run(small.encoder_params(tmp_path, "icgan_zy", threshold=threshold))
+    y = systems.load(tmp_path / "icgan_zy", CPU).encode(batch().x)[:, 6:]
+    assert y.abs().eq(1).all() == threshold
+
+
+def test_the_papers_icgan_has_the_papers_sizes():
+    settings = small.gan_settings("icgan", z_dim=100, width=64, width_d=64, norm="batch")
+    data = systems.Data(crop="icgan138", size=64, channels=3, attributes=tuple("abcdefghijklmnopqr"), split_hash="h")
+    generator, discriminator, _ = icgan.networks(settings, data)
+    convolutions = 16 * (512 * 256 + 256 * 128 + 128 * 64 + 64 * 3) + 3
+    assert sum(w.numel() for w in generator.parameters()) == 118 * 8192 + 2 * (512 + 256 + 128 + 64) + convolutions
+    assert discriminator.trunk[0][0][0].weight.shape == (128, 64 + 18, 4, 4)  # y joins after the first convolution
+    hidden = small.gan_settings("icgan", z_dim=100, width=64, variant="cs230")
+    assert icgan.networks(hidden, data)[0].project[0].weight.shape == (1024, 118)
+
+
+def test_the_paper_s_vigan_has_the_paper_s_sizes():
+    data = systems.Data(crop="dcgan108", size=64, channels=3, attributes=tuple("abcdefghij"), split_hash="h")
+    encoder, generator, discriminator, _ = vigan.networks(
+        small.gan_settings("vigan", z_dim=256, width=64, width_d=64), data
+    )
+    assert [tuple(layer[0].weight.shape[:2]) for layer in encoder.trunk[:3]] == [(64, 3), (128, 64), (256, 128)]
+    assert encoder.trunk[4].weight.shape == (512, 256 * 8 * 8)
+    assert generator.project[0].weight.shape == (512, 266)
+    assert discriminator.features(torch.zeros(1, 3, 64, 64)).shape == (1, 256, 8, 8)
+    assert discriminator.recogniser[0].weight.shape == (128, 256 * 8 * 8)
