@@ -16,6 +16,7 @@ def start(*, device: str, threads: int) -> torch.device:
     torch.set_num_threads(threads)
     # what torch.use_deterministic_algorithms does, without its import of Inductor, which costs every stage seconds
     torch._C._set_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a debugging aid that fills every new tensor
     torch.backends.cudnn.benchmark = False
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -42,8 +42,8 @@ class Direction:
     fade: tuple[float, float] | None  # where the photo's detail gives way (compositing.Gates.fade), None: default
 
     def unit(self, add: bool, level: int, reach: float) -> float:
-        """The strength that flips `level` per cent, at least LEAST; where none does, the one of the highest success there
-        is (`reach` where that is not known). 1, the class-mean gap, where no judge can tell."""
+        """The strength that flips `level` per cent, at least LEAST; where none does, the one of the highest success
+        there is (`reach` where that is not known). 1, the class-mean gap, where no judge can tell."""
         if not self.judged:
             return 1.0
         strength, best = (self.add if add else self.remove)[level], self.best[0 if add else 1]

@@ -16,7 +16,8 @@ from stages import checkpoints, compute
 from stages.losses import adversarial
 from stages.losses.latent import kl_to_normal, reparametrise
 from stages.nets.augment import diff_augment
-from stages.nets.blocks import binomial, down, halvings, init_dcgan, init_he, transposed, up
+from stages.nets.blocks import down, halvings, init_dcgan, init_he
+from stages.nets.decoder import Decoder
 from stages.nets.ema import Ema
 from stages.nets.variational import Variational
 from stages.params import InputError
@@ -25,29 +26,6 @@ from stages.training import Batch
 
 NAME = "dcgan"
 CRITIC_STEPS = 50  # discriminator updates alone, after a warm-up
-
-
-class Generator(nn.Module):
-    """Latents z (N, z_dim) from the prior -> images (N, C, S, S) in [-1, 1]; S is 4 or 7 times a power of two.
-
-    With `blur` the last layer's output passes a fixed [1, 2, 1] filter, which lets no checkerboard through."""
-
-    def __init__(self, *, z_dim: int, width: int, kernel: int, blur: bool, size: int, channels: int):
-        super().__init__()
-        stages = halvings(size, least=4)
-        self.side, widest = size >> stages, width << (stages - 1)
-        self.project = nn.Linear(z_dim, widest * self.side**2, bias=False)
-        self.norm = nn.BatchNorm2d(widest)
-        self.ups = nn.Sequential(*(up(widest >> i, widest >> (i + 1), kernel=kernel) for i in range(stages - 1)))
-        self.to_rgb = transposed(width, channels, kernel=kernel, bias=True)
-        self.blur = blur
-
-    def forward(self, z: Tensor) -> Tensor:
-        x = self.project(z).unflatten(1, (-1, self.side, self.side))  # (N, 8*width, 4, 4) for 64 pixels
-        x = self.norm(x.contiguous(memory_format=torch.channels_last)).relu()
-        x = self.ups(x)  # (N, width, S/2, S/2)
-        x = self.to_rgb(x)  # (N, C, S, S)
-        return (binomial(x) if self.blur else x).tanh()
 
 
 class Discriminator(nn.Module):
@@ -230,10 +208,10 @@ class GanTrainer:
         return None
 
 
-def networks(settings: GanSettings, data: Data) -> tuple[Generator, Discriminator]:
+def networks(settings: GanSettings, data: Data) -> tuple[Decoder, Discriminator]:
     """Generator and discriminator of the sizes in `settings`, untrained."""
-    shape = {"kernel": settings.kernel, "size": data.size, "channels": data.channels}
-    generator = Generator(z_dim=settings.z_dim, width=settings.width, blur=settings.blur, **shape)
+    shape: dict[str, Any] = {"kernel": settings.kernel, "size": data.size, "channels": data.channels}
+    generator = Decoder(inputs=settings.z_dim, width=settings.width, blur=settings.blur, **shape)
     return generator, Discriminator(width=settings.width_d, norm=settings.norm, **shape)
 
 
@@ -262,7 +240,7 @@ def save_gan(folder: Path, trainer: GanTrainer) -> None:
     checkpoints.save(folder, parts, card)
 
 
-def load_gan(folder: Path) -> tuple[Generator, Discriminator, GanSettings, Data]:
+def load_gan(folder: Path) -> tuple[Decoder, Discriminator, GanSettings, Data]:
     """The networks that `save_gan` wrote, on the CPU, in eval mode."""
     card = checkpoints.read_card(folder)
     settings, data = GanSettings(**card["settings"]), Data.from_json(card["data"])

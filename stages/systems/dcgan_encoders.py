@@ -18,11 +18,12 @@ from stages.losses import adversarial
 from stages.losses.latent import attribute_loss, kl_to_normal, reparametrise
 from stages.losses.reconstruction import RECONSTRUCTION_LOSSES, centre_weights, weighted_l1
 from stages.nets.blocks import SLOPE, halvings, init_he
+from stages.nets.decoder import Decoder
 from stages.nets.ema import Ema
 from stages.nets.modes import evaluating
 from stages.nets.variational import Variational
 from stages.systems import Data
-from stages.systems.dcgan import NAME, Discriminator, GanSettings, Generator, load_gan, networks, variational
+from stages.systems.dcgan import NAME, Discriminator, GanSettings, load_gan, networks, variational
 from stages.training import Batch, half_cosine
 
 
@@ -312,7 +313,7 @@ class Dcgan:
     name = NAME
     y_dim = 0
 
-    def __init__(self, encoder: nn.Module, generator: Generator, data: Data, z_dim: int, device: torch.device):
+    def __init__(self, encoder: nn.Module, generator: Decoder, data: Data, z_dim: int, device: torch.device):
         self.crop, self.size, self.channels = data.crop, data.size, data.channels
         self.attributes, self.split_hash = data.attributes, data.split_hash
         self.z_dim, self.device = z_dim, device

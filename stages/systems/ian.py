@@ -22,7 +22,8 @@ from stages import checkpoints, compute
 from stages.losses.latent import attribute_loss, kl_to_normal, reparametrise
 from stages.losses.orthogonal import orthogonal_penalty
 from stages.losses.reconstruction import centre_weights, weighted_l1
-from stages.nets.blocks import SLOPE, down, halvings, init_dcgan, transposed, up
+from stages.nets.blocks import SLOPE, down, halvings, init_dcgan, transposed
+from stages.nets.decoder import SIDE, Decoder
 from stages.nets.ema import Ema
 from stages.nets.made import Iaf
 from stages.nets.mdc import Mdc, MdcResidual, RgbBeta
@@ -35,7 +36,6 @@ NAME = "ian"
 VARIANTS = ("full", "simple")
 IAFS = ("none", "textbook", "published")
 LOSSES = ("ternary", "binary")
-SIDE = 4  # of the smallest grid, at 64 pixels
 KERNEL_DIMS = 5  # of each kernel of minibatch discrimination
 CRITIC_STEPS = 50  # after a warm-up, before the generator listens to the discriminator
 REAL, RECONSTRUCTED, GENERATED = range(3)
@@ -127,26 +127,6 @@ class FullGenerator(nn.Module):
         return image
 
 
-class SimpleGenerator(nn.Module):
-    """z (N, z_dim) -> images (N, C, S, S) in [-1, 1]: transposed convolutions with batch norm and ReLU, tanh."""
-
-    def __init__(self, *, z_dim: int, width: int, kernel: int, size: int, channels: int):
-        super().__init__()
-        stages = halvings(size, least=SIDE)
-        self.side = size >> stages
-        widths = [width << i for i in reversed(range(stages))]
-        self.project = nn.Linear(z_dim, widths[0] * self.side**2, bias=False)
-        self.norm = nn.BatchNorm2d(widths[0])
-        self.ups = nn.Sequential(*(up(a, b, kernel=kernel) for a, b in itertools.pairwise(widths)))
-        self.to_rgb = transposed(width, channels, kernel=kernel, bias=False)
-
-    def forward(self, z: Tensor) -> Tensor:
-        x = self.project(z).unflatten(1, (-1, self.side, self.side))  # (N, 8 * width, 4, 4)
-        x = self.norm(x.contiguous(memory_format=torch.channels_last)).relu()
-        image: Tensor = self.to_rgb(self.ups(x)).tanh()
-        return image
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GanSettings:
     """Everything about the joint training of trunk, head, verdict and generator."""
@@ -155,6 +135,7 @@ class GanSettings:
     z_dim: int
     width: int  # channels of the trunk's first convolution and of G before the pixels (the code: 128)
     kernel: int
+    blur: bool  # the simple generator's last layer passes a fixed filter (ours)
     hidden: int  # units of the encoder's linear layer (the code: 1000)
     kernels: int  # of minibatch discrimination (the code: 500); 0 leaves it out
     iaf: str  # none | textbook | published: the frozen flow between head and generator
@@ -358,11 +339,15 @@ def check(settings: GanSettings) -> None:
 
 def networks(settings: GanSettings, data: Data) -> dict[str, Any]:
     """trunk, head, verdict, generator and iaf of the sizes in `settings`, untrained."""
-    shape = {"size": data.size, "channels": data.channels}
-    sized = {"width": settings.width, "kernel": settings.kernel, **shape}
+    shape: dict[str, Any] = {"size": data.size, "channels": data.channels}
+    sized: dict[str, Any] = {"width": settings.width, "kernel": settings.kernel, **shape}
     stages = halvings(data.size, least=SIDE)
     widest = settings.width << (stages - 1)
-    generator = FullGenerator if settings.variant == "full" else SimpleGenerator
+    generator = (
+        FullGenerator(z_dim=settings.z_dim, **sized)
+        if settings.variant == "full"
+        else Decoder(inputs=settings.z_dim, blur=settings.blur, bias=False, **sized)
+    )
     return {
         "trunk": Trunk(**sized),
         "head": Head(
@@ -372,7 +357,7 @@ def networks(settings: GanSettings, data: Data) -> dict[str, Any]:
             attributes=len(data.attributes),
         ),
         "verdict": Verdict(features=widest, kernels=settings.kernels, outputs=3 if settings.loss == "ternary" else 1),
-        "generator": generator(z_dim=settings.z_dim, **sized),
+        "generator": generator,
         "iaf": nn.Identity() if settings.iaf == "none" else Iaf(settings.z_dim, degrees=settings.iaf),
     }
 

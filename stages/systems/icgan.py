@@ -17,9 +17,11 @@ from torch.nn.functional import softplus
 from stages import checkpoints, compute
 from stages.losses import adversarial
 from stages.losses.latent import kl_to_normal, reparametrise
-from stages.nets.blocks import down, halvings, init_dcgan, init_he, transposed, up
+from stages.nets.blocks import down, halvings, init_dcgan, init_he
+from stages.nets.decoder import SIDE, Decoder
 from stages.nets.descriptions import Descriptions
 from stages.nets.ema import Ema
+from stages.nets.independence import Independence
 from stages.nets.variational import Variational
 from stages.params import InputError
 from stages.systems import Data, System
@@ -27,34 +29,7 @@ from stages.training import Batch
 
 NAME = "icgan"
 VARIANTS = ("perarnau", "cs230")
-SIDE = 4  # of the generator's first grid, at 64 pixels
 CRITIC_STEPS = 50  # discriminator updates alone, after a warm-up
-
-
-class Generator(nn.Module):
-    """z (N, z_dim) from N(0, I) and y (N, K) in [-1, 1] -> images (N, C, S, S) in [-1, 1].
-
-    `hidden` units form the linear layer that the CS230 report puts before the convolutions; 0 leaves it out."""
-
-    def __init__(self, *, z_dim: int, labels: int, width: int, hidden: int, size: int, channels: int):
-        super().__init__()
-        stages = halvings(size, least=SIDE)
-        self.side, widest = size >> stages, width << (stages - 1)
-        first: list[nn.Module] = []
-        if hidden:
-            first = [nn.Linear(z_dim + labels, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU()]
-        self.project = nn.Sequential(
-            *first, nn.Linear(hidden or z_dim + labels, widest * self.side**2, bias=False)
-        )  # the same as a transposed convolution without padding on a 1 x 1 picture
-        self.norm = nn.BatchNorm2d(widest)
-        self.ups = nn.Sequential(*(up(widest >> i, widest >> (i + 1), kernel=4) for i in range(stages - 1)))
-        self.to_rgb = transposed(width, channels, kernel=4, bias=True)
-
-    def forward(self, z: Tensor, y: Tensor) -> Tensor:
-        x = self.project(torch.cat([z, y], dim=1)).unflatten(1, (-1, self.side, self.side))  # (N, 8 * width, 4, 4)
-        x = self.norm(x.contiguous(memory_format=torch.channels_last)).relu()
-        image: Tensor = self.to_rgb(self.ups(x)).tanh()  # (N, C, S, S)
-        return image
 
 
 class Discriminator(nn.Module):
@@ -100,12 +75,14 @@ class GanSettings:
     width: int  # channels of G before the pixels (both papers: 64)
     width_d: int  # of D's first convolution (perarnau: 64, cs230: 128)
     width_e: int  # of the encoder of the warm-up
+    blur: bool  # the generator's last layer passes a fixed filter (ours)
     norm: str  # of D: batch | spectral | none
     dropout: float  # in D (cs230: 0.3)
     wrong_label: float  # weight of the wrong-label term; the generated images weigh 1 - wrong_label
     warmup: int  # first steps, in which G learns as the decoder of a conditional VAE instead
     warmup_rate: float
     warmup_kl: float
+    warmup_independent: float  # weight of the correlations between z and y in it
     r1_gamma: float
     r1_every: int
     learning_rate_g: float
@@ -131,7 +108,8 @@ class GanTrainer:
         init_dcgan(self.generator, start)
         (init_dcgan if settings.norm == "batch" else init_he)(self.discriminator, start)
         self.warmup.init(start)
-        for network in (self.generator, self.discriminator, self.warmup, self.descriptions):
+        self.independence = Independence(settings.z_dim, len(data.attributes))
+        for network in (self.generator, self.discriminator, self.warmup, self.descriptions, self.independence):
             network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = Ema(self.generator, decay=settings.ema)
         betas = (settings.beta1, 0.999)
@@ -141,7 +119,7 @@ class GanTrainer:
         self.adam_w = torch.optim.Adam(both, settings.warmup_rate, betas, fused=True)
         self.modules: dict[str, nn.Module] = {
             "generator": self.generator, "discriminator": self.discriminator, "ema": self.ema.network,
-            "warmup": self.warmup, "descriptions": self.descriptions,
+            "warmup": self.warmup, "descriptions": self.descriptions, "independence": self.independence,
         }  # fmt: skip
         self.optimisers: dict[str, torch.optim.Optimizer] = {"g": self.adam_g, "d": self.adam_d, "w": self.adam_w}
 
@@ -160,10 +138,11 @@ class GanTrainer:
             z = reparametrise(mu.float(), logvar.float(), compute.generator(self.seed, 31, step))
             x_hat = self.generator(z, y)
         pixel, kl = (x_hat.float() - x).abs().mean(), kl_to_normal(mu.float(), logvar.float())
+        correlation = self.independence(mu.float(), y)
         self.adam_w.zero_grad()
-        (pixel + self.settings.warmup_kl * kl).backward()
+        (pixel + self.settings.warmup_kl * kl + self.settings.warmup_independent * correlation).backward()
         self.adam_w.step()
-        return {"pixel": pixel, "kl": kl}
+        return {"pixel": pixel, "kl": kl, "correlation": correlation}
 
     def _adversarial_step(self, step: int, x: Tensor, y: Tensor) -> dict[str, Tensor]:
         settings = self.settings
@@ -229,14 +208,21 @@ class GanTrainer:
         return None
 
 
-def networks(settings: GanSettings, data: Data) -> tuple[Generator, Discriminator, Descriptions]:
+def networks(settings: GanSettings, data: Data) -> tuple[Decoder, Discriminator, Descriptions]:
     """Generator and discriminator of the sizes in `settings`, untrained, and the descriptions."""
-    shape = {"size": data.size, "channels": data.channels, "labels": len(data.attributes)}
-    hidden = 16 * settings.width if settings.variant == "cs230" else 0
+    shape: dict[str, Any] = {"size": data.size, "channels": data.channels}
+    labels = len(data.attributes)
     return (
-        Generator(z_dim=settings.z_dim, width=settings.width, hidden=hidden, **shape),
-        Discriminator(width=settings.width_d, norm=settings.norm, dropout=settings.dropout, **shape),
-        Descriptions(len(data.attributes)),
+        Decoder(  # of z from N(0, I) and y; a first convolution on a 1 x 1 picture is a linear layer
+            inputs=settings.z_dim + labels,
+            width=settings.width,
+            kernel=4,
+            hidden=16 * settings.width if settings.variant == "cs230" else 0,
+            blur=settings.blur,
+            **shape,
+        ),
+        Discriminator(labels=labels, width=settings.width_d, norm=settings.norm, dropout=settings.dropout, **shape),
+        Descriptions(labels),
     )
 
 
@@ -271,7 +257,7 @@ def save_gan(folder: Path, trainer: GanTrainer) -> None:
     checkpoints.save(folder, parts, card)
 
 
-def load_gan(folder: Path) -> tuple[Generator, Descriptions, GanSettings, Data]:
+def load_gan(folder: Path) -> tuple[Decoder, Descriptions, GanSettings, Data]:
     """Generator (eval mode) and descriptions of a GAN folder."""
     card = checkpoints.read_card(folder)
     if card["system"] != NAME or card["kind"] != "gan":

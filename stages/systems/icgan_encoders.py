@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from stages import checkpoints, compute
 from stages.losses.latent import description_error
 from stages.nets.blocks import halvings, init_he, same_padding
+from stages.nets.decoder import SIDE, Decoder
 from stages.nets.ema import Ema
 from stages.nets.modes import evaluating
 from stages.params import InputError
 from stages.systems import Data
-from stages.systems.icgan import NAME, SIDE, GanSettings, Generator, load_gan, networks, warmup_encoder
+from stages.systems.icgan import NAME, GanSettings, load_gan, networks, warmup_encoder
 from stages.training import Batch, half_cosine
 
 KERNEL = 5
@@ -186,7 +187,7 @@ class Icgan:
     name = NAME
 
     def __init__(
-        self, encoder_z: nn.Module, encoder_y: nn.Module, generator: Generator, threshold: bool, data: Data,
+        self, encoder_z: nn.Module, encoder_y: nn.Module, generator: Decoder, threshold: bool, data: Data,
         z_dim: int, device: torch.device,
     ):  # fmt: skip
         self.crop, self.size, self.channels = data.crop, data.size, data.channels

@@ -19,8 +19,12 @@ from stages.losses import adversarial
 from stages.losses.latent import kl_to_normal, recognition_loss, reparametrise
 from stages.losses.reconstruction import centre_weights, weighted_l1
 from stages.nets.blocks import SLOPE, down, halvings, init_dcgan, init_he, transposed, up
+from stages.nets.decoder import Decoder
 from stages.nets.descriptions import Descriptions
 from stages.nets.ema import Ema
+from stages.nets.independence import Independence
+from stages.nets.variational import Variational
+from stages.params import InputError
 from stages.systems import Data, System
 from stages.training import Batch, half_cosine
 
@@ -29,8 +33,8 @@ SIDE = 8  # of the grid between convolutions and linear layers, at 64 pixels
 LEAD = 50  # steps by which discriminator and recogniser start before the generator listens to them
 
 
-class Encoder(nn.Module):
-    """Images (N, C, S, S) in [-1, 1] -> mean and log variance of q(z | x), each (N, z_dim)."""
+class PaperEncoder(nn.Module):
+    """The paper's: images (N, C, S, S) in [-1, 1] -> mean and log variance of q(z | x), each (N, z_dim)."""
 
     def __init__(self, *, z_dim: int, width: int, size: int, channels: int):
         super().__init__()
@@ -55,8 +59,9 @@ class Encoder(nn.Module):
         return self.to_mu(h), self.to_logvar(h).clamp(-8, 4)
 
 
-class Generator(nn.Module):
-    """z (N, z_dim) from N(0, I) and c (N, K) in [-1, 1] -> images (N, C, S, S) in [-1, 1].
+class PaperGenerator(nn.Module):
+    """The paper's, as far as it says: z (N, z_dim) from N(0, I) and c (N, K) in [-1, 1] -> images (N, C, S, S) in
+    [-1, 1].
 
     The paper's table of it is missing; this mirrors the encoder, as InfoGAN's does (arXiv:1606.03657, appendix C)."""
 
@@ -123,6 +128,7 @@ def _widths(channels: int, width: int, size: int) -> list[int]:
 class GanSettings:
     """Everything about the joint training of the four networks."""
 
+    body: str  # paper: E and G of the paper's tables | deep: those of a DCGAN, a halving more and no hidden layers
     z_dim: int
     width: int  # channels of the first convolution of E and of the last of G (the paper: 64)
     width_d: int  # the same for D and Q
@@ -132,6 +138,7 @@ class GanSettings:
     centre: float  # weight of the face's centre over the border in it
     kl: float  # weight of L_prior, a sum over z; the paper: 1
     feature: float  # lambda 1: of the squared distance of D's features, a mean over them
+    independent: float  # of the correlations between z and the description (ours)
     recognition: float  # lambda 2: of Q's answers on generated images, a sum over the description
     adversarial: float  # of D's answers on generated images; the paper: 1
     edits: float  # share of generated images made from encoded faces instead of draws of z
@@ -158,9 +165,12 @@ class GanTrainer:
         init_he(self.encoder, start)
         init_dcgan(self.generator, start)
         (init_dcgan if settings.norm == "batch" else init_he)(self.discriminator, start)
-        for head in (self.encoder.to_mu, self.encoder.to_logvar):
+        for name in ("to_mu", "to_logvar"):
+            head = self.encoder.get_submodule(name)
+            assert isinstance(head, nn.Linear)
             nn.init.normal_(head.weight, std=0.5 * head.in_features**-0.5, generator=start)
-        for network in (self.encoder, self.generator, self.discriminator, self.descriptions):
+        self.independence = Independence(settings.z_dim, len(data.attributes))
+        for network in (self.encoder, self.generator, self.discriminator, self.descriptions, self.independence):
             network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.weights = centre_weights(data.size, peak=settings.centre).to(device)
         self.ema_e, self.ema_g = (Ema(network, decay=settings.ema) for network in (self.encoder, self.generator))
@@ -176,6 +186,7 @@ class GanTrainer:
         self.modules: dict[str, nn.Module] = {
             "encoder": self.encoder, "generator": self.generator, "discriminator": self.discriminator,
             "ema_e": self.ema_e.network, "ema_g": self.ema_g.network, "descriptions": self.descriptions,
+            "independence": self.independence,
         }  # fmt: skip
         self.optimisers: dict[str, torch.optim.Optimizer] = {"e": self.adam_e, "g": self.adam_g, "d": self.adam_d}
 
@@ -189,6 +200,8 @@ class GanTrainer:
         mu, logvar = mu.float(), logvar.float()
         z = reparametrise(mu, logvar, noise)
         terms = {"kl": kl_to_normal(mu, logvar)}
+        if settings.independent:
+            terms["correlation"] = self.independence(mu, c)
         if step > settings.warmup - LEAD:
             self._all_four(step, batch, z, c, terms, noise)
         else:
@@ -196,7 +209,13 @@ class GanTrainer:
                 x_q = self.generator(z, c).float()
             terms["pixel"] = weighted_l1(x_q, batch.x, self.weights)
             self._zero()
-            (settings.pixel * terms["pixel"] + settings.kl * terms["kl"]).backward()
+            (settings.pixel * terms["pixel"] + self._prior(terms)).backward()
+            if settings.recognition and step % 2 == 0:  # Q may learn what it will be asked
+                with compute.autocast(self.device, self.precision):
+                    seen = self.discriminator.recognise(self.discriminator.features(batch.x)).float()
+                terms["recognition"] = recognition_loss(seen, c)
+                terms["recognition"].backward()
+                self.adam_d.step()
         self.adam_e.step()
         self.adam_g.step()
         self.ema_e.update(self.encoder, step)
@@ -231,7 +250,7 @@ class GanTrainer:
         reconstruction = settings.pixel * terms["pixel"] + (settings.feature * terms["feature"] if heard else 0)
         fooling = settings.adversarial * terms["adversarial"] + settings.recognition * terms["obeyed"]
         self._zero()
-        (settings.kl * terms["kl"] + reconstruction).backward(inputs=self.parts["encoder"], retain_graph=True)
+        (self._prior(terms) + reconstruction).backward(inputs=self.parts["encoder"], retain_graph=True)
         (reconstruction + (fooling if heard else 0)).backward(inputs=self.parts["generator"], retain_graph=True)
         (terms["discriminator"] + terms["recognition"]).backward(inputs=self.parts["discriminator"])
         if settings.r1_gamma and step % settings.r1_every == 0:
@@ -239,6 +258,11 @@ class GanTrainer:
             terms["r1"] = adversarial.r1_penalty(self.discriminator.logits(self.discriminator.features(x)), x)
             (settings.r1_gamma * settings.r1_every * terms["r1"]).backward(inputs=self.parts["discriminator"])
         self.adam_d.step()
+
+    def _prior(self, terms: dict[str, Tensor]) -> Tensor:
+        """What is asked of z alone."""
+        prior = self.settings.kl * terms["kl"]
+        return prior + self.settings.independent * terms["correlation"] if "correlation" in terms else prior
 
     def _zero(self) -> None:
         for optimiser in self.optimisers.values():
@@ -278,13 +302,24 @@ class GanTrainer:
         return None
 
 
-def networks(settings: GanSettings, data: Data) -> tuple[Encoder, Generator, Discriminator, Descriptions]:
-    """The four networks' sizes in `settings`, untrained (Q is part of the discriminator), and the descriptions."""
-    shape = {"size": data.size, "channels": data.channels}
+def networks(settings: GanSettings, data: Data) -> tuple[nn.Module, nn.Module, Discriminator, Descriptions]:
+    """Encoder, generator, discriminator with its recogniser, untrained, and the descriptions."""
+    shape: dict[str, Any] = {"size": data.size, "channels": data.channels}
+    sized: dict[str, Any] = {"width": settings.width, **shape}
     labels = len(data.attributes)
+    encoder: nn.Module
+    generator: nn.Module
+    if settings.body == "paper":
+        encoder = PaperEncoder(z_dim=settings.z_dim, **sized)
+        generator = PaperGenerator(z_dim=settings.z_dim, labels=labels, **sized)
+    elif settings.body == "deep":
+        encoder = Variational(z_dim=settings.z_dim, attributes=labels, **sized)
+        generator = Decoder(inputs=settings.z_dim + labels, kernel=4, blur=True, **sized)
+    else:
+        raise InputError(f"body {settings.body!r} is unknown; choose paper or deep")
     return (
-        Encoder(z_dim=settings.z_dim, width=settings.width, **shape),
-        Generator(z_dim=settings.z_dim, labels=labels, width=settings.width, **shape),
+        encoder,
+        generator,
         Discriminator(labels=labels, width=settings.width_d, norm=settings.norm, **shape),
         Descriptions(labels),
     )
