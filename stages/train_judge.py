@@ -46,6 +46,7 @@ class Params:
     log_every: int  # steps averaged into one row of the history
     steps: int  # of each judge
     batch_size: int  # images
+    flip: bool  # mirrored copies too; not for digits
     width_a: int  # channels after the first convolution
     width_b: int
     learning_rate: float  # peak of a warm-up and cosine schedule
@@ -84,7 +85,7 @@ def run(params: Params) -> None:
             rows=rows,
             steps=params.steps,
             batch_size=params.batch_size,
-            flip=True,
+            flip=params.flip,
             seed=params.seed + WHICH.index(which),
             device=device,
             history=histories[which],

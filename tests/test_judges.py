@@ -23,7 +23,7 @@ def params(folder: Path, **changes: object) -> train_judge.Params:
     values: dict[str, object] = {
         "prepared": folder / "prepared", "judges": folder / "judges", "card": folder / "judges.json",
         "history": folder / "judges.csv", "resume": folder / "resume", "log_every": 5, "steps": 25, "batch_size": 8,
-        "width_a": 4, "width_b": 4, "learning_rate": 0.01, "weight_decay": 0.01, "dropout": 0.1,
+        "width_a": 4, "width_b": 4, "flip": True, "learning_rate": 0.01, "weight_decay": 0.01, "dropout": 0.1,
         "label_smoothing": 0.02, "min_balanced_accuracy": 0.8, "min_auroc": 0.9, "seed": 1, "threads": 1,
         "device": "cpu", "precision": "fp32",
     }  # fmt: skip
