@@ -107,7 +107,8 @@ def run(params: Params) -> None:
         if tried:
             sheets.write_png(folder / "least_convincing.png", exhibits.least_convincing(exam, tried))
         sheets.write_png(folder / "closest.png", exhibits.closest(pairs))
-        sheets.write_png(folder / "brush.png", strokes.stroke_sheet(exam))
+        if sections["strokes"]:
+            sheets.write_png(folder / "brush.png", strokes.stroke_sheet(exam))
         for name, sheet in digits.digit_sheets(exam).items():
             sheets.write_png(folder / f"{name}.png", sheet)
     write_json(params.metrics, headlines | sections)

@@ -1,7 +1,7 @@
 """The papers' experiments on digits, where the test pictures are digits and the system takes a description.
 
 IcGAN adds one to a digit (the CS230 report: 74.60 % clear and correct by eye); ViGAN changes one of two digits and
-leaves the other alone. Both set the description and decode: no compositing. `clear`: judge B gives the asked class .9
+leaves the other alone. Both set the description and decode: no compositing. `clearly`: judge B gives the asked class .9
 or more."""
 
 import dataclasses
@@ -72,7 +72,7 @@ def _try(exam: Exam, group: Group, others: Sequence[Group]) -> dict[str, np.ndar
         chance = _softmax(logits[:, group.columns])
         sure = chance[np.arange(len(target)), target]
         tried = {
-            "clear": sure >= CLEAR,
+            "clearly": sure >= CLEAR,
             "correct": chance.argmax(1) == target,
             "judge_on_photo": exam.logits[part][:, group.columns].argmax(1) == shown[part],
         }
