@@ -21,7 +21,7 @@ import torch
 import yaml  # type: ignore[import-untyped]
 
 from stages import compute, encode, images, systems
-from stages.systems import Data, dcgan
+from stages.systems import Data, dcgan, dcgan_encoders
 from stages.tables import FacesMeta, faces_schema, write_table
 
 MEMORY = (5_000, 50_000)  # images
@@ -37,8 +37,8 @@ def model(folder: Path, size: int) -> Path:
     dcgan.save_gan(
         folder / "gan", dcgan.gan_trainer(_settings(dcgan.GanSettings, numbers["train_gan"]["dcgan"]), data, **how)
     )
-    settings = _settings(dcgan.encoder_settings("in_domain"), numbers["train_encoder"]["in_domain"])
-    dcgan.encoder_trainer("in_domain", settings, folder / "gan", **how).save(folder / "encoder", "in_domain")
+    settings = _settings(dcgan_encoders.settings_class("in_domain"), numbers["train_encoder"]["in_domain"])
+    dcgan_encoders.encoder_trainer("in_domain", settings, folder / "gan", **how).save(folder / "encoder", "in_domain")
     return folder / "encoder"
 
 

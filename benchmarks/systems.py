@@ -9,13 +9,13 @@ gradient step of the contextual brush on one photo, beside a plain decode."""
 import argparse
 import dataclasses
 import functools
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
+from gan_step import matrix_rate, median_seconds
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -25,26 +25,6 @@ from stages.training import Batch
 
 ROOT = Path(__file__).parents[1]
 BRUSH = slice(20, 36)  # rows and columns under a brush of 16 pixels
-
-
-def median_seconds(work: Callable[[], object], device: torch.device, seconds: float) -> float:
-    """The median time of one call, after one to warm up."""
-    work()
-    times = []
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times) < 3:
-        start = time.perf_counter()
-        work()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
-    return sorted(times)[len(times) // 2]
-
-
-def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
-    """Floating-point operations per second of a large matrix product."""
-    a = torch.randn(2048, 2048, device=device, dtype=dtype)
-    return 2 * 2048**3 / median_seconds(lambda: a @ a, device, 2.0)
 
 
 def playing(values: dict[str, object], kind: type) -> object:
@@ -68,7 +48,7 @@ def main() -> None:
     device = compute.start(device="auto", threads=options.threads)
     params = yaml.safe_load(profiles.render(ROOT, options.profile))
     precisions = {"fp32": torch.float32} | ({"bf16": torch.bfloat16} if compute.has_bf16(device) else {})
-    rates = {name: matrix_rate(device, dtype) for name, dtype in precisions.items()}
+    rates = {name: 2 * matrix_rate(device, dtype) for name, dtype in precisions.items()}
     told = ", ".join(f"{name} matrices {rate * 1e-9:.0f} GFLOP/s" for name, rate in rates.items())
     print(f"{device}, {options.threads} threads, profile {options.profile}; {told}")
     attributes = tuple(f"a{k}" for k in range(20))

@@ -45,15 +45,15 @@ class Params:
 def parse(argv: Sequence[str] | None = None) -> Params:
     """Flags of `Params`, then those of the variant's settings; every one is required."""
     values, rest = known_from_argv(Params, argv)
-    settings = systems.module(values["system"]).encoder_settings(values["variant"])
+    settings = systems.encoders(values["system"]).settings_class(values["variant"])
     return Params(**values, settings=from_argv(settings, rest))
 
 
 def run(params: Params) -> None:
     device = compute.start(device=params.device, threads=params.threads)
     faces, pixels = read_faces(params.prepared), images.open_images(params.prepared)
-    system, settings = systems.module(params.system), params.settings
-    trainer = system.encoder_trainer(
+    settings = params.settings
+    trainer = systems.encoders(params.system).encoder_trainer(
         params.variant, settings, params.gan, seed=params.seed, device=device, precision=params.precision
     )
     check_images(trainer.data, params.gan, faces.meta, params.prepared)

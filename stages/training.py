@@ -113,6 +113,17 @@ def train(
     history.write()
 
 
+def collapsed(samples: Tensor, step: int, advice: str) -> str | None:
+    """What to say where the samples (N, C, S, S) of different codes hardly differ, after the first steps; or None."""
+    spread = float(samples.std(dim=0).mean())
+    if step > 200 and spread < 0.02:
+        return (
+            f"the generator has collapsed: {len(samples)} samples differ by {spread:.4f} of a range of 2 on average. "
+            f"{advice}, or choose another seed in params.yaml"
+        )
+    return None
+
+
 def half_cosine(done: float, *, final: float) -> float:
     """1 at the start, `final` when `done` (the share of the steps) is 1, half a cosine between."""
     return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * done))

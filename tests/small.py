@@ -40,7 +40,7 @@ def gan_params(folder: Path, system: str, **changes: Any) -> train_gan.Params:
 def encoder_params(folder: Path, variant: str, **changes: Any) -> train_encoder.Params:
     """Stage `train_encoder` of a variant on top of folder/model, into folder/<variant>."""
     values = PARAMS["train_encoder"][variant]
-    kind = systems.module(values["system"]).encoder_settings(variant)
+    kind = systems.encoders(values["system"]).settings_class(variant)
     return train_encoder.Params(
         system=values["system"], variant=variant, gan=folder / "model", prepared=folder / "prepared",
         encoder=folder / variant, history=folder / "encoder.csv", samples=folder / "encoder.png",

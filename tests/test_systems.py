@@ -82,7 +82,9 @@ def test_the_loss_falls_on_one_repeated_batch(tmp_path, kind):
         trainer, term = dcgan.gan_trainer(settings, DATA, seed=1, device=CPU, precision="fp32"), "pixel"
     else:
         params = encoder_params(tmp_path, kind, **({"steps": 1000} if kind == "in_domain" else {}))
-        trainer = dcgan.encoder_trainer(kind, params.settings, params.gan, seed=1, device=CPU, precision="fp32")
+        trainer = dcgan_encoders.encoder_trainer(
+            kind, params.settings, params.gan, seed=1, device=CPU, precision="fp32"
+        )
         term = "pixel" if kind == "in_domain" else "l2"
     losses = [float(trainer.step(step, batch)[term].detach()) for step in range(1, 31)]
     assert losses[-1] < (1 if kind == "fc" else 0.9) * losses[0]  # a frozen, hardly trained G can do little

@@ -28,7 +28,7 @@ def gan_params(folder: Path, **changes) -> train_gan.Params:
 
 def encoder_params(folder: Path, variant: str, **changes) -> train_encoder.Params:
     chosen = tiny.IN_DOMAIN if variant == "in_domain" else tiny.FROZEN
-    settings = systems.module("dcgan").encoder_settings(variant)(**(chosen | changes))
+    settings = systems.encoders("dcgan").settings_class(variant)(**(chosen | changes))
     return train_encoder.Params(
         system="dcgan", variant=variant, gan=folder / "model", prepared=folder / "prepared",
         encoder=folder / variant, history=folder / "encoder.csv", samples=folder / "encoder.png",

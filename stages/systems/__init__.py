@@ -1,4 +1,6 @@
-"""The generative systems. Each is one module here that offers `NAME`, `GanSettings`, `gan_trainer`, and `load`.
+"""The generative systems. Each is one module here that offers `NAME`, `GanSettings`, `gan_trainer`, `save_gan`,
+`sampler` and `load`; where encoders are trained apart, <name>_encoders.py offers `load`, with `settings_class` and
+`encoder_trainer`.
 
 What every trained system can do, whatever its mathematics, is the protocol `System`; all code after training is
 written against it."""
@@ -68,8 +70,17 @@ def module(name: str) -> ModuleType:
     return importlib.import_module(f"stages.systems.{name}")
 
 
+def encoders(name: str) -> ModuleType:
+    """The module of a system's separate encoders, which offers `settings_class`, `encoder_trainer` and `load`."""
+    path = Path(__file__).parent / f"{module(name).NAME}_encoders.py"
+    if not path.exists():
+        raise InputError(f"system {name!r} has no encoders of its own: stage `train_gan` trains all of it")
+    return importlib.import_module(f"stages.systems.{name}_encoders")
+
+
 def load(folder: Path, device: torch.device) -> System:
     """The trained system in a model folder that can encode and decode."""
     card = checkpoints.read_card(folder)
-    system: System = module(card["system"]).load(folder, card, device)
+    found = encoders if card.get("kind") == "encoder" else module
+    system: System = found(card["system"]).load(folder, card, device)
     return system

@@ -19,10 +19,11 @@ from stages.nets.augment import diff_augment
 from stages.nets.blocks import down, halvings, init_dcgan, init_he
 from stages.nets.decoder import Decoder
 from stages.nets.ema import Ema
+from stages.nets.modes import evaluating
 from stages.nets.variational import Variational
 from stages.params import InputError
-from stages.systems import Data, System
-from stages.training import Batch
+from stages.systems import Data
+from stages.training import Batch, collapsed
 
 NAME = "dcgan"
 CRITIC_STEPS = 50  # discriminator updates alone, after a warm-up
@@ -187,25 +188,15 @@ class GanTrainer:
         """The generator to keep: the averaged one where `ema` is on."""
         return self.ema.network if self.settings.ema else self.generator
 
-    @torch.no_grad()
     def samples(self, count: int) -> Tensor:
         """Images (count, C, S, S) from the averaged generator, from the same z every time."""
         z = sample_prior(self.settings.prior, count, self.settings.z_dim, compute.generator(self.seed, 2))
-        network = self.averaged
-        was_training = network.training
-        images: Tensor = network.eval()(z.to(self.device))
-        network.train(was_training)
+        with evaluating(self.averaged):
+            images: Tensor = self.averaged(z.to(self.device))
         return images.cpu()
 
     def check(self, step: int) -> str | None:
-        """Collapse: the samples of different z hardly differ."""
-        spread = float(self.samples(32).std(dim=0).mean())
-        if step > 200 and spread < 0.02:
-            return (
-                f"the generator has collapsed: 32 samples differ by {spread:.4f} of a range of 2 on average. "
-                "Raise r1_gamma, lower learning_rate_d, or choose another seed in params.yaml"
-            )
-        return None
+        return collapsed(self.samples(32), step, "Raise r1_gamma, lower learning_rate_d")
 
 
 def networks(settings: GanSettings, data: Data) -> tuple[Decoder, Discriminator]:
@@ -259,24 +250,3 @@ def sampler(folder: Path, device: torch.device) -> Callable[[int, torch.Generato
         return images
 
     return draw
-
-
-def encoder_settings(variant: str) -> type[Any]:
-    """The settings class of a variant of `train_encoder`."""
-    return _encoders().settings_class(variant)
-
-
-def encoder_trainer(variant: str, settings: Any, gan: Path, **how: Any) -> Any:
-    """The trainer of a variant of `train_encoder`; see dcgan_encoders."""
-    return _encoders().encoder_trainer(variant, settings, gan, **how)
-
-
-def load(folder: Path, card: dict[str, Any], device: torch.device) -> System:
-    """A generator with one of its encoders, ready to edit; see dcgan_encoders."""
-    return _encoders().load(folder, card, device)
-
-
-def _encoders() -> Any:
-    from stages.systems import dcgan_encoders  # it imports this module
-
-    return dcgan_encoders

@@ -28,9 +28,10 @@ from stages.nets.ema import Ema
 from stages.nets.made import Iaf
 from stages.nets.mdc import Mdc, MdcResidual, RgbBeta
 from stages.nets.minibatch import MinibatchDiscrimination
+from stages.nets.modes import evaluating
 from stages.params import InputError
 from stages.systems import Data, System
-from stages.training import Batch, half_cosine
+from stages.training import Batch, collapsed, half_cosine
 
 NAME = "ian"
 VARIANTS = ("full", "simple")
@@ -279,25 +280,15 @@ class GanTrainer:
         """The network to keep: the averaged one where `ema` is on."""
         return self.emas[name].network if self.settings.ema else self.networks[name]
 
-    @torch.no_grad()
     def samples(self, count: int) -> Tensor:
         """Images (count, C, S, S) from the averaged generator, from the same z every time."""
         z = torch.randn(count, self.settings.z_dim, generator=compute.generator(self.seed, 52)).to(self.device)
-        network = self.averaged("generator")
-        was_training = network.training
-        images: Tensor = network.eval()(self.iaf(z))
-        network.train(was_training)
+        with evaluating(self.averaged("generator")):
+            images: Tensor = self.averaged("generator")(self.iaf(z))
         return images.cpu()
 
     def check(self, step: int) -> str | None:
-        """Collapse: the samples of different z hardly differ."""
-        spread = float(self.samples(32).std(dim=0).mean())
-        if step > 200 and spread < 0.02:
-            return (
-                f"the generator has collapsed: 32 samples differ by {spread:.4f} of a range of 2 on average. "
-                "Lower adversarial or learning_rate_d, or choose another seed in params.yaml"
-            )
-        return None
+        return collapsed(self.samples(32), step, "Lower adversarial or learning_rate_d")
 
 
 def verdict_loss(logits: Tensor, said: int) -> Tensor:

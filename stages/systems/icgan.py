@@ -22,10 +22,11 @@ from stages.nets.decoder import SIDE, Decoder
 from stages.nets.descriptions import Descriptions
 from stages.nets.ema import Ema
 from stages.nets.independence import Independence
+from stages.nets.modes import evaluating
 from stages.nets.variational import Variational
 from stages.params import InputError
-from stages.systems import Data, System
-from stages.training import Batch
+from stages.systems import Data
+from stages.training import Batch, collapsed
 
 NAME = "icgan"
 VARIANTS = ("perarnau", "cs230")
@@ -186,26 +187,16 @@ class GanTrainer:
         """The generator to keep: the averaged one where `ema` is on."""
         return self.ema.network if self.settings.ema else self.generator
 
-    @torch.no_grad()
     def samples(self, count: int) -> Tensor:
         """Images (count, C, S, S) from the averaged generator, from the same z and descriptions every time."""
         draw = compute.generator(self.seed, 33)
         z = torch.randn(count, self.settings.z_dim, generator=draw).to(self.device)
-        network = self.averaged
-        was_training = network.training
-        images: Tensor = network.eval()(z, self.descriptions.draw(count, draw))
-        network.train(was_training)
+        with evaluating(self.averaged):
+            images: Tensor = self.averaged(z, self.descriptions.draw(count, draw))
         return images.cpu()
 
     def check(self, step: int) -> str | None:
-        """Collapse: the samples of different z hardly differ."""
-        spread = float(self.samples(32).std(dim=0).mean())
-        if step > 200 and spread < 0.02:
-            return (
-                f"the generator has collapsed: 32 samples differ by {spread:.4f} of a range of 2 on average. "
-                "Raise r1_gamma, lower learning_rate_d, or choose another seed in params.yaml"
-            )
-        return None
+        return collapsed(self.samples(32), step, "Raise r1_gamma, lower learning_rate_d")
 
 
 def networks(settings: GanSettings, data: Data) -> tuple[Decoder, Discriminator, Descriptions]:
@@ -280,24 +271,3 @@ def sampler(folder: Path, device: torch.device) -> Callable[[int, torch.Generato
         return images
 
     return draw
-
-
-def encoder_settings(variant: str) -> type[Any]:
-    """The settings class of a variant of `train_encoder`."""
-    return _encoders().settings_class(variant)
-
-
-def encoder_trainer(variant: str, settings: Any, gan: Path, **how: Any) -> Any:
-    """The trainer of a variant of `train_encoder`; see icgan_encoders."""
-    return _encoders().encoder_trainer(variant, settings, gan, **how)
-
-
-def load(folder: Path, card: dict[str, Any], device: torch.device) -> System:
-    """A generator with its two encoders, ready to edit; see icgan_encoders."""
-    return _encoders().load(folder, card, device)
-
-
-def _encoders() -> Any:
-    from stages.systems import icgan_encoders  # it imports this module
-
-    return icgan_encoders

@@ -23,10 +23,11 @@ from stages.nets.decoder import Decoder
 from stages.nets.descriptions import Descriptions
 from stages.nets.ema import Ema
 from stages.nets.independence import Independence
+from stages.nets.modes import evaluating
 from stages.nets.variational import Variational
 from stages.params import InputError
 from stages.systems import Data, System
-from stages.training import Batch, half_cosine
+from stages.training import Batch, collapsed, half_cosine
 
 NAME = "vigan"
 SIDE = 8  # of the grid between convolutions and linear layers, at 64 pixels
@@ -280,26 +281,16 @@ class GanTrainer:
         """Encoder and generator to keep: the averaged ones where `ema` is on."""
         return (self.ema_e.network, self.ema_g.network) if self.settings.ema else (self.encoder, self.generator)
 
-    @torch.no_grad()
     def samples(self, count: int) -> Tensor:
         """Images (count, C, S, S) from the averaged generator, from the same z and descriptions every time."""
         draw = compute.generator(self.seed, 22)
         z = torch.randn(count, self.settings.z_dim, generator=draw).to(self.device)
-        network = self.averaged[1]
-        was_training = network.training
-        images: Tensor = network.eval()(z, self.descriptions.draw(count, draw))
-        network.train(was_training)
+        with evaluating(self.averaged[1]):
+            images: Tensor = self.averaged[1](z, self.descriptions.draw(count, draw))
         return images.cpu()
 
     def check(self, step: int) -> str | None:
-        """Collapse: the samples of different z hardly differ."""
-        spread = float(self.samples(32).std(dim=0).mean())
-        if step > 200 and spread < 0.02:
-            return (
-                f"the generator has collapsed: 32 samples differ by {spread:.4f} of a range of 2 on average. "
-                "Lower adversarial or learning_rate_d, or choose another seed in params.yaml"
-            )
-        return None
+        return collapsed(self.samples(32), step, "Lower adversarial or learning_rate_d")
 
 
 def networks(settings: GanSettings, data: Data) -> tuple[nn.Module, nn.Module, Discriminator, Descriptions]:
