@@ -23,7 +23,7 @@ from stages.editing.calibration import (
     monotone,
     strengths_at,
 )
-from stages.editing.compositing import MODES
+from stages.editing.compositing import check_mode
 from stages.editing.directions import ESTIMATORS, How, Readout, Sample, Sums
 from stages.editing.editor import Editor, quantiles
 from stages.editing.spec import Change, Spec
@@ -129,8 +129,7 @@ def check(params: Params) -> None:
     unknown = [name for name in params.estimators if name not in ESTIMATORS]
     if unknown or len(set(params.estimators)) != len(params.estimators):
         raise InputError(f"estimators {' '.join(params.estimators)}: choose among {', '.join(ESTIMATORS)}, each once")
-    if params.mode not in MODES:
-        raise InputError(f"mode {params.mode!r} is unknown; choose one of {', '.join(MODES)}")
+    check_mode(params.mode)
     if params.max_strength <= 0 or params.strengths < 2 or params.calibration_faces < 1 or params.min_count < 2:
         raise InputError(
             "max_strength must be positive, strengths and min_count at least 2, calibration_faces at least 1"

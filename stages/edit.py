@@ -49,8 +49,7 @@ class Params:
 
 
 def run(params: Params) -> None:
-    if params.mode not in compositing.MODES:
-        raise InputError(f"mode {params.mode!r} is unknown; choose one of {', '.join(compositing.MODES)}")
+    compositing.check_mode(params.mode)
     if params.count < 1 or not 1 <= params.sheet_faces <= params.count:
         raise InputError(f"count {params.count} and sheet_faces {params.sheet_faces}: 1 <= sheet_faces <= count")
     device = compute.start(device=params.device, threads=params.threads)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from stages import compute, images, sheets
-from stages.editing.compositing import MODES
+from stages.editing.compositing import check_mode
 from stages.editing.editor import Editor
 from stages.evaluation import costs, digits, edits, exhibits, latents, reconstructions, samples, strokes, subgroups
 from stages.evaluation.edits import TARGET
@@ -121,8 +121,7 @@ def run(params: Params) -> None:
 
 def check(params: Params) -> None:
     """InputError where the numbers cannot work."""
-    if params.mode not in MODES:
-        raise InputError(f"mode {params.mode!r} is unknown; choose one of {', '.join(MODES)}")
+    check_mode(params.mode)
     if any(strength <= 0 for strength in params.strengths):
         raise InputError(f"strengths {params.strengths}: each must be above 0; 0 is the photo itself")
     for name in ("faces", "reconstructions", "samples", "strokes", "bootstrap", "batch_size"):

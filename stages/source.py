@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import logging
-import tempfile
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -95,16 +95,21 @@ def _listing(params: Params, raw: Path, workers: int) -> Listing:
             fetch.download("celeba", raw)
             return celeba.read(raw, place="raw")
         return celeba.read(params.root)
-    with tempfile.TemporaryDirectory(dir=raw.parent) as fetched:  # their pictures are unpacked into raw
-        root = params.root
-        if params.download and not root.exists():
-            root = Path(fetched)
-            fetch.download(params.kind, root)
-        if params.kind == "mnist":
-            return digits.mnist(root, raw)
-        if params.kind == "svhn":
-            return digits.svhn(root, raw)
-        return digits.two_digit_mnist(root, raw, count=params.count, seed=params.seed)
+    if params.download and not params.root.exists():
+        published = raw / "published"
+        fetch.download(params.kind, published)
+        listing = _digits(params, published, raw)
+        shutil.rmtree(published)  # its pictures are in raw
+        return listing
+    return _digits(params, params.root, raw)
+
+
+def _digits(params: Params, root: Path, raw: Path) -> Listing:
+    if params.kind == "mnist":
+        return digits.mnist(root, raw)
+    if params.kind == "svhn":
+        return digits.svhn(root, raw)
+    return digits.two_digit_mnist(root, raw, count=params.count, seed=params.seed)
 
 
 def _hashes(tree: Tree, members: Sequence[str], workers: int) -> tuple[list[str], int]:

@@ -25,7 +25,7 @@ from stages.metrics.intervals import wilson
 from stages.params import InputError, run_stage
 from stages.resume import Resume, key
 from stages.tables import Faces, read_faces
-from stages.training import Batch, train
+from stages.training import Batch, set_rate, train
 
 log = logging.getLogger(__name__)
 
@@ -169,8 +169,7 @@ class JudgeTrainer:
             for order in (torch.arange(len(x), device=x.device), partner)
         ]
         loss = (share * each[0] + (1 - share) * each[1]).sum() / weight.sum().clamp(min=1)
-        for group in self.optimiser.param_groups:
-            group["lr"] = params.learning_rate * schedule(step, params.steps)
+        set_rate(self.optimiser, params.learning_rate * schedule(step, params.steps))
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()

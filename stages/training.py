@@ -129,6 +129,12 @@ def half_cosine(done: float, *, final: float) -> float:
     return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * done))
 
 
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """The learning rate of all its weights from now on."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+
+
 def diverged(means: dict[str, float]) -> str | None:
     """What to do about a mean that is not finite, or None."""
     name = first_not_finite(means)

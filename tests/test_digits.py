@@ -235,3 +235,14 @@ def test_lfw_still_packed_is_said(tmp_path):
     (tmp_path / "lfw_set" / "lfw.tgz").write_bytes(b"")
     with pytest.raises(InputError, match=r"unpack lfw\.tgz"):
         sourced(tmp_path / "lfw_set", "lfw")
+
+
+def test_a_downloaded_mnist_is_unpacked_into_raw_and_what_was_fetched_goes(tmp_path, monkeypatch):
+    monkeypatch.setattr(source.fetch, "download", lambda kind, root: write_mnist(root / "MNIST" / "raw"))
+    listing = sourced(tmp_path / "nowhere", "mnist", download=True)
+    assert len(listing.table) == 80
+    assert sorted(path.name for path in (tmp_path / "raw").iterdir()) == [
+        "labels.parquet",
+        "pictures.zip",
+        "source.json",
+    ]

@@ -11,7 +11,7 @@ import dataclasses
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,22 +113,30 @@ class Painted:
 
 def paint(editor: Editor, x: Tensor, strokes: Sequence[Stroke], mode: str) -> Painted:
     """Photos (N, C, S, S) in [-1, 1] after all strokes, each photo by itself; `mode` as in compositing."""
-    x = x.to(editor.device)
-    y = x
-    latent = start = editor.encode(x)
-    reconstruction = edited = editor.decode(start)
-    mask = torch.zeros_like(x[:, :1])
+    *_, last = follow(editor, x, strokes, mode)
+    return last
+
+
+def follow(editor: Editor, x: Tensor, strokes: Iterable[Stroke], mode: str) -> Iterator[Painted]:
+    """The photos before any stroke, then after each."""
+    painted = _begun(editor, x.to(editor.device))
+    photo, reconstruction = painted.y, painted.edited
+    yield painted
     for stroke in strokes:
         if stroke.kind == "stack":
-            x = y
-            latent = start = editor.encode(x)
-            reconstruction = edited = editor.decode(start)
-            mask = torch.zeros_like(mask)
-            continue
-        latent = move(editor, latent, stroke)
-        edited = editor.decode(latent)
-        y, mask = compositing.composite(x, reconstruction, edited, mode, compositing.Gates())
-    return Painted(y, mask, edited, start, latent)
+            painted = _begun(editor, painted.y)
+            photo, reconstruction = painted.y, painted.edited
+        else:
+            latent = move(editor, painted.edited_latent, stroke)
+            edited = editor.decode(latent)
+            y, mask = compositing.composite(photo, reconstruction, edited, mode, compositing.Gates())
+            painted = Painted(y, mask, edited, painted.latent, latent)
+        yield painted
+
+
+def _begun(editor: Editor, x: Tensor) -> Painted:
+    latent = editor.encode(x)
+    return Painted(x, torch.zeros_like(x[:, :1]), editor.decode(latent), latent, latent)
 
 
 def move(editor: Editor, latent: Tensor, stroke: Stroke) -> Tensor:

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from stages.params import InputError
+
 MODES = ("ian", "ian_code", "add", "replace", "decode")
 LEVEL = 2 / 255  # one 8-bit level in [-1, 1]
 
@@ -27,6 +29,12 @@ class Gates:
 
     change: tuple[float, float] = (2 * LEVEL, 6 * LEVEL)
     fade: tuple[float, float] = (0.1, 0.4)
+
+
+def check_mode(mode: str) -> None:
+    """InputError where there is no such mode."""
+    if mode not in MODES:
+        raise InputError(f"mode {mode!r} is unknown; choose one of {', '.join(MODES)}")
 
 
 def composite(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from PIL import Image
+from scipy.special import softmax
 from torch import Tensor
 
 from stages import images, sheets
@@ -69,7 +70,7 @@ def _try(exam: Exam, group: Group, others: Sequence[Group]) -> dict[str, np.ndar
         target = (shown[part] + 1) % 10
         edited = exam.editor.decode(described(latent, group, target))
         logits = exam.judge.logits(edited).cpu().numpy()
-        chance = _softmax(logits[:, group.columns])
+        chance = softmax(logits[:, group.columns], axis=1)
         sure = chance[np.arange(len(target)), target]
         tried = {
             "clearly": sure >= CLEAR,
@@ -114,11 +115,6 @@ def centre_shift(before: Tensor, after: Tensor) -> np.ndarray:
 
 def _halves(width: int) -> tuple[slice, slice]:
     return slice(0, width // 2), slice(width // 2, width)
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    raised = np.exp(logits - logits.max(1, keepdims=True))
-    return np.asarray(raised / raised.sum(1, keepdims=True))
 
 
 def digit_sheets(exam: Exam) -> dict[str, Image.Image]:

@@ -22,18 +22,17 @@ def brush_photo(
     """The crop of `photo` after the strokes of a file, as PNG; on `sheet` every stroke's result side by side.
 
     InputError where the photo cannot be used, a stroke is wrong, or `out` would replace the photo."""
-    if mode not in compositing.MODES:
-        raise InputError(f"mode {mode!r} is unknown; choose one of {', '.join(compositing.MODES)}")
+    compositing.check_mode(mode)
     if out.resolve() == photo.resolve() or (sheet is not None and sheet.resolve() == photo.resolve()):
         raise InputError(f"{photo} would be replaced by the result; choose another --out")
     editor = Editor.load(model, attributes, torch.device("cpu"))
     wanted = brush.read(strokes, editor.system.z_dim + editor.system.y_dim)
     x = images.to_tensor(read_crop(photo, editor.system.crop, editor.system.size, editor.system.channels)[None])
-    results = [brush.paint(editor, x, wanted[: n + 1], mode) for n in range(len(wanted))]
+    begun, *results = brush.follow(editor, x, wanted, mode)
     done = images.to_pixels(results[-1].y)[0]
     sheets.write_png(out, sheets.picture(done))
     if sheet is not None:
-        columns = [("photo", x), ("reconstruction", editor.decode(editor.encode(x)))]
+        columns = [("photo", x), ("reconstruction", begun.edited)]
         columns += [(f"stroke {n}", result.y) for n, result in enumerate(results, 1)]
         columns += [("decoded", results[-1].edited), ("mask", 2 * results[-1].mask - 1)]
         row = [images.to_pixels(column)[0] for _, column in columns]

@@ -24,7 +24,7 @@ from stages.nets.modes import evaluating
 from stages.nets.variational import Variational
 from stages.systems import Data
 from stages.systems.dcgan import NAME, Discriminator, GanSettings, load_gan, networks, variational
-from stages.training import Batch, half_cosine
+from stages.training import Batch, half_cosine, set_rate
 
 
 def fully_connected(data: Data, z_dim: int) -> nn.Sequential:
@@ -240,8 +240,7 @@ class InDomainTrainer:
         settings = self.settings
         share = half_cosine(step / settings.steps, final=settings.final_rate)
         for adam, rate in ((self.adam, settings.learning_rate), (self.adam_d, settings.learning_rate_d)):
-            for group in adam.param_groups:
-                group["lr"] = rate * share
+            set_rate(adam, rate * share)
 
     def check(self, step: int) -> str | None:
         return None

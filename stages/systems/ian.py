@@ -31,7 +31,7 @@ from stages.nets.minibatch import MinibatchDiscrimination
 from stages.nets.modes import evaluating
 from stages.params import InputError
 from stages.systems import Data, System
-from stages.training import Batch, collapsed, half_cosine
+from stages.training import Batch, collapsed, half_cosine, set_rate
 
 NAME = "ian"
 VARIANTS = ("full", "simple")
@@ -273,8 +273,7 @@ class GanTrainer:
         share = half_cosine(step / settings.steps, final=settings.final_rate)
         for name, optimiser in self.optimisers.items():
             rate = settings.learning_rate if name != "d" or warm else settings.learning_rate_d
-            for group in optimiser.param_groups:
-                group["lr"] = rate * share
+            set_rate(optimiser, rate * share)
 
     def averaged(self, name: str) -> nn.Module:
         """The network to keep: the averaged one where `ema` is on."""

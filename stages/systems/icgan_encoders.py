@@ -21,7 +21,7 @@ from stages.nets.modes import evaluating
 from stages.params import InputError
 from stages.systems import Data
 from stages.systems.icgan import NAME, GanSettings, load_gan, networks, warmup_encoder
-from stages.training import Batch, half_cosine
+from stages.training import Batch, half_cosine, set_rate
 
 KERNEL = 5
 
@@ -105,8 +105,7 @@ class EncoderTrainer:
     def step(self, step: int, batch: Batch) -> dict[str, Tensor]:
         settings, y = self.settings, batch.y.float()
         share = half_cosine(step / settings.steps, final=settings.final_rate)
-        for group in self.adam.param_groups:
-            group["lr"] = settings.learning_rate * share
+        set_rate(self.adam, settings.learning_rate * share)
         noise = compute.generator(self.seed, 41, step)
         z = torch.randn(len(y), self.gan_settings.z_dim, generator=noise).to(self.device)
         y_fake = y[torch.randperm(len(y), generator=noise).to(self.device)]

@@ -27,7 +27,7 @@ from stages.nets.modes import evaluating
 from stages.nets.variational import Variational
 from stages.params import InputError
 from stages.systems import Data, System
-from stages.training import Batch, collapsed, half_cosine
+from stages.training import Batch, collapsed, half_cosine, set_rate
 
 NAME = "vigan"
 SIDE = 8  # of the grid between convolutions and linear layers, at 64 pixels
@@ -273,8 +273,7 @@ class GanTrainer:
         share = half_cosine(step / self.settings.steps, final=self.settings.final_rate)
         rates = (self.settings.learning_rate, self.settings.learning_rate, self.settings.learning_rate_d)
         for adam, rate in zip((self.adam_e, self.adam_g, self.adam_d), rates, strict=True):
-            for group in adam.param_groups:
-                group["lr"] = rate * share
+            set_rate(adam, rate * share)
 
     @property
     def averaged(self) -> tuple[nn.Module, nn.Module]:
