@@ -22,7 +22,7 @@ from stages import checkpoints, compute
 from stages.losses.latent import attribute_loss, kl_to_normal, reparametrise
 from stages.losses.orthogonal import orthogonal_penalty
 from stages.losses.reconstruction import centre_weights, weighted_l1
-from stages.nets.blocks import SLOPE, down, halvings, init_dcgan, transposed
+from stages.nets.blocks import SLOPE, down, halvings, init_dcgan, init_he, transposed
 from stages.nets.decoder import SIDE, Decoder
 from stages.nets.ema import Ema
 from stages.nets.made import Iaf
@@ -150,7 +150,8 @@ class GanSettings:
     attribute: float
     orthogonal: float  # of the orthogonal penalty on trunk and generator (the code: 0.001)
     learning_rate: float  # of head and generator; of the trunk too in the warm-up
-    learning_rate_d: float  # of trunk and verdict
+    learning_rate_d: float  # of the trunk: slow after a warm-up, or it drifts away under the head
+    learning_rate_v: float  # of the verdict
     final_rate: float  # the learning rates fall to this share of themselves along a half cosine
     beta1: float
     ema: float
@@ -170,7 +171,7 @@ class GanTrainer:
         self.trunk, self.head, self.verdict, self.generator, self.iaf = self.networks.values()
         start = compute.generator(seed, 50)
         for network in (self.trunk, self.head, self.verdict, self.generator):
-            init_dcgan(network, start)
+            (init_he if network is self.trunk and settings.warmup else init_dcgan)(network, start)
             for module in network.modules():
                 if isinstance(module, Mdc):
                     nn.init.normal_(module.weight, std=0.02, generator=start)
@@ -178,8 +179,8 @@ class GanTrainer:
                     module.init(start)
         for layer in (self.head.to_mu[0], self.head.to_log_sigma[0]):
             nn.init.xavier_uniform_(layer.weight, generator=start)
-        nn.init.constant_(self.head.to_log_sigma[1].weight, 0.1)  # near N(mu, 1/4) whatever the image
-        nn.init.constant_(self.head.to_log_sigma[1].bias, -0.7)
+        nn.init.constant_(self.head.to_log_sigma[1].weight, 0.1)  # little noise whatever the image: Adam raises it
+        nn.init.constant_(self.head.to_log_sigma[1].bias, -2.0)  # where that costs nothing, and is slow to lower it
         for network in self.networks.values():
             network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.weights = centre_weights(data.size, peak=settings.centre).to(device)
@@ -188,7 +189,8 @@ class GanTrainer:
         self.parts = {
             "z": list(self.head.parameters()),
             "g": list(self.generator.parameters()),
-            "d": [*self.trunk.parameters(), *self.verdict.parameters()],
+            "d": list(self.trunk.parameters()),
+            "v": list(self.verdict.parameters()),
         }
         self.optimisers: dict[str, torch.optim.Optimizer] = {
             name: torch.optim.Adam(weights, settings.learning_rate, betas, fused=True)
@@ -214,7 +216,7 @@ class GanTrainer:
             terms, _ = self._reconstruct(batch, self.trunk(batch.x)[-1], noise)
         self._own(terms).backward()
         for name in ("z", "g", "d"):
-            self.optimisers[name].step()  # the verdict has no gradient and stays
+            self.optimisers[name].step()
         return terms
 
     def _introspective_step(self, step: int, batch: Batch, noise: torch.Generator) -> dict[str, Tensor]:
@@ -245,13 +247,13 @@ class GanTrainer:
             loss_d = terms["discriminator"]
             if settings.orthogonal:
                 loss_d = loss_d + settings.orthogonal * orthogonal_penalty(self.trunk)
-            loss_d.backward(inputs=self.parts["d"])
+            loss_d.backward(inputs=[*self.parts["d"], *self.parts["v"]])
         else:
             if settings.orthogonal:
                 own = own + settings.orthogonal * orthogonal_penalty(self.generator)
             own.backward(inputs=[*self.parts["z"], *self.parts["g"]])
-        self.optimisers["z"].step()
-        self.optimisers["d" if judging else "g"].step()
+        for name in ("z", "d", "v") if judging else ("z", "g"):
+            self.optimisers[name].step()
         return terms
 
     def _reconstruct(self, batch: Batch, last: Tensor, noise: torch.Generator) -> tuple[dict[str, Tensor], Tensor]:
@@ -271,8 +273,9 @@ class GanTrainer:
     def _set_rates(self, step: int, warm: bool) -> None:
         settings = self.settings
         share = half_cosine(step / settings.steps, final=settings.final_rate)
+        slow = {} if warm else {"d": settings.learning_rate_d}
         for name, optimiser in self.optimisers.items():
-            rate = settings.learning_rate if name != "d" or warm else settings.learning_rate_d
+            rate = ({"v": settings.learning_rate_v} | slow).get(name, settings.learning_rate)
             set_rate(optimiser, rate * share)
 
     def averaged(self, name: str) -> nn.Module:
