@@ -11,6 +11,7 @@ import dataclasses
 import itertools
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -24,6 +25,7 @@ from stages.params import InputError, need
 Which = Literal["a", "b"]
 FEATURES = 128  # dimensions of the penultimate features
 CARD = "judges.json"
+DIGITS = tuple("0123456789")
 
 
 def conv(inputs: int, outputs: int, *, kernel: int, stride: int) -> nn.Sequential:
@@ -117,6 +119,17 @@ class Calibration:
     def from_json(cls, value: dict[str, Any]) -> Self:
         lists = {name: tuple(value[name]) for name in ("temperatures", "biases", "thresholds")}
         return cls(width=value["width"], **lists)
+
+
+def digit_classes(attributes: Sequence[str]) -> dict[str, list[int]]:
+    """Columns of ten attributes of which a picture shows just one: {"Digit": those of Digit_0 .. Digit_9}; two digits
+    give "Left" and "Right", faces nothing."""
+    found: dict[str, dict[str, int]] = {}
+    for column, name in enumerate(attributes):
+        place, _, digit = name.rpartition("_")
+        if digit in DIGITS:
+            found.setdefault(place, {})[digit] = column
+    return {place: [columns[d] for d in DIGITS] for place, columns in found.items() if len(columns) == len(DIGITS)}
 
 
 class Judge:

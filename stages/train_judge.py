@@ -20,7 +20,7 @@ from stages import compute, images, judges
 from stages.files import replacing_folder, write_csv, write_json
 from stages.history import History
 from stages.judges import Calibration, Judge, Which
-from stages.metrics.classification import auroc, balanced_accuracy, balanced_weights, calibration_error
+from stages.metrics.classification import auroc, balanced_accuracy, balanced_weights, calibration_error, top_one
 from stages.metrics.intervals import wilson
 from stages.params import InputError, run_stage
 from stages.resume import Resume, key
@@ -413,7 +413,16 @@ def card(params: Params, faces: Faces, pixels: np.ndarray, reasons: list[str], d
         "source": faces.meta.source,
         "images": {split: len(faces.rows(split)) for split in ("train", "valid", "test")},
         "attributes": cards,
+    } | digits_card(logits, truth, faces.meta.attributes)
+
+
+def digits_card(logits: dict[Which, np.ndarray], truth: np.ndarray, attributes: tuple[str, ...]) -> dict[str, Any]:
+    """`digits`: how often each judge names the digit of a test picture, per place; nothing where there are none."""
+    found = {
+        place: {which: top_one(logits[which][:, columns], truth[:, columns]).to_json() for which in WHICH}
+        for place, columns in judges.digit_classes(attributes).items()
     }
+    return {"digits": found} if found else {}
 
 
 def joined(histories: dict[Which, History]) -> Any:

@@ -54,6 +54,8 @@ def test_every_stage_runs_and_a_second_time_none(clone):
     page = (clone / "reports" / "index.html").read_text()
     assert page.rstrip().endswith("</html>")
     assert "Smiling" in page
+    for system in systems:
+        assert "<b>this run</b>" in (clone / "reports" / "papers" / f"{system}.html").read_text(), system
     faces = pq.read_table(clone / "data" / "prepared" / "faces.parquet").num_rows
     assert faces == 400
     for system in systems:

@@ -28,7 +28,7 @@ def spec(text: str) -> str:
 
 
 def told(estimate: Estimate | float | None, kind: str = "number") -> Markup:
-    """A value with its interval; hover for n. Kinds: number, percent, db, levels."""
+    """A value with its interval; hover for n. Kinds: number, percent, points, db, levels."""
     if estimate is None:
         return Markup('<span class="none">–</span>')
     if not isinstance(estimate, Mapping):
@@ -51,6 +51,8 @@ def plain(value: float, kind: str) -> str:
 def _plain(value: float, kind: str) -> str:
     if kind == "percent":
         return f"{_percent(value)} %"
+    if kind == "points":
+        return f"{100 * value:.2f} %"
     if kind == "db":
         return f"{value:.1f} dB"
     if kind == "levels":
