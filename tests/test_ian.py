@@ -134,7 +134,15 @@ def test_steps_alternate_and_the_head_learns_in_both(step, still):
         name: any(not torch.equal(a, b) for a, b in zip(weights, before[name], strict=True))
         for name, weights in one.parts.items()
     }
-    assert moved == {"z": True, "g": still != "g", "d": still != "d"}
+    assert moved == {"z": True, "g": still != "g", "d": still != "d", "v": still != "d"}
+
+
+def test_after_a_warm_up_trunk_and_verdict_have_rates_of_their_own():
+    one = trainer(warmup=1, learning_rate=0.4, learning_rate_d=0.1, learning_rate_v=0.2, final_rate=1.0)
+    for step, expected in ((1, {"z": 0.4, "g": 0.4, "d": 0.4}), (2, {"z": 0.4, "g": 0.4, "d": 0.1})):
+        one._set_rates(step, warm=step == 1)
+        rates = {name: optimiser.param_groups[0]["lr"] for name, optimiser in one.optimisers.items()}
+        assert rates == expected | {"v": 0.2}
 
 
 @pytest.mark.parametrize("loss", ["ternary", "binary"])
