@@ -37,6 +37,7 @@ NAME = "ian"
 VARIANTS = ("full", "simple")
 IAFS = ("none", "textbook", "published")
 LOSSES = ("ternary", "binary")
+NORMS = ("batch", "none")
 KERNEL_DIMS = 5  # of each kernel of minibatch discrimination
 CRITIC_STEPS = 50  # after a warm-up, before the generator listens to the discriminator
 REAL, RECONSTRUCTED, GENERATED = range(3)
@@ -63,20 +64,26 @@ class Trunk(nn.Module):
 
 
 class Head(nn.Module):
-    """The trunk's last activation -> mean and log variance of q(z | x), each (N, z_dim) and batch-normalised, as in
-    the public code; `attributes` is a linear read-out of attribute logits (N, K) from the mean."""
+    """The trunk's last activation -> mean and log variance of q(z | x), each (N, z_dim), batch-normalised where `norm`
+    is batch, as in the public code; `attributes` is a linear read-out of attribute logits (N, K) from the mean."""
 
-    def __init__(self, *, features: int, hidden: int, z_dim: int, attributes: int):
+    def __init__(self, *, features: int, hidden: int, norm: str, z_dim: int, attributes: int):
         super().__init__()
-        self.hidden = nn.Sequential(
-            nn.Flatten(), nn.Linear(features, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU()
+        self.hidden = nn.Sequential(nn.Flatten())
+        if hidden:
+            self.hidden.extend([nn.Linear(features, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU()])
+        self.to_mu, self.to_log_sigma = (
+            nn.Sequential(
+                nn.Linear(hidden or features, z_dim, bias=norm == "none"),
+                nn.BatchNorm1d(z_dim) if norm == "batch" else nn.Identity(),
+            )
+            for _ in range(2)
         )
-        self.to_mu = nn.Sequential(nn.Linear(hidden, z_dim, bias=False), nn.BatchNorm1d(z_dim))
-        self.to_log_sigma = nn.Sequential(nn.Linear(hidden, z_dim, bias=False), nn.BatchNorm1d(z_dim))
         self.attributes = nn.Linear(z_dim, attributes)
 
     def embed(self, last: Tensor) -> Tensor:
-        """The linear layer's activations (N, hidden): the features of the paper's table 1."""
+        """The linear layer's activations (N, hidden), the features of the paper's table 1; without such a layer the
+        trunk's."""
         h: Tensor = self.hidden(last)
         return h
 
@@ -137,7 +144,8 @@ class GanSettings:
     width: int  # channels of the trunk's first convolution and of G before the pixels (the code: 128)
     kernel: int
     blur: bool  # the simple generator's last layer passes a fixed filter (ours)
-    hidden: int  # units of the encoder's linear layer (the code: 1000)
+    hidden: int  # units of the encoder's linear layer (the code: 1000); 0 leaves it out
+    norm: str  # of mean and log sigma: batch (the code) | none; a small batch's statistics are noise in z
     kernels: int  # of minibatch discrimination (the code: 500); 0 leaves it out
     iaf: str  # none | textbook | published: the frozen flow between head and generator
     loss: str  # ternary | binary
@@ -177,10 +185,7 @@ class GanTrainer:
                     nn.init.normal_(module.weight, std=0.02, generator=start)
                 elif isinstance(module, MinibatchDiscrimination):
                     module.init(start)
-        for layer in (self.head.to_mu[0], self.head.to_log_sigma[0]):
-            nn.init.xavier_uniform_(layer.weight, generator=start)
-        nn.init.constant_(self.head.to_log_sigma[1].weight, 0.1)  # little noise whatever the image: Adam raises it
-        nn.init.constant_(self.head.to_log_sigma[1].bias, -2.0)  # where that costs nothing, and is slow to lower it
+        self._init_head(start)
         for network in self.networks.values():
             network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.weights = centre_weights(data.size, peak=settings.centre).to(device)
@@ -199,6 +204,18 @@ class GanTrainer:
         self.modules: dict[str, nn.Module] = {name: self.networks[name] for name in ("trunk", "head", "verdict")}
         self.modules |= {"generator": self.generator}
         self.modules |= {f"ema_{name}": ema.network for name, ema in self.emas.items()}
+
+    def _init_head(self, start: torch.Generator) -> None:
+        """Little noise whatever the image: the loss raises it soon where that costs nothing, and lowers it slowly."""
+        (mu, _), (log_sigma, norm) = self.head.to_mu, self.head.to_log_sigma
+        for layer in (mu, log_sigma):
+            nn.init.xavier_uniform_(layer.weight, generator=start)
+        if self.settings.norm == "batch":
+            nn.init.constant_(norm.weight, 0.1)
+            nn.init.constant_(norm.bias, -2.0)
+        else:
+            nn.init.normal_(log_sigma.weight, std=0.02 * log_sigma.in_features**-0.5, generator=start)
+            nn.init.constant_(log_sigma.bias, -1.0)
 
     def step(self, step: int, batch: Batch) -> dict[str, Tensor]:
         warm = step <= self.settings.warmup
@@ -325,7 +342,7 @@ def without_statistics(network: nn.Module) -> Iterator[None]:
 
 def check(settings: GanSettings) -> None:
     """InputError where a word is unknown."""
-    for name, words in (("variant", VARIANTS), ("iaf", IAFS), ("loss", LOSSES)):
+    for name, words in (("variant", VARIANTS), ("iaf", IAFS), ("loss", LOSSES), ("norm", NORMS)):
         if getattr(settings, name) not in words:
             raise InputError(f"{name} {getattr(settings, name)!r} is unknown; choose one of {', '.join(words)}")
 
@@ -346,6 +363,7 @@ def networks(settings: GanSettings, data: Data) -> dict[str, Any]:
         "head": Head(
             features=widest * (data.size >> stages) ** 2,
             hidden=settings.hidden,
+            norm=settings.norm,
             z_dim=settings.z_dim,
             attributes=len(data.attributes),
         ),
