@@ -118,7 +118,7 @@ def test_orthonormal_filters_cost_nothing_and_the_zero_filter_its_side():
 def test_the_trunk_learns_nothing_from_reconstruction():
     own = trainer(orthogonal=0.0)
     own.settings = own.settings  # the discriminator's own loss is the only thing left for it
-    terms, x_r = own._reconstruct(BATCH, own.trunk(BATCH.x)[-1].detach(), torch.Generator().manual_seed(1))
+    terms, x_r, _ = own._reconstruct(BATCH, own.trunk(BATCH.x)[-1].detach(), torch.Generator().manual_seed(1))
     (own._own(terms) + x_r.sum()).backward()
     assert max(gradients(own.trunk.parameters())) == 0
     assert max(gradients(own.parts["z"])) > 0

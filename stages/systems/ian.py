@@ -230,7 +230,7 @@ class GanTrainer:
 
     def _warmup_step(self, batch: Batch, noise: torch.Generator) -> dict[str, Tensor]:
         with compute.autocast(self.device, self.precision):
-            terms, _ = self._reconstruct(batch, self.trunk(batch.x)[-1], noise)
+            terms, *_ = self._reconstruct(batch, self.trunk(batch.x)[-1], noise)
         self._own(terms).backward()
         for name in ("z", "g", "d"):
             self.optimisers[name].step()
@@ -243,8 +243,7 @@ class GanTrainer:
         z_g = torch.randn(len(batch.x), settings.z_dim, generator=noise).to(self.device)
         with compute.autocast(self.device, self.precision):
             on_x = self.trunk(batch.x)
-            terms, x_r = self._reconstruct(batch, on_x[-1].detach(), noise)
-            x_g = self.generator(self.iaf(z_g))
+            terms, x_r, x_g = self._reconstruct(batch, on_x[-1].detach(), noise, z_g)
             with without_statistics(self.trunk):
                 on_r, on_g = self.trunk(x_r), self.trunk(x_g)
             said_x, said_r, said_g = (self.verdict(found[-1]).float() for found in (on_x, on_r, on_g))
@@ -273,14 +272,20 @@ class GanTrainer:
             self.optimisers[name].step()
         return terms
 
-    def _reconstruct(self, batch: Batch, last: Tensor, noise: torch.Generator) -> tuple[dict[str, Tensor], Tensor]:
-        """The terms of the VAE and the reconstruction, from the trunk's last activation."""
+    def _reconstruct(
+        self, batch: Batch, last: Tensor, noise: torch.Generator, z_g: Tensor | None = None
+    ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+        """The terms of the VAE, the reconstruction, from the trunk's last activation, and the images of `z_g`.
+
+        Both are made in one pass, or batch norm would learn statistics that fit neither."""
         mu, logvar = (found.float() for found in self.head(last))
-        x_r = self.generator(self.iaf(reparametrise(mu, logvar, noise)))
+        z = reparametrise(mu, logvar, noise)
+        made = self.generator(self.iaf(z if z_g is None else torch.cat([z, z_g])))
+        x_r, x_g = made[: len(z)], made[len(z) :]
         terms = {"pixel": weighted_l1(x_r.float(), batch.x, self.weights), "kl": kl_to_normal(mu, logvar)}
         if self.settings.attribute:
             terms["attribute"] = attribute_loss(self.head.attributes(mu).float(), batch.y)
-        return terms, x_r
+        return terms, x_r, x_g
 
     def _own(self, terms: dict[str, Tensor]) -> Tensor:
         settings = self.settings
