@@ -61,6 +61,7 @@ def render(found: Inputs, *, success_goal: float, flips_goal: float) -> str:
         ("entanglement", "What else moves"),
         ("reconstruction", "Reconstruction"),
         ("samples", "Samples"),
+        *([("latents", "Latents")] if any(one["latents"] for one in systems) else []),
         *([("brush", "Brush")] if any(one["strokes"] for one in systems) else []),
         *([("digits", "Digits")] if any(one["digits"] for one in systems) else []),
         *([("estimators", "Estimators")] if any(one["estimators"] for one in systems) else []),
@@ -85,6 +86,7 @@ def render(found: Inputs, *, success_goal: float, flips_goal: float) -> str:
         balance=sections.balance(found.data_card),
         training=training,
         pictures=found.samples,
+        latent_sheets=sections.LATENT_SHEETS,
         left_out=found.left_out,
         params=found.params,
         success_goal=success_goal,
@@ -104,6 +106,8 @@ def render(found: Inputs, *, success_goal: float, flips_goal: float) -> str:
 def system(one: SystemInputs, success_goal: float, flips_goal: float) -> dict[str, Any]:
     """All that the template shows of one system."""
     metrics = one.metrics
+    of_latents = {name: sections.rows(metrics, name) for name in ("swaps", "descriptions", "semi_supervised")}
+    sheets = any(name in one.exhibits for name, _ in sections.LATENT_SHEETS)
     return {
         "name": one.name,
         "setting": sections.one(metrics, "setting") or {"encoder": "", "mode": ""},
@@ -127,6 +131,8 @@ def system(one: SystemInputs, success_goal: float, flips_goal: float) -> dict[st
         "estimators": sections.estimator_table(one),
         "costs": sections.one(metrics, "costs"),
         "strokes": sections.rows(metrics, "strokes"),
+        "latents": sheets or any(of_latents.values()),
+        **of_latents,
         "digits": [dict.fromkeys(("other_kept", "place_kept")) | row for row in sections.rows(metrics, "digits")],
     }
 

@@ -14,6 +14,13 @@ from stages.reporting.inputs import Hero, Inputs, Json, SystemInputs
 Estimate = Mapping[str, Any]  # {value, low, high, n}
 ON_OFF = {"add": "on", "remove": "off"}
 MOST_CURVES = 12  # terms of one training history that are drawn
+LATENT_SHEETS = (  # pictures of the section on latents: file, title
+    ("interpolation", "Interpolation between test photos"),
+    ("ian_figure", "The figure of the paper’s code: samples above interpolations"),
+    ("variations", "Test photos, one attribute at a time"),
+    ("generated", "Generated from z and a description, one attribute at a time"),
+    ("swap", "Two faces exchange descriptions"),
+)
 
 
 def readable(name: str) -> str:
@@ -28,7 +35,7 @@ def spec(text: str) -> str:
 
 
 def told(estimate: Estimate | float | None, kind: str = "number") -> Markup:
-    """A value with its interval; hover for n. Kinds: number, percent, db, levels."""
+    """A value with its interval; hover for n. Kinds: number, percent, points, db, levels."""
     if estimate is None:
         return Markup('<span class="none">–</span>')
     if not isinstance(estimate, Mapping):
@@ -51,6 +58,8 @@ def plain(value: float, kind: str) -> str:
 def _plain(value: float, kind: str) -> str:
     if kind == "percent":
         return f"{_percent(value)} %"
+    if kind == "points":
+        return f"{100 * value:.2f} %"
     if kind == "db":
         return f"{value:.1f} dB"
     if kind == "levels":
