@@ -229,7 +229,7 @@ def test_the_section_on_latents_shows_sheets_and_tables_where_there_are_any(para
     nesting(shown)
     assert "<b>7.65 %</b> <small>7.12 – 8.34</small>" in shown
     assert "± 0.41 %" in shown
-    assert "Two faces exchange descriptions: what judge B sees" in shown
+    assert "Two photos exchange descriptions: what judge B sees" in shown
     assert "What the encoder reads off photos" in shown
 
 

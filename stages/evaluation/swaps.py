@@ -1,4 +1,4 @@
-"""Two faces exchange descriptions and keep their z (Perarnau et al. 2016), for systems that take one.
+"""Two photos exchange descriptions and keep their z (Perarnau et al. 2016), for systems that take one.
 
 Measured on test faces without compositing: does judge B see in the result what the other face's description says?"""
 
@@ -97,4 +97,4 @@ def swap_sheets(exam: Exam) -> dict[str, Image.Image]:
             ("B described as A", described_as(exam, of_b, of_a)),
         )
     ]
-    return {"swap": in_columns(columns, title="Two faces exchange descriptions", side=128)}
+    return {"swap": in_columns(columns, title="Two photos exchange descriptions", side=128)}

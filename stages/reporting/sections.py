@@ -19,7 +19,7 @@ LATENT_SHEETS = (  # pictures of the section on latents: file, title
     ("ian_figure", "The figure of the paper’s code: samples above interpolations"),
     ("variations", "Test photos, one attribute at a time"),
     ("generated", "Generated from z and a description, one attribute at a time"),
-    ("swap", "Two faces exchange descriptions"),
+    ("swap", "Two photos exchange descriptions"),
 )
 
 
