@@ -6,12 +6,14 @@ import types
 import numpy as np
 import pandas as pd
 import pytest
+import small
 import torch
 
-from stages import evaluate
+from stages import evaluate, systems
 from stages.evaluation import semi_supervised
 from stages.evaluation.digits import classes
 from stages.params import InputError
+from stages.systems import ian
 from stages.tables import Faces, FacesMeta
 
 SIZE, COUNT = 8, 600
@@ -141,3 +143,17 @@ def test_a_deviation_needs_two_repeats(repeats):
     )  # fmt: skip
     with pytest.raises(InputError, match=f"semi_supervised {repeats}: 0 leaves it out"):
         evaluate.check(params)
+
+
+def test_ian_s_features_of_house_numbers_go_through_the_protocol(data, tmp_path):
+    """32 x 32 pixels in colour, as SVHN has them."""
+    faces, _ = data
+    pixels = np.random.default_rng(1).integers(0, 256, (COUNT, 32, 32, 3), dtype=np.uint8)
+    made = systems.Data(crop="whole", size=32, channels=3, attributes=NAMES, split_hash="h")
+    cpu = torch.device("cpu")
+    trainer = ian.gan_trainer(small.gan_settings("ian", attribute=0.0), made, seed=3, device=cpu, precision="fp32")
+    ian.save_gan(tmp_path / "model", trainer)
+    exam = exam_of(faces, pixels, systems.load(tmp_path / "model", cpu))
+    rows = semi_supervised.semi_supervised_rows(exam, faces, ian, tmp_path / "model", 2)
+    assert [row["dimensions"] for row in rows] == [32 * 32 * 3] * 2 + [16] * 4
+    assert all(row["error"]["value"] > 0.8 for row in rows)  # noise has no digit to be found
