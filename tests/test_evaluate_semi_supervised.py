@@ -126,8 +126,10 @@ def test_two_runs_give_the_same_numbers(data):
     assert first[-1]["error"]["value"] > 0
 
 
-def test_faces_systems_without_features_and_no_repeats_have_no_such_section(data):
+def test_faces_systems_without_features_no_repeats_and_too_few_digits_have_no_such_section(data):
     faces, pixels = data
+    few = Faces(faces.table.head(60), faces.meta)
+    assert semi_supervised.semi_supervised_rows(exam_of(few, pixels), few, Module(), "folder", 2) == []
     named = Faces(faces.table, dataclasses.replace(faces.meta, attributes=("Smiling",)))
     without = types.SimpleNamespace(y_dim=0)
     assert semi_supervised.semi_supervised_rows(exam_of(faces, pixels), named, Module(), "folder", 2) == []

@@ -26,7 +26,7 @@ from stages.tables import Faces
 
 PLACE = "Digit"  # of one digit a picture
 LABELS = 1_000
-FEWEST = 50  # labels, below which nothing is fitted
+FEWEST = 50  # training pictures, below which nothing is fitted
 DRAWS = ("random", "balanced")
 STATISTICS = 512  # training pictures that the untrained network's batch norms see
 
@@ -42,7 +42,7 @@ def semi_supervised_rows(exam: Exam, faces: Faces, module: ModuleType, model: Pa
     shown = faces.labels(names) > 0
     train, test = (rows[shown[rows].sum(1) == 1] for rows in (faces.rows("train"), exam.rows))
     y, y_test = (shown[rows].argmax(1) for rows in (train, test))
-    if min(len(train), LABELS) < FEWEST or not len(test):
+    if len(train) < FEWEST or not len(test):
         return []
     x = images.gather(exam.pixels, train[choose_rows(STATISTICS, len(train), exam.seed)])
     before = module.untrained(model, x, seed=exam.seed, device=exam.editor.device)
