@@ -92,6 +92,7 @@ def render(
         ("entanglement", "What else moves"),
         ("reconstruction", "Reconstruction"),
         ("samples", "Samples"),
+        *([("latents", "Latents")] if any(one["latents"] for one in systems) else []),
         *([("brush", "Brush")] if any(one["strokes"] for one in systems) else []),
         *([("digits", "Digits")] if any(one["digits"] for one in systems) else []),
         ("papers", "Papers"),
@@ -118,6 +119,7 @@ def render(
         balance=sections.balance(found.data_card),
         training=training,
         pictures=found.samples,
+        latent_sheets=sections.LATENT_SHEETS,
         left_out=found.left_out,
         of_other_data=found.of_other_data,
         params=found.params,
@@ -139,6 +141,8 @@ def system(one: SystemInputs, success_goal: float, flips_goal: float, kept: Mapp
     """All that the template shows of one system."""
     metrics = one.metrics
     in_use = sections.one(metrics, "reconstruction", note="in use") or {}
+    of_latents = {name: sections.rows(metrics, name) for name in ("swaps", "descriptions", "semi_supervised")}
+    sheets = any(name in one.exhibits for name, _ in sections.LATENT_SHEETS)
     return {
         "name": one.name,
         "setting": sections.one(metrics, "setting") or {"encoder": "", "mode": ""},
@@ -164,6 +168,8 @@ def system(one: SystemInputs, success_goal: float, flips_goal: float, kept: Mapp
         "estimators": sections.estimator_table(one),
         "costs": sections.one(metrics, "costs"),
         "strokes": sections.rows(metrics, "strokes"),
+        "latents": sheets or any(of_latents.values()),
+        **of_latents,
         "digits": [dict.fromkeys(("other_kept", "place_kept")) | row for row in sections.rows(metrics, "digits")],
     }
 

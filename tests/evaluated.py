@@ -92,6 +92,7 @@ def linear(folder: Path) -> Iterator[evaluate.Params]:
             reconstructions=100,
             samples=80,
             strokes=20,
+            semi_supervised=2,
             strengths=(0.5, 1.0, 1.5),
             mode="add",
             bootstrap=60,

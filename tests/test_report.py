@@ -181,6 +181,37 @@ def test_what_is_optional_may_be_missing(params, tmp_path):
     nesting(bare.out.read_text())
 
 
+def test_the_section_on_latents_shows_sheets_and_tables_where_there_are_any(params, page, tmp_path):
+    parser = nesting(page)
+    assert [p["alt"] for p in parser.pictures if p["alt"].startswith("linear: ")] == [
+        "linear: Interpolation between test photos"
+    ]
+    assert "latents" in parser.ids
+    assert "Few labels" not in page
+    number = {"value": 0.0765, "low": 0.0712, "high": 0.0834, "n": 10000}
+    path = params.reports / "metrics" / "linear.json"
+    before = path.read_text()
+    metrics = json.loads(before) | {
+        "swaps": [{"attribute": "all", "swapped": number, "swapped_reconstruction": number, "kept": number,
+                   "kept_reconstruction": number}],
+        "descriptions": [{"attribute": "Smiling", "accuracy": number, "majority": number, "above": number,
+                          "balanced_accuracy": number}],
+        "semi_supervised": [{"features": "trained network", "draw": "random", "dimensions": 384, "labels": 1000,
+                             "repeats": 100, "error": number, "deviation": 0.0041}],
+    }  # fmt: skip
+    try:
+        path.write_text(json.dumps(metrics))
+        report.run(dataclasses.replace(params, out=tmp_path / "page.html"))
+    finally:
+        path.write_text(before)
+    shown = (tmp_path / "page.html").read_text()
+    nesting(shown)
+    assert "<b>7.65 %</b> <small>7.12 – 8.34</small>" in shown
+    assert "± 0.41 %" in shown
+    assert "Two photos exchange descriptions: what judge B sees" in shown
+    assert "What the encoder reads off photos" in shown
+
+
 @pytest.mark.parametrize(("missing", "stage"), [("judges.json", "train_judge"), ("data_card.json", "prepare")])
 def test_a_required_file_that_is_missing_is_named_with_its_stage(params, tmp_path, missing, stage):
     (tmp_path / "metrics").mkdir()

@@ -139,6 +139,12 @@ class Exam:
             x = images.gather(self.pixels, self.rows[faces[part]]).to(self.editor.device)
             yield part, x, self.latents[torch.from_numpy(faces[part]).to(self.latents.device)]
 
+    def pairs(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Places of at most `count` faces and of as many others (n,), drawn by seed; no face is in both."""
+        chosen = choose_rows(2 * count, len(self.rows), self.seed)
+        half = len(chosen) // 2
+        return chosen[:half], chosen[half : 2 * half]
+
     def means(self, faces: np.ndarray, columns: Mapping[str, np.ndarray]) -> dict[str, Estimate]:
         """The mean of each column (n,) over the faces, with intervals that resample people; NaNs are left out."""
         return means(columns, self.people[faces], seed=self.seed, resamples=self.resamples)

@@ -14,6 +14,13 @@ from stages.reporting.inputs import Hero, Inputs, Json, SystemInputs
 Estimate = Mapping[str, Any]  # {value, low, high, n}
 ON_OFF = {"add": "on", "remove": "off"}
 MOST_CURVES = 12  # terms of one training history that are drawn
+LATENT_SHEETS = (  # pictures of the section on latents: file, title
+    ("interpolation", "Interpolation between test photos"),
+    ("ian_figure", "The figure of the paper’s code: samples above interpolations"),
+    ("variations", "Test photos, one attribute at a time"),
+    ("generated", "Generated from z and a description, one attribute at a time"),
+    ("swap", "Two photos exchange descriptions"),
+)
 
 
 def readable(name: str) -> str:

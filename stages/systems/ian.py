@@ -30,7 +30,7 @@ from stages.nets.mdc import Mdc, MdcResidual, RgbBeta
 from stages.nets.minibatch import MinibatchDiscrimination
 from stages.nets.modes import evaluating
 from stages.params import InputError
-from stages.systems import Data, System
+from stages.systems import Data
 from stages.training import Batch, collapsed, half_cosine, set_rate
 
 NAME = "ian"
@@ -400,35 +400,67 @@ class Ian:
     name = NAME
     y_dim = 0
 
-    def __init__(self, folder: Path, card: dict[str, Any], device: torch.device):
-        settings, data = GanSettings(**card["settings"]), Data.from_json(card["data"])
+    def __init__(self, parts: dict[str, Any], settings: GanSettings, data: Data, device: torch.device):
         self.crop, self.size, self.channels = data.crop, data.size, data.channels
         self.attributes, self.split_hash = data.attributes, data.split_hash
         self.z_dim, self.device = settings.z_dim, device
-        parts = networks(settings, data)
-        checkpoints.load_weights(folder, parts)
         for network in parts.values():
             network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
         self.trunk, self.head, _, self.generator, self.iaf = parts.values()
 
+    def _last(self, x: Tensor) -> Tensor:
+        last: Tensor = self.trunk(x.to(self.device, memory_format=torch.channels_last))[-1]
+        return last
+
+    def _mean(self, x: Tensor) -> Tensor:
+        """The mean of q(z | x), before the flow."""
+        mu: Tensor = self.head(self._last(x))[0]
+        return mu.float()
+
     def encode(self, x: Tensor) -> Tensor:
-        last = self.trunk(x.to(self.device, memory_format=torch.channels_last))[-1]
-        latent: Tensor = self.iaf(self.head(last)[0].float())
+        latent: Tensor = self.iaf(self._mean(x))
         return latent
 
     def decode(self, latent: Tensor) -> Tensor:
         x: Tensor = self.generator(latent.to(self.device))
         return x.float()
 
+    def interpolate(self, start: Tensor, end: Tensor, share: float) -> Tensor:
+        """Latents (N, z_dim) a `share` of the way from images (N, C, S, S) to others, straight before the flow."""
+        latent: Tensor = self.iaf(torch.lerp(self._mean(start), self._mean(end), share))
+        return latent
 
-def load(folder: Path, card: dict[str, Any], device: torch.device) -> System:
+    def features(self, x: Tensor) -> Tensor:
+        """Images -> the activations of the encoder's linear layer (N, hidden), 0 or more."""
+        h: Tensor = self.head.embed(self._last(x))
+        return h.float()
+
+
+def load(folder: Path, card: dict[str, Any], device: torch.device) -> Ian:
     """The system in a folder written by `save_gan`."""
-    return Ian(folder, card, device)
+    settings, data = GanSettings(**card["settings"]), Data.from_json(card["data"])
+    parts = networks(settings, data)
+    checkpoints.load_weights(folder, parts)
+    return Ian(parts, settings, data, device)
+
+
+def untrained(folder: Path, x: Tensor, *, seed: int, device: torch.device) -> Ian:
+    """The system in a folder as it was before its first step, where `seed` trained it. Its batch norms are those of the
+    images x (N, C, S, S), as they would be in training."""
+    card = checkpoints.read_card(folder)
+    settings, data = GanSettings(**card["settings"]), Data.from_json(card["data"])
+    trainer = GanTrainer(settings, data, seed=seed, device=device, precision="fp32")
+    for module in (*trainer.trunk.modules(), *trainer.head.modules()):
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            module.momentum = 1.0
+    with torch.no_grad():
+        trainer.head(trainer.trunk(x.to(device, memory_format=torch.channels_last))[-1])
+    return Ian(trainer.networks, settings, data, device)
 
 
 def sampler(folder: Path, device: torch.device) -> Callable[[int, torch.Generator], Tensor]:
     """What draws images (count, C, S, S) from the prior, through the flow."""
-    system = Ian(folder, checkpoints.read_card(folder), device)
+    system = load(folder, checkpoints.read_card(folder), device)
 
     def draw(count: int, random: torch.Generator) -> Tensor:
         z = torch.randn(count, system.z_dim, generator=random).to(device)
