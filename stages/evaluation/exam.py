@@ -81,9 +81,6 @@ class Exam:
             x = images.gather(pixels, rows[start : start + batch_size]).to(editor.device)
             latents.append(editor.encode(x))
             logits.append(judge.logits(x).cpu())
-        table = faces.ok.iloc[rows]
-        identity = table["identity"].to_numpy(np.float64, na_value=np.nan)
-        people = np.where(np.isnan(identity), -1 - rows, identity).astype(np.int64)
         return cls(
             editor=editor,
             judge=judge,
@@ -91,7 +88,7 @@ class Exam:
             pixels=pixels,
             rows=rows,
             labels=faces.labels(judge.attributes)[rows],
-            people=people,
+            people=faces.people()[rows],
             latents=torch.cat(latents),
             logits=torch.cat(logits).numpy(),
             reasons=_reasons(editor, judge),
