@@ -15,7 +15,18 @@ import pandas as pd
 from stages import compute, images, sheets
 from stages.editing.compositing import check_mode
 from stages.editing.editor import Editor
-from stages.evaluation import costs, digits, edits, exhibits, latents, reconstructions, samples, strokes, subgroups
+from stages.evaluation import (
+    costs,
+    digits,
+    edits,
+    exhibits,
+    graded,
+    latents,
+    reconstructions,
+    samples,
+    strokes,
+    subgroups,
+)
 from stages.evaluation.edits import TARGET
 from stages.evaluation.exam import Exam, Row, short
 from stages.files import replacing_folder, write_csv, write_json
@@ -47,6 +58,7 @@ class Params:
     reconstructions: int  # most test faces in the reconstruction table
     samples: int  # most pictures in each set of the sample distances
     strokes: int  # most test faces for each stroke of the brush
+    graded: int  # most test faces on which each real-valued attribute is moved
     strengths: tuple[float, ...]  # of the curves, in multiples of the strength that flips 80 % on validation
     mode: str  # the compositing that users get
     bootstrap: int  # resamples behind each interval
@@ -80,6 +92,7 @@ def run(params: Params) -> None:
         count=params.samples,
     )
     matched = edits.matched_rows(exam, tried)
+    walked = graded.walks(exam, params.graded)
     sections: dict[str, list[Row]] = {
         "summary": edits.summary_rows(exam, tried, matched),
         "edits": edits.edit_rows(exam, tried),
@@ -96,6 +109,8 @@ def run(params: Params) -> None:
         "subgroups": subgroups.subgroup_rows(exam, tried, faces, own.columns["psnr"]),
         "strokes": strokes.stroke_rows(exam, params.strokes),
         "digits": digits.digit_rows(exam),
+        "graded": graded.graded_rows(exam, walked),
+        "graded_summary": graded.summary_rows(exam, walked),
         "costs": costs.cost_rows(exam, params.model, params.gan),
         "setting": [setting(params, exam, faces)],
     }
@@ -109,7 +124,7 @@ def run(params: Params) -> None:
         sheets.write_png(folder / "closest.png", exhibits.closest(pairs))
         if sections["strokes"]:
             sheets.write_png(folder / "brush.png", strokes.stroke_sheet(exam))
-        for name, sheet in digits.digit_sheets(exam).items():
+        for name, sheet in (digits.digit_sheets(exam) | graded.graded_sheets(exam, walked)).items():
             sheets.write_png(folder / f"{name}.png", sheet)
     write_json(params.metrics, headlines | sections)
     log.info(
@@ -124,7 +139,7 @@ def check(params: Params) -> None:
     check_mode(params.mode)
     if any(strength <= 0 for strength in params.strengths):
         raise InputError(f"strengths {params.strengths}: each must be above 0; 0 is the photo itself")
-    for name in ("faces", "reconstructions", "samples", "strokes", "bootstrap", "batch_size"):
+    for name in ("faces", "reconstructions", "samples", "strokes", "graded", "bootstrap", "batch_size"):
         if getattr(params, name) < 2:
             raise InputError(f"{name} {getattr(params, name)}: at least 2 are needed")
 
@@ -241,7 +256,7 @@ def _mean(rows: Sequence[Row], name: str) -> float | None:
 
 def plots(sections: Mapping[str, Sequence[Row]]) -> dict[str, list[dict[str, Any]]]:
     """The sections that `dvc plots` draws, as flat tables."""
-    names = ("edits", "curves", "entanglement", "controls", "reconstruction", "samples")
+    names = ("edits", "curves", "entanglement", "controls", "reconstruction", "samples", "graded")
     return {name: [_flat(row) for row in sections[name]] for name in names if sections[name]}
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 import torch
 
@@ -15,7 +14,7 @@ from stages import images, judges, train_judge
 from stages.judges import Judge
 from stages.metrics.classification import balanced_accuracy
 from stages.params import InputError
-from stages.tables import Faces, FacesMeta, faces_schema, read_faces, write_table
+from stages.tables import Faces, FacesMeta, read_faces
 from stages.training import Batch
 from tests import tiny
 
@@ -208,18 +207,15 @@ def test_platt_of_values_makes_the_answer_the_value_to_be_expected():
 
 
 def graded(folder: Path) -> Path:
-    """A prepared folder whose pictures are white up to the real-valued Level, 10 (a quarter) to 30 (three), unknown for
+    """A prepared folder whose Bright is real-valued: a quarter (10) to three (30) of the picture are white, unknown for
     some; Red stays an attribute of two states."""
     prepared = tiny.prepared(folder, count=240, size=16)
-    faces, pixels = read_faces(prepared), np.load(prepared / "images.npy")
-    level = np.random.default_rng(3).uniform(10, 30, len(pixels)).astype(np.float32)
-    height = np.clip(level[:, None] / 40 * 16 - np.arange(16), 0, 1)[:, :, None, None]  # share of each row
+    pixels = np.load(prepared / "images.npy")
+    bright = np.random.default_rng(3).uniform(10, 30, len(pixels)).astype(np.float32)
+    height = np.clip(bright[:, None] / 40 * 16 - np.arange(16), 0, 1)[:, :, None, None]  # share of each row
     np.save(prepared / "images.npy", np.maximum(pixels, 255 * height).astype(np.uint8))
-    level[::9] = np.nan
-    meta = dataclasses.replace(faces.meta, attributes=("Red", "Level"), ranges={"Level": (10.0, 30.0)})
-    columns, schema = faces.table.assign(Level=level), faces_schema(meta)
-    arrays = [pa.array(columns[field.name], field.type, from_pandas=True) for field in schema]
-    write_table(prepared / "faces.parquet", pa.Table.from_arrays(arrays, schema=schema))
+    bright[::9] = np.nan
+    tiny.make_real(prepared, "Bright", bright, (10.0, 30.0))
     return prepared
 
 
@@ -229,14 +225,14 @@ def test_a_judge_tells_the_value_of_a_real_valued_attribute(tmp_path: Path):
     faces, pixels = read_faces(tmp_path / "prepared"), images.open_images(tmp_path / "prepared")
     rows = faces.rows("test")
     values = faces.descriptions()[rows]
-    known = values[:, 1] != 0
+    known = values[:, 0] != 0
     card = json.loads((tmp_path / "judges.json").read_text())["attributes"]
     for which in train_judge.WHICH:
         judge = Judge.load(tmp_path / "judges", which, "cpu")
-        judged = 2 * judge.probabilities(images.gather(pixels, rows)).numpy()[:, 1] - 1
-        error = np.abs(judged - values[:, 1])[known].mean()
+        judged = 2 * judge.probabilities(images.gather(pixels, rows)).numpy()[:, 0] - 1
+        error = np.abs(judged - values[:, 0])[known].mean()
         assert error < 0.15  # of a range of 2
-        told = card["Level"][which]
+        told = card["Bright"][which]
         assert told["absolute_error"]["value"] == pytest.approx(error, rel=1e-4)
         assert told["absolute_error"]["n"] == known.sum()
         assert told["spearman"]["value"] > 0.9
@@ -251,8 +247,8 @@ def test_every_known_value_of_a_real_valued_attribute_weighs_alike(tmp_path: Pat
     faces = read_faces(graded(tmp_path / "prepared"))
     rows = faces.rows("train")
     trainer = train_judge.JudgeTrainer("a", params(tmp_path), faces, rows, channels=3, device=torch.device("cpu"))
-    assert trainer.weights[:, 1].tolist() == [1, 1]
-    torch.testing.assert_close(trainer.weights[:, 0], train_judge.state_weights(faces.labels()[rows])[:, 0])
+    assert trainer.weights[:, 0].tolist() == [1, 1]
+    torch.testing.assert_close(trainer.weights[:, 1], train_judge.state_weights(faces.labels()[rows])[:, 1])
 
 
 def test_threshold_stays_near_a_half_unless_validation_says_otherwise():

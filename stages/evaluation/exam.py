@@ -49,6 +49,8 @@ class Exam:
     pixels: np.ndarray  # images.npy
     rows: np.ndarray  # (t,) of the test split
     labels: np.ndarray  # (t, K) in the judges' order: -1, 0 unknown, +1
+    values: np.ndarray  # (t, K) the same, and the value itself in [-1, 1] where it is real
+    ranges: Mapping[str, tuple[float, float]]  # of real-valued attributes: what -1 and +1 stand for
     people: np.ndarray  # (t,) who is on each photo, for intervals that resample people
     latents: Tensor  # (t, d)
     logits: np.ndarray  # (t, K) of judge B on the photos
@@ -88,6 +90,8 @@ class Exam:
             pixels=pixels,
             rows=rows,
             labels=faces.labels(judge.attributes)[rows],
+            values=faces.descriptions(judge.attributes)[rows],
+            ranges=faces.meta.ranges,
             people=faces.people()[rows],
             latents=torch.cat(latents),
             logits=torch.cat(logits).numpy(),
