@@ -51,7 +51,7 @@ def render(found: Inputs, *, success_goal: float, flips_goal: float) -> str:
         trim_blocks=True,
         keep_trailing_newline=True,
     )
-    systems = [system(one, success_goal, flips_goal) for one in found.systems]
+    systems = [system(one, found.judges, success_goal, flips_goal) for one in found.systems]
     training = sections.training_charts(found.histories)
     latents = {row["attribute"]: row["auroc"] for row in sections.rows(found.systems[0].metrics, "latents")}
     judge_rows = sections.judge_table(found.judges, found.systems)
@@ -63,6 +63,7 @@ def render(found: Inputs, *, success_goal: float, flips_goal: float) -> str:
         ("samples", "Samples"),
         *([("brush", "Brush")] if any(one["strokes"] for one in systems) else []),
         *([("digits", "Digits")] if any(one["digits"] for one in systems) else []),
+        *([("graded", "Graded attributes")] if any(one["graded"] for one in systems) else []),
         *([("estimators", "Estimators")] if any(one["estimators"] for one in systems) else []),
         ("controls", "Controls"),
         ("judges", "Judges"),
@@ -101,7 +102,7 @@ def render(found: Inputs, *, success_goal: float, flips_goal: float) -> str:
     )
 
 
-def system(one: SystemInputs, success_goal: float, flips_goal: float) -> dict[str, Any]:
+def system(one: SystemInputs, judges: Json, success_goal: float, flips_goal: float) -> dict[str, Any]:
     """All that the template shows of one system."""
     metrics = one.metrics
     return {
@@ -128,6 +129,7 @@ def system(one: SystemInputs, success_goal: float, flips_goal: float) -> dict[st
         "costs": sections.one(metrics, "costs"),
         "strokes": sections.rows(metrics, "strokes"),
         "digits": [dict.fromkeys(("other_kept", "place_kept")) | row for row in sections.rows(metrics, "digits")],
+        "graded": sections.graded(one, judges),
     }
 
 
