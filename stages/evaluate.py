@@ -21,6 +21,7 @@ from stages.evaluation import (
     digits,
     edits,
     exhibits,
+    graded,
     interpolations,
     latents,
     reconstructions,
@@ -62,6 +63,7 @@ class Params:
     samples: int  # most pictures in each set of the sample distances
     strokes: int  # most test faces for each stroke of the brush
     semi_supervised: int  # labelled sets of the semi-supervised protocol on digits; 0 leaves it out
+    graded: int  # most test faces on which each real-valued attribute is moved
     strengths: tuple[float, ...]  # of the curves, in multiples of the strength that flips 80 % on validation
     mode: str  # the compositing that users get
     bootstrap: int  # resamples behind each interval
@@ -96,6 +98,7 @@ def run(params: Params) -> None:
         count=params.samples,
     )
     matched = edits.matched_rows(exam, tried)
+    walked = graded.walks(exam, params.graded)
     sections: dict[str, list[Row]] = {
         "summary": edits.summary_rows(exam, tried, matched),
         "edits": edits.edit_rows(exam, tried),
@@ -117,6 +120,8 @@ def run(params: Params) -> None:
         "semi_supervised": semi_supervised.semi_supervised_rows(
             exam, prepared, systems.module(params.system), params.model, params.semi_supervised
         ),
+        "graded": graded.graded_rows(exam, walked),
+        "graded_summary": graded.summary_rows(exam, walked),
         "costs": costs.cost_rows(exam, params.model, params.gan),
         "setting": [setting(params, exam, faces)],
     }
@@ -133,6 +138,7 @@ def run(params: Params) -> None:
         known = prepared.descriptions(exam.editor.system.attributes)[train]
         found = digits.digit_sheets(exam) | interpolations.interpolation_sheets(exam, prior)
         found |= swaps.swap_sheets(exam) | descriptions.description_sheets(exam, known)
+        found |= graded.graded_sheets(exam, walked)
         for name, sheet in found.items():
             sheets.write_png(folder / f"{name}.png", sheet)
     write_json(params.metrics, headlines | sections)
@@ -148,7 +154,7 @@ def check(params: Params) -> None:
     check_mode(params.mode)
     if any(strength <= 0 for strength in params.strengths):
         raise InputError(f"strengths {params.strengths}: each must be above 0; 0 is the photo itself")
-    for name in ("faces", "reconstructions", "samples", "strokes", "bootstrap", "batch_size"):
+    for name in ("faces", "reconstructions", "samples", "strokes", "graded", "bootstrap", "batch_size"):
         if getattr(params, name) < 2:
             raise InputError(f"{name} {getattr(params, name)}: at least 2 are needed")
     if params.semi_supervised < 0 or params.semi_supervised == 1:
@@ -267,7 +273,7 @@ def _mean(rows: Sequence[Row], name: str) -> float | None:
 
 def plots(sections: Mapping[str, Sequence[Row]]) -> dict[str, list[dict[str, Any]]]:
     """The sections that `dvc plots` draws, as flat tables."""
-    names = ("edits", "curves", "entanglement", "controls", "reconstruction", "samples")
+    names = ("edits", "curves", "entanglement", "controls", "reconstruction", "samples", "graded")
     return {name: [_flat(row) for row in sections[name]] for name in names if sections[name]}
 
 

@@ -5,7 +5,7 @@ on the other half of the training identities (published numbers); an edit that c
 
 A judge's probabilities refer to a population with as many faces that have the attribute as lack it (temperature and
 bias are fitted on validation with both states weighing half), so p = .3 or .7 is the same margin for every attribute,
-however rare; the prevalence stands in the card."""
+however rare; the prevalence stands in the card. Of a real-valued attribute p is its value v: p = (v + 1) / 2."""
 
 import dataclasses
 import itertools

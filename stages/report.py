@@ -82,7 +82,7 @@ def render(
     found: Inputs, kept: Mapping[str, Json], runs: list[papers.Run], *, success_goal: float, flips_goal: float
 ) -> str:
     """The page as HTML text."""
-    systems = [system(one, success_goal, flips_goal, kept) for one in found.systems]
+    systems = [system(one, found.judges, kept, success_goal, flips_goal) for one in found.systems]
     training = sections.training_charts(found.histories)
     latents = {row["attribute"]: row["auroc"] for row in sections.rows(found.systems[0].metrics, "latents")}
     judge_rows = sections.judge_table(found.judges, found.systems)
@@ -95,6 +95,7 @@ def render(
         *([("latents", "Latents")] if any(one["latents"] for one in systems) else []),
         *([("brush", "Brush")] if any(one["strokes"] for one in systems) else []),
         *([("digits", "Digits")] if any(one["digits"] for one in systems) else []),
+        *([("graded", "Graded attributes")] if any(one["graded"] for one in systems) else []),
         ("papers", "Papers"),
         *([("estimators", "Estimators")] if any(one["estimators"] for one in systems) else []),
         ("controls", "Controls"),
@@ -137,7 +138,9 @@ def render(
     )
 
 
-def system(one: SystemInputs, success_goal: float, flips_goal: float, kept: Mapping[str, Json]) -> dict[str, Any]:
+def system(
+    one: SystemInputs, judges: Json, kept: Mapping[str, Json], success_goal: float, flips_goal: float
+) -> dict[str, Any]:
     """All that the template shows of one system."""
     metrics = one.metrics
     in_use = sections.one(metrics, "reconstruction", note="in use") or {}
@@ -171,6 +174,7 @@ def system(one: SystemInputs, success_goal: float, flips_goal: float, kept: Mapp
         "latents": sheets or any(of_latents.values()),
         **of_latents,
         "digits": [dict.fromkeys(("other_kept", "place_kept")) | row for row in sections.rows(metrics, "digits")],
+        "graded": sections.graded(one, judges),
     }
 
 

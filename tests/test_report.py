@@ -298,3 +298,32 @@ def test_a_system_of_which_nothing_can_be_judged_still_has_its_page(params, tmp_
         )
     )
     assert "the judges cannot see it reliably" in (tmp_path / "index.html").read_text()
+
+
+def test_a_real_valued_attribute_has_its_curve_its_table_and_its_sheet(params, page, tmp_path):
+    assert 'id="graded"' not in page
+    with evaluated.linear(tmp_path, system=evaluated.DescribedSystem, real="Smiling") as found:
+        evaluate.run(dataclasses.replace(found, bootstrap=20))
+    reports = found.metrics.parents[1]
+    (reports / "data_card.json").write_bytes((params.reports / "data_card.json").read_bytes())
+    card = judges(evaluated.ATTRIBUTES)
+    card["attributes"]["Smiling"] = card["attributes"]["Smiling"] | {
+        "b": card["attributes"]["Smiling"]["b"]
+        | {"absolute_error": {"value": 0.123, "low": 0.1, "high": 0.2, "n": 9}, "calibration_error": None}
+    }
+    (reports / "judges.json").write_text(json.dumps(card))
+    report.run(dataclasses.replace(params, reports=reports, data=tmp_path / "data", out=tmp_path / "index.html"))
+    text = (tmp_path / "index.html").read_text()
+    parser = nesting(text)
+    assert "graded" in parser.ids
+    assert "#graded" in parser.links
+    assert [picture["alt"] for picture in parser.pictures if "from −1 to +1" in picture["alt"]] == [
+        "Smiling from −1 to +1"
+    ]
+    section = text[text.index('id="graded"') :].partition("</section>")[0]
+    (row,) = json.loads(found.metrics.read_text())["graded_summary"]
+    for name, kind in (("spearman", "share"), ("floor_monotone", "percent"), ("range", "number")):
+        assert str(sections.told(row[name], kind)) in section
+    assert "<b>0.123</b>" in section
+    assert section.count("<circle") == 7 + 7  # judged, and the floor
+    assert section.count("judged at -1: ") == 1

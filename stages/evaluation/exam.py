@@ -49,6 +49,8 @@ class Exam:
     pixels: np.ndarray  # images.npy
     rows: np.ndarray  # (t,) of the test split
     labels: np.ndarray  # (t, K) in the judges' order: -1, 0 unknown, +1
+    values: np.ndarray  # (t, K) the same, and the value itself in [-1, 1] where it is real
+    ranges: Mapping[str, tuple[float, float]]  # of real-valued attributes: what -1 and +1 stand for
     people: np.ndarray  # (t,) who is on each photo, for intervals that resample people
     latents: Tensor  # (t, d)
     logits: np.ndarray  # (t, K) of judge B on the photos
@@ -81,9 +83,6 @@ class Exam:
             x = images.gather(pixels, rows[start : start + batch_size]).to(editor.device)
             latents.append(editor.encode(x))
             logits.append(judge.logits(x).cpu())
-        table = faces.ok.iloc[rows]
-        identity = table["identity"].to_numpy(np.float64, na_value=np.nan)
-        people = np.where(np.isnan(identity), -1 - rows, identity).astype(np.int64)
         return cls(
             editor=editor,
             judge=judge,
@@ -91,7 +90,9 @@ class Exam:
             pixels=pixels,
             rows=rows,
             labels=faces.labels(judge.attributes)[rows],
-            people=people,
+            values=faces.descriptions(judge.attributes)[rows],
+            ranges=faces.meta.ranges,
+            people=faces.people()[rows],
             latents=torch.cat(latents),
             logits=torch.cat(logits).numpy(),
             reasons=_reasons(editor, judge),

@@ -267,6 +267,33 @@ def curve_charts(system: SystemInputs) -> list[Json]:
     return found
 
 
+def graded(system: SystemInputs, judges: Json) -> list[Json]:
+    """Per real-valued attribute: the judged value over the value that was set, its summary, and how judge B reads
+    photos."""
+    found = []
+    for row in rows(system.metrics, "graded_summary"):
+        points = rows(system.metrics, "graded", attribute=row["attribute"])
+        lines = [
+            Line(
+                label,
+                style,
+                [point["value"] for point in points],
+                [point[key]["value"] for point in points],
+                [point[key]["low"] for point in points],
+                [point[key]["high"] for point in points],
+            )
+            for key, label, style in (("judged", "judged", "one"), ("floor", "another entry walks", "two thin"))
+        ]
+        name = readable(row["attribute"])
+        chart = charts.line_chart(
+            f"{name}: judged value over the value set", lines, low=-1, high=1, ticks=(-1, 0, 1), x_ticks=(-1, 0, 1)
+        )
+        card = judges["attributes"].get(row["attribute"], {}).get("b", {})
+        photos = dict.fromkeys(("spearman", "absolute_error", "constant_error")) | card
+        found.append(row | {"name": name, "chart": chart, "photos": photos})
+    return found
+
+
 def heat(system: SystemInputs) -> list[Json]:
     """The two entanglement matrices."""
     cells = rows(system.metrics, "entanglement")
