@@ -75,11 +75,57 @@ def test_vigan_s_networks_move_by_their_own_optimisers(rates, still):
 
 
 def test_vigan_s_encoder_hears_neither_the_discriminator_nor_the_recogniser():
-    """L_enc is the prior and the reconstruction: without these two, the encoder has no gradient at all."""
-    trainer = vigan_trainer(pixel=0.0, feature=0.0, kl=0.0, independent=0.0, adversarial=1.0, recognition=1.0)
+    """L_enc is the prior and the reconstruction: its gradient is the same however much D and Q have to say."""
+    loud, quiet = (vigan_trainer(adversarial=weight, recognition=weight) for weight in (5.0, 0.0))
+    for trainer in (loud, quiet):
+        trainer.step(1, batch())
+    heard, unheard = ([weight.grad for weight in trainer.parts["encoder"]] for trainer in (loud, quiet))
+    assert largest(quiet.parts["encoder"]) > 0
+    for one, other in zip(heard, unheard, strict=True):
+        assert (one is None and other is None) or torch.equal(one, other)
+    assert largest(loud.parts["generator"]) > 2 * largest(quiet.parts["generator"])
+
+
+VAE_ONLY = {"adversarial": 0.0, "recognition": 0.0, "feature": 0.0}
+GAN_ONLY = {"pixel": 0.0, "kl": 0.0, "feature": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("terms", "still", "named"),
+    [
+        (VAE_ONLY, {"discriminator"}, {"pixel", "kl", "correlation"}),
+        (GAN_ONLY, {"encoder"}, {"adversarial", "obeyed", "recognition", "discriminator"}),
+    ],
+)
+def test_with_its_terms_switched_off_vigan_is_a_vae_or_a_gan(terms, still, named):
+    trainer = vigan_trainer(**terms)
+    before = {name: weights(getattr(trainer, name)) for name in trainer.parts}
+    assert set(trainer.step(1, batch())) == named
+    assert {name for name in trainer.parts if not moved(getattr(trainer, name), before[name])} == still
+
+
+def test_a_gan_s_generator_and_discriminator_never_meet_a_reconstruction(monkeypatch):
+    """All that is generated comes from draws of z: the encoder is not even asked, whatever `edits` and `warmup` say."""
+    trainer = vigan_trainer(**GAN_ONLY, edits=1.0, warmup=50)
+    monkeypatch.setattr(trainer.encoder, "forward", lambda x: pytest.fail("the encoder was asked"))
+    made = []
+    trainer.generator.register_forward_hook(lambda _, __, images: made.append(len(images)))
     trainer.step(1, batch())
-    assert largest(trainer.parts["encoder"]) == 0
-    assert largest(trainer.parts["generator"]) > 0
+    assert made == [len(Y)]
+
+
+def test_a_vae_s_warm_up_lasts_as_long_as_there_is_no_discriminator_to_meet():
+    short, long = (vigan_trainer(**VAE_ONLY, warmup=warmup) for warmup in (0, 100))
+    for step in range(1, 4):
+        for trainer in (short, long):
+            trainer.step(step, batch())
+    for one, other in zip(short.parts["generator"], long.parts["generator"], strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_vigan_without_any_term_is_a_clear_error():
+    with pytest.raises(InputError, match="are all 0: nothing to learn"):
+        vigan_trainer(**(VAE_ONLY | GAN_ONLY))
 
 
 def test_vigan_s_generator_is_not_moved_by_the_prior():
