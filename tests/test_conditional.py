@@ -1,5 +1,6 @@
 """What the conditional systems do beyond the promises of test_every_system: who learns what in ViGAN and IcGAN."""
 
+import dataclasses
 import math
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 
 from stages import compute, systems, train_encoder, train_gan
 from stages.losses.latent import description_error, recognition_loss
-from stages.nets.descriptions import ROWS, Descriptions
+from stages.nets.descriptions import ROWS, Descriptions, one_hots, read
 from stages.nets.independence import Independence, squared_correlations
 from stages.params import InputError
 from stages.systems import icgan, vigan
@@ -52,6 +53,52 @@ def test_a_soft_description_is_fitted_best_by_its_own_logit():
     best = torch.logit((c + 1) / 2)
     assert recognition_loss(best, c) < recognition_loss(best + 0.1, c)
     assert recognition_loss(best, c) < recognition_loss(best - 0.1, c)
+
+
+def test_of_a_group_s_entries_one_holds_and_its_softmax_is_what_counts():
+    logits = torch.tensor([[2.0, 0.0, -1.0, 0.5]])
+    c = torch.tensor([[-1.0, 1.0, -1.0, 1.0]])
+    one = -torch.log_softmax(logits[0, :3], 0)[1] + torch.nn.functional.softplus(-logits[0, 3])
+    assert recognition_loss(logits, c, [(0, 1, 2)]).item() == pytest.approx(one.item())
+    unknown = torch.tensor([[0.0, 0.0, 0.0, 1.0]])
+    assert recognition_loss(logits, unknown, [(0, 1, 2)]).item() == pytest.approx(
+        recognition_loss(logits[:, 3:], c[:, 3:]).item()
+    )
+
+
+def test_a_description_is_read_by_softmax_in_its_groups_and_by_sigmoid_elsewhere():
+    logits = torch.tensor([[math.log(6), math.log(3), 0.0, 0.0]])
+    torch.testing.assert_close(read(logits, [(0, 1, 2)]), torch.tensor([[0.2, -0.4, -0.8, 0.0]]))
+    torch.testing.assert_close(read(logits)[0, :2], 2 * logits[0, :2].sigmoid() - 1)
+
+
+def test_groups_are_the_places_of_which_all_ten_digits_are_described():
+    both = [f"{place}_{digit}" for place in ("Left", "Right") for digit in range(10)]
+    assert one_hots(both) == (tuple(range(10)), tuple(range(10, 20)))
+    assert one_hots(["Smiling", *both[:9], *both[10:]]) == (tuple(range(10, 20)),)
+    assert one_hots(["Smiling", "Male"]) == ()
+
+
+def test_a_vigan_of_digits_is_asked_and_answers_by_softmax(tmp_path):
+    names = tuple(f"Digit_{digit}" for digit in range(10))
+    data = dataclasses.replace(DATA, attributes=names)
+    softmax, sigmoid = (
+        vigan.gan_trainer(
+            small.gan_settings("vigan", warmup=0, steps=100, softmax=softmax),
+            data,
+            seed=1,
+            device=CPU,
+            precision="fp32",
+        )
+        for softmax in (True, False)
+    )
+    shown = Batch(batch().x, 2 * torch.eye(10)[torch.arange(8)] - 1)
+    terms = {name: trainer.step(1, shown)["recognition"].item() for name, trainer in
+             {"softmax": softmax, "sigmoid": sigmoid}.items()}  # fmt: skip
+    assert terms["softmax"] < math.log(10) + 1 < 10 * math.log(2) - 1 < terms["sigmoid"]
+    vigan.save_gan(tmp_path, softmax)
+    y = systems.load(tmp_path, CPU).encode(shown.x)[:, 6:]
+    torch.testing.assert_close((y + 1).sum(1), torch.full((8,), 2.0))
 
 
 def test_the_error_of_a_description_counts_known_entries_only():

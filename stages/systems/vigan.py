@@ -24,7 +24,7 @@ from stages.losses.latent import kl_to_normal, recognition_loss, reparametrise
 from stages.losses.reconstruction import centre_weights, weighted_l1
 from stages.nets.blocks import SLOPE, down, halvings, init_dcgan, init_he, transposed, up
 from stages.nets.decoder import Decoder
-from stages.nets.descriptions import Descriptions
+from stages.nets.descriptions import Descriptions, one_hots, read
 from stages.nets.ema import Ema
 from stages.nets.independence import Independence
 from stages.nets.modes import evaluating
@@ -145,6 +145,7 @@ class GanSettings:
     feature: float  # lambda 1: of the squared distance of D's features, a mean over them
     independent: float  # of the correlations between z and the description (ours)
     recognition: float  # lambda 2: of Q's answers on generated images, a sum over the description
+    softmax: bool  # Q tells digits by a softmax for each place; the paper: 20 sigmoids
     adversarial: float  # of D's answers on generated images; the paper: 1
     edits: float  # share of generated images made from encoded faces instead of draws of z
     r1_gamma: float  # weight of the R1 penalty on D; 0 leaves it out
@@ -188,6 +189,7 @@ class GanTrainer:
             raise InputError(
                 "pixel, kl, feature, adversarial and recognition are all 0: nothing to learn; give one a weight"
             )
+        self.groups = one_hots(data.attributes) if settings.softmax else ()
         self.independence = Independence(settings.z_dim, len(data.attributes))
         for network in (self.encoder, self.generator, self.discriminator, self.descriptions, self.independence):
             network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -238,7 +240,7 @@ class GanTrainer:
             if settings.recognition and step % 2 == 0:  # Q may learn what it will be asked
                 with compute.autocast(self.device, self.precision):
                     seen = self.discriminator.recognise(self.discriminator.features(batch.x)).float()
-                terms["recognition"] = recognition_loss(seen, c)
+                terms["recognition"] = recognition_loss(seen, c, self.groups)
                 terms["recognition"].backward()
                 self.adam_d.step()
         self.adam_e.step()
@@ -272,9 +274,9 @@ class GanTrainer:
             reconstruction = settings.pixel * terms["pixel"] + (settings.feature * terms["feature"] if heard else 0)
         terms["adversarial"] = _mean([adversarial.nonsaturating_generator(fake) for fake in fakes])
         terms["obeyed"] = _mean(  # -log Q(c | G(z, c))
-            [recognition_loss(answer, given) for answer, (_, given) in zip(seen_made, asked, strict=True)]
+            [recognition_loss(answer, given, self.groups) for answer, (_, given) in zip(seen_made, asked, strict=True)]
         )
-        terms["recognition"] = recognition_loss(seen, c)  # -log Q(c | x)
+        terms["recognition"] = recognition_loss(seen, c, self.groups)  # -log Q(c | x)
         terms["discriminator"] = _mean([adversarial.nonsaturating_discriminator(real, fake) for fake in fakes])
         fooling = settings.adversarial * terms["adversarial"] + settings.recognition * terms["obeyed"]
         self._zero()
@@ -378,6 +380,7 @@ class Vigan:
         self.crop, self.size, self.channels = data.crop, data.size, data.channels
         self.attributes, self.split_hash = data.attributes, data.split_hash
         self.z_dim, self.y_dim, self.device = settings.z_dim, len(data.attributes), device
+        self.groups = one_hots(data.attributes) if settings.softmax else ()
         self.encoder, self.generator, self.discriminator, self.descriptions = networks(settings, data)
         parts = {
             "encoder": self.encoder, "generator": self.generator, "discriminator": self.discriminator,
@@ -390,7 +393,7 @@ class Vigan:
     def encode(self, x: Tensor) -> Tensor:
         x = x.to(self.device, memory_format=torch.channels_last)
         mu, _ = self.encoder(x)
-        c = 2 * self.discriminator.recognise(self.discriminator.features(x)).float().sigmoid() - 1
+        c = read(self.discriminator.recognise(self.discriminator.features(x)).float(), self.groups)
         return torch.cat([mu.float(), c], dim=1)
 
     def decode(self, latent: Tensor) -> Tensor:
