@@ -32,7 +32,7 @@ from stages.evaluation import (
     swaps,
 )
 from stages.evaluation.edits import TARGET
-from stages.evaluation.exam import Exam, Row, short
+from stages.evaluation.exam import Exam, Row, flat, short
 from stages.files import replacing_folder, write_csv, write_json
 from stages.judges import Judge
 from stages.match import check_images, check_latents
@@ -274,22 +274,7 @@ def _mean(rows: Sequence[Row], name: str) -> float | None:
 def plots(sections: Mapping[str, Sequence[Row]]) -> dict[str, list[dict[str, Any]]]:
     """The sections that `dvc plots` draws, as flat tables."""
     names = ("edits", "curves", "entanglement", "controls", "reconstruction", "samples", "graded")
-    return {name: [_flat(row) for row in sections[name]] for name in names if sections[name]}
-
-
-def _flat(row: Row) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in row.items():
-        if isinstance(value, dict):
-            flat |= {
-                name: value["value"],
-                f"{name}_low": value["low"],
-                f"{name}_high": value["high"],
-                f"{name}_n": value["n"],
-            }
-        else:
-            flat[name] = value
-    return flat
+    return {name: [flat(row) for row in sections[name]] for name in names if sections[name]}
 
 
 if __name__ == "__main__":

@@ -22,10 +22,10 @@ def box_on(crop: Crop, width: int, height: int, size: int) -> tuple[int, int, in
     """left, top, right, bottom in whole pixels of a `width` x `height` picture, for a square of `size`.
 
     The crop's box is scaled to the picture and its edges are rounded to the nearest pixel, halves up. BadImage `aspect`
-    where the picture is not framed as CelebA (+-2 %; the crop `whole` takes any), `too_small` where the box is under a
-    quarter of `size`."""
+    where the picture is not framed as CelebA (+-2 %; `whole` and `lfw150` take any), `too_small` where the box is under
+    a quarter of `size`."""
     if crop.any_aspect:
-        side = min(width, height)
+        side = int(crop.share * min(width, height) + 0.5)
         left, top = (width - side) // 2, (height - side) // 2
         box = (left, top, left + side, top + side)
     else:

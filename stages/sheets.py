@@ -10,6 +10,7 @@ from stages.files import replacing
 
 PAPER, INK, FAINT = (255, 255, 255), (32, 33, 36), (110, 113, 118)
 GAP, MARGIN = 4, 16  # pixels between pictures and around the sheet
+NOTE = 22  # of a line below a picture
 
 
 def sheet(
@@ -19,28 +20,34 @@ def sheet(
     *,
     title: str,
     scale: int,
+    notes: Sequence[Sequence[str]] | None = None,
 ) -> Image.Image:
-    """Rows of uint8 pictures (S, S, C) -> one image, each picture `scale` times as large, captions above and beside."""
-    size = pictures[0][0].shape[0] * scale
+    """Rows of uint8 pictures (H, W, C) -> one image, each picture `scale` times as large, captions above and beside,
+    and, with `notes`, one line below each picture."""
+    high, wide = (side * scale for side in pictures[0][0].shape[:2])
     heading, small = ImageFont.load_default(20), ImageFont.load_default(13)
-    captions = [_wrap(caption, small, size) for caption in columns]
+    captions = [_wrap(caption, small, wide) for caption in columns]
     left = MARGIN + (max((int(small.getlength(row)) for row in rows), default=0) + 10 if rows else 0)
     top = MARGIN + 34 + 16 * max(len(lines) for lines in captions) + 4
-    width = max(left + len(columns) * (size + GAP) - GAP, MARGIN + int(heading.getlength(title))) + MARGIN
-    height = top + len(pictures) * (size + GAP) - GAP + MARGIN
+    apart = high + GAP + (NOTE if notes else 0)  # from one row to the next
+    width = max(left + len(columns) * (wide + GAP) - GAP, MARGIN + int(heading.getlength(title))) + MARGIN
+    height = top + len(pictures) * apart - GAP + MARGIN
     paper = Image.new("RGB", (width, height), PAPER)
     pen = ImageDraw.Draw(paper)
     pen.text((MARGIN, MARGIN - 4), title, fill=INK, font=heading)
     for j, lines in enumerate(captions):
-        x = left + j * (size + GAP) + size / 2
+        x = left + j * (wide + GAP) + wide / 2
         for i, line in enumerate(lines):
             pen.text((x, top - 6 - 16 * (len(lines) - 1 - i)), line, fill=FAINT, font=small, anchor="ms")
     for i, row in enumerate(pictures):
-        y = top + i * (size + GAP)
+        y = top + i * apart
         if rows:
-            pen.text((left - 10, y + size / 2), rows[i], fill=FAINT, font=small, anchor="rm")
+            pen.text((left - 10, y + high / 2), rows[i], fill=FAINT, font=small, anchor="rm")
         for j, pixels in enumerate(row):
-            paper.paste(_image(pixels, size), (left + j * (size + GAP), y))
+            x = left + j * (wide + GAP)
+            paper.paste(_image(pixels, wide, high), (x, y))
+            if notes:
+                pen.text((x + wide / 2, y + high + 14), notes[i][j], fill=INK, font=small, anchor="ms")
     return paper
 
 
@@ -55,8 +62,8 @@ def picture(pixels: np.ndarray) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
 
 
-def _image(pixels: np.ndarray, size: int) -> Image.Image:
-    return picture(pixels).resize((size, size), Image.Resampling.LANCZOS).convert("RGB")
+def _image(pixels: np.ndarray, wide: int, high: int) -> Image.Image:
+    return picture(pixels).resize((wide, high), Image.Resampling.LANCZOS).convert("RGB")
 
 
 def _wrap(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:

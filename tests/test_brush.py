@@ -58,6 +58,69 @@ def test_enough_steps_reach_the_colour(editor):
     assert painted.y[0, :, 6, 6].tolist() == pytest.approx([0.5] * 3, abs=0.01)
 
 
+def distance(picture: torch.Tensor, colour: float) -> float:
+    """Mean squared distance of region (1, 1) to a grey."""
+    return float((picture[0, :, 4:8, 4:8] - colour).square().mean())
+
+
+def test_paint_goes_on_until_its_share_of_the_way_is_gone_and_then_stops(editor):
+    stroke = Stroke("reach", *CENTRE, size=REGION, colour=(0.8, 0.8, 0.8), reach=0.75)
+    edited = brush.paint(editor, photo(), [stroke], "decode").edited
+    # each step takes a twentieth of the gap, as its square then falls by a tenth to first order
+    assert 0.25 * 0.95**2 < distance(edited, 0.8) / 0.8**2 <= 0.25
+    assert distance(edited, 0.8) / 0.8**2 == pytest.approx(0.95**28)
+
+
+def test_paint_that_should_show_is_the_same_on_a_decoder_of_another_scale(editor):
+    class Louder(LinearSystem):
+        def encode(self, x):
+            return super().encode(x) / 3
+
+        def decode(self, latent):
+            return super().decode(3 * latent)
+
+    louder = Editor(Louder(), planted(), device=CPU)
+    reach = Stroke("reach", *CENTRE, size=REGION, colour=(0.8, 0.8, 0.8), reach=0.5)
+    steps = Stroke("paint", *CENTRE, size=REGION, colour=(0.8, 0.8, 0.8), steps=2)
+    same = [brush.paint(one, photo(), [reach], "decode").edited for one in (editor, louder)]
+    torch.testing.assert_close(*same)
+    plain = [distance(brush.paint(one, photo(), [steps], "decode").edited, 0.8) for one in (editor, louder)]
+    assert plain[1] < 0.5 * plain[0]
+
+
+@pytest.mark.parametrize(("hold", "outside"), [(0.0, (0.2, 0.5)), (20.0, (0.0, 0.1))])
+def test_hold_leaves_the_rest_of_the_picture_alone(hold, outside):
+    class Lamp(LinearSystem):
+        """The first number lights all of the picture, the sixth its own region."""
+
+        def decode(self, latent):
+            own = latent * torch.eye(SIDE**2)[5]
+            return super().decode(own) + BRIGHTNESS * latent[:, 0].view(-1, 1, 1, 1)
+
+    editor = Editor(Lamp(), planted(), device=CPU)
+    stroke = Stroke("reach", *CENTRE, size=REGION, colour=(0.8, 0.8, 0.8), reach=0.75, hold=hold)
+    picture = editor.decode(brush.move(editor, torch.zeros(1, SIDE**2), stroke))
+    assert distance(picture, 0.8) <= 0.25 * 0.8**2
+    assert outside[0] < picture[0, 0, 12, 12].item() < outside[1]
+
+
+def test_a_photo_that_shows_its_paint_waits_for_no_other(editor):
+    stroke = Stroke("reach", *CENTRE, size=REGION, colour=(0.9, 0.9, 0.9), reach=0.6, hold=5.0)
+    latents = 3 * torch.randn(4, SIDE**2, generator=torch.Generator().manual_seed(1))
+    latents[2, 5] = 3.0  # is the colour already
+    together = brush.move(editor, latents, stroke)
+    assert torch.equal(together[2], latents[2])
+    for i in range(4):
+        torch.testing.assert_close(together[i : i + 1], brush.move(editor, latents[i : i + 1], stroke))
+
+
+def test_paint_that_cannot_take_moves_the_latent_no_further_than_its_steps_may(editor):
+    stroke = Stroke("reach", *CENTRE, size=REGION, colour=(1, 1, 1), reach=1.0)
+    moved = brush.move(editor, torch.zeros(1, SIDE**2), stroke)
+    assert moved.isfinite().all()
+    assert moved.norm() <= brush.MOST_STEPS * brush.LONGEST * SIDE
+
+
 def test_the_photo_stays_bit_for_bit_where_the_mask_is_nothing(editor):
     x = photo() + 0.1 * torch.randn(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(1))
     stroke = Stroke("paint", *CENTRE, size=REGION, colour=(1, 1, 1), steps=50)
@@ -97,21 +160,29 @@ def test_the_brush_stays_within_the_picture(x, size, wanted):
 
 
 PAINT = {"x": 0.5, "y": 0.5, "size": 0.2, "colour": "#ff8000", "steps": 3}
+REACH = {"x": 0.5, "y": 0.5, "size": 0.2, "colour": "#ff8000", "reach": 0.75, "hold": 20}
 
 
 def test_a_file_of_strokes_is_read(tmp_path):
     path = tmp_path / "strokes.json"
     path.write_text(
         json.dumps(
-            [PAINT, {"latent": {"2": -1}}, {"stack": True}, {"x": 0, "y": 1, "size": 0.1, "lighten": -1, "steps": 2}]
+            [
+                PAINT,
+                {"latent": {"2": -1}},
+                {"stack": True},
+                {"x": 0, "y": 1, "size": 0.1, "lighten": -1, "steps": 2},
+                REACH,
+            ]
         )
     )
-    paint, latent, stack, light = brush.read(path, 16)
+    paint, latent, stack, light, reach = brush.read(path, 16)
     assert paint.colour == pytest.approx((1, 1 / 255, -1), abs=1e-6)
     assert (paint.kind, paint.steps) == ("paint", 3)
     assert latent.entries == ((2, -1.0),)
     assert stack.kind == "stack"
     assert (light.kind, light.sign) == ("light", -1)
+    assert (reach.kind, reach.colour, reach.reach, reach.hold) == ("reach", paint.colour, 0.75, 20)
 
 
 @pytest.mark.parametrize(
@@ -125,6 +196,9 @@ def test_a_file_of_strokes_is_read(tmp_path):
         ([PAINT | {"x": 1.5}], "x is 1.5; expected a number from 0 to 1"),
         ([PAINT | {"x": True}], "x is True"),
         ([PAINT | {"steps": 0}], "steps is 0; expected 1 to 1000"),
+        ([REACH | {"reach": 1.5}], "reach is 1.5; expected a number from 0 to 1"),
+        ([REACH | {"hold": -1}], "hold is -1; expected a number from 0"),
+        ([REACH | {"steps": 3}], "has colour, hold, reach, size, steps, x, y; expected exactly"),
         ([PAINT | {"extra": 1}], "expected exactly colour, size, steps, x, y; or"),
         ([{"latent": {"16": 1}}], "16 ; expected 0 to 15"),
         ([{"latent": {}}], "latent is {}"),

@@ -1,5 +1,6 @@
 """What the conditional systems do beyond the promises of test_every_system: who learns what in ViGAN and IcGAN."""
 
+import dataclasses
 import math
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 
 from stages import compute, systems, train_encoder, train_gan
 from stages.losses.latent import description_error, recognition_loss
-from stages.nets.descriptions import ROWS, Descriptions
+from stages.nets.descriptions import ROWS, Descriptions, one_hots, read
 from stages.nets.independence import Independence, squared_correlations
 from stages.params import InputError
 from stages.systems import icgan, vigan
@@ -54,6 +55,52 @@ def test_a_soft_description_is_fitted_best_by_its_own_logit():
     assert recognition_loss(best, c) < recognition_loss(best - 0.1, c)
 
 
+def test_of_a_group_s_entries_one_holds_and_its_softmax_is_what_counts():
+    logits = torch.tensor([[2.0, 0.0, -1.0, 0.5]])
+    c = torch.tensor([[-1.0, 1.0, -1.0, 1.0]])
+    one = -torch.log_softmax(logits[0, :3], 0)[1] + torch.nn.functional.softplus(-logits[0, 3])
+    assert recognition_loss(logits, c, [(0, 1, 2)]).item() == pytest.approx(one.item())
+    unknown = torch.tensor([[0.0, 0.0, 0.0, 1.0]])
+    assert recognition_loss(logits, unknown, [(0, 1, 2)]).item() == pytest.approx(
+        recognition_loss(logits[:, 3:], c[:, 3:]).item()
+    )
+
+
+def test_a_description_is_read_by_softmax_in_its_groups_and_by_sigmoid_elsewhere():
+    logits = torch.tensor([[math.log(6), math.log(3), 0.0, 0.0]])
+    torch.testing.assert_close(read(logits, [(0, 1, 2)]), torch.tensor([[0.2, -0.4, -0.8, 0.0]]))
+    torch.testing.assert_close(read(logits)[0, :2], 2 * logits[0, :2].sigmoid() - 1)
+
+
+def test_groups_are_the_places_of_which_all_ten_digits_are_described():
+    both = [f"{place}_{digit}" for place in ("Left", "Right") for digit in range(10)]
+    assert one_hots(both) == (tuple(range(10)), tuple(range(10, 20)))
+    assert one_hots(["Smiling", *both[:9], *both[10:]]) == (tuple(range(10, 20)),)
+    assert one_hots(["Smiling", "Male"]) == ()
+
+
+def test_a_vigan_of_digits_is_asked_and_answers_by_softmax(tmp_path):
+    names = tuple(f"Digit_{digit}" for digit in range(10))
+    data = dataclasses.replace(DATA, attributes=names)
+    softmax, sigmoid = (
+        vigan.gan_trainer(
+            small.gan_settings("vigan", warmup=0, steps=100, softmax=softmax),
+            data,
+            seed=1,
+            device=CPU,
+            precision="fp32",
+        )
+        for softmax in (True, False)
+    )
+    shown = Batch(batch().x, 2 * torch.eye(10)[torch.arange(8)] - 1)
+    terms = {name: trainer.step(1, shown)["recognition"].item() for name, trainer in
+             {"softmax": softmax, "sigmoid": sigmoid}.items()}  # fmt: skip
+    assert terms["softmax"] < math.log(10) + 1 < 10 * math.log(2) - 1 < terms["sigmoid"]
+    vigan.save_gan(tmp_path, softmax)
+    y = systems.load(tmp_path, CPU).encode(shown.x)[:, 6:]
+    torch.testing.assert_close((y + 1).sum(1), torch.full((8,), 2.0))
+
+
 def test_the_error_of_a_description_counts_known_entries_only():
     y = torch.tensor([[1.0, 0.0], [-1.0, 1.0]])
     assert description_error(torch.zeros(2, 2), y).item() == pytest.approx(1.0)
@@ -75,11 +122,57 @@ def test_vigan_s_networks_move_by_their_own_optimisers(rates, still):
 
 
 def test_vigan_s_encoder_hears_neither_the_discriminator_nor_the_recogniser():
-    """L_enc is the prior and the reconstruction: without these two, the encoder has no gradient at all."""
-    trainer = vigan_trainer(pixel=0.0, feature=0.0, kl=0.0, independent=0.0, adversarial=1.0, recognition=1.0)
+    """L_enc is the prior and the reconstruction: its gradient is the same however much D and Q have to say."""
+    loud, quiet = (vigan_trainer(adversarial=weight, recognition=weight) for weight in (5.0, 0.0))
+    for trainer in (loud, quiet):
+        trainer.step(1, batch())
+    heard, unheard = ([weight.grad for weight in trainer.parts["encoder"]] for trainer in (loud, quiet))
+    assert largest(quiet.parts["encoder"]) > 0
+    for one, other in zip(heard, unheard, strict=True):
+        assert (one is None and other is None) or torch.equal(one, other)
+    assert largest(loud.parts["generator"]) > 2 * largest(quiet.parts["generator"])
+
+
+VAE_ONLY = {"adversarial": 0.0, "recognition": 0.0, "feature": 0.0}
+GAN_ONLY = {"pixel": 0.0, "kl": 0.0, "feature": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("terms", "still", "named"),
+    [
+        (VAE_ONLY, {"discriminator"}, {"pixel", "kl", "correlation"}),
+        (GAN_ONLY, {"encoder"}, {"adversarial", "obeyed", "recognition", "discriminator"}),
+    ],
+)
+def test_with_its_terms_switched_off_vigan_is_a_vae_or_a_gan(terms, still, named):
+    trainer = vigan_trainer(**terms)
+    before = {name: weights(getattr(trainer, name)) for name in trainer.parts}
+    assert set(trainer.step(1, batch())) == named
+    assert {name for name in trainer.parts if not moved(getattr(trainer, name), before[name])} == still
+
+
+def test_a_gan_s_generator_and_discriminator_never_meet_a_reconstruction(monkeypatch):
+    """All that is generated comes from draws of z: the encoder is not even asked, whatever `edits` and `warmup` say."""
+    trainer = vigan_trainer(**GAN_ONLY, edits=1.0, warmup=50)
+    monkeypatch.setattr(trainer.encoder, "forward", lambda x: pytest.fail("the encoder was asked"))
+    made = []
+    trainer.generator.register_forward_hook(lambda _, __, images: made.append(len(images)))
     trainer.step(1, batch())
-    assert largest(trainer.parts["encoder"]) == 0
-    assert largest(trainer.parts["generator"]) > 0
+    assert made == [len(Y)]
+
+
+def test_a_vae_s_warm_up_lasts_as_long_as_there_is_no_discriminator_to_meet():
+    short, long = (vigan_trainer(**VAE_ONLY, warmup=warmup) for warmup in (0, 100))
+    for step in range(1, 4):
+        for trainer in (short, long):
+            trainer.step(step, batch())
+    for one, other in zip(short.parts["generator"], long.parts["generator"], strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_vigan_without_any_term_is_a_clear_error():
+    with pytest.raises(InputError, match="are all 0: nothing to learn"):
+        vigan_trainer(**(VAE_ONLY | GAN_ONLY))
 
 
 def test_vigan_s_generator_is_not_moved_by_the_prior():

@@ -135,6 +135,14 @@ def test_samples_of_the_prior_are_further_from_photos_than_photos_are(report):
     assert by_name["prior"]["value"] > by_name["real photos"]["high"]
 
 
+def test_strokes_are_measured_by_steps_and_until_they_show_and_leave_the_photo_outside_the_mask(report):
+    """A dark stroke takes brightness from the region that is Black_Hair here, so its score never rises."""
+    names = ["dark stroke on the forehead", "dark stroke on the forehead, until it shows"]
+    assert [(row["deed"], row["attribute"]) for row in report["strokes"]] == [(name, "Black_Hair") for name in names]
+    for row in report["strokes"]:
+        assert (row["rises"]["value"], row["rises"]["n"], row["outside"]) == (0, 20, 0)
+
+
 def test_the_latents_tell_the_attributes_they_hold(report):
     assert all(row["auroc"]["value"] > 0.95 for row in report["latents"])
 

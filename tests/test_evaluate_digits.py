@@ -79,8 +79,29 @@ def test_a_perfect_writer_changes_its_digit_and_leaves_the_other():
 
 def test_a_place_is_kept_where_the_light_stays_near():
     """The writer's dot goes one row down for the next digit, and from nine to nought nine rows up."""
-    whole = {row["source"]: row["place_kept"]["value"] for row in digits.digit_rows(exam()) if row["place"] == "Left"}
-    assert (whole["8"], whole["9"], whole["all"]) == (1, 0, 0.9)
+    rows = digits.digit_rows(exam())
+    for place in ("Left", "Right"):
+        by_source = {row["source"]: row for row in rows if row["place"] == place}
+        for name in ("place_kept", "changed_place_kept"):
+            assert [by_source[source][name]["value"] for source in ("8", "9")] == [1, 0]
+        assert by_source["9"]["other_place_kept"]["value"] == 1
+    assert next(row["place_kept"]["value"] for row in rows) == 0.9
+
+
+def test_a_digit_that_takes_the_other_along_is_seen_in_the_other_half():
+    class Dragging(Writer):
+        def decode(self, latent):
+            pictures = super().decode(latent)
+            for row, picture in zip(latent, pictures, strict=True):
+                if int(row[1:11].argmax()) == 5:  # its edits begin at four
+                    picture[..., 10:] = picture[..., 10:].roll(5, dims=1)
+            return pictures
+
+    one = exam()
+    one.editor.decode = Dragging().decode
+    row = next(row for row in digits.digit_rows(one) if (row["place"], row["source"]) == ("Left", "4"))
+    kept = [row[name]["value"] for name in ("changed_place_kept", "other_place_kept", "place_kept")]
+    assert kept == [1, 0, 0]
 
 
 def test_a_digit_that_stays_is_counted_under_the_digit_that_was_shown():

@@ -102,6 +102,7 @@ def test_a_box_is_scaled_to_the_picture_and_rounded_to_whole_pixels():
     assert box_on(crop("dcgan108"), 356, 436, 64) == (70, 110, 286, 326)
     assert box_on(crop("dcgan108"), 89, 109, 64) == (18, 28, 72, 82)  # 17.5, 27.5, 71.5, 81.5
     assert box_on(crop("whole"), 100, 60, 64) == (20, 0, 80, 60)
+    assert box_on(crop("lfw150"), 250, 250, 64) == (50, 50, 200, 200)
 
 
 @pytest.mark.parametrize("name", CROPS)

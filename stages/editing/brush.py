@@ -3,9 +3,16 @@ gradient steps on the latent that bring the decoder's picture under the brush ne
 forehead becomes hair. Strokes are JSON: a list of objects, each one of
 
 {"x": 0.5, "y": 0.2, "size": 0.15, "colour": "#1c140f", "steps": 8}   paint (x, y: centre, size: side, in crops)
+{"x": 0.5, "y": 0.2, "size": 0.15, "colour": "#1c140f", "reach": 0.75, "hold": 20}   paint until it shows
 {"x": 0.5, "y": 0.7, "size": 0.2, "lighten": 1, "steps": 8}           lighten (1) or darken (-1)
 {"latent": {"3": 1.5, "7": -0.5}}                                     set entries of the latent
-{"stack": true}                                                       take the edited picture for the photo and go on"""
+{"stack": true}                                                       take the edited picture for the photo and go on
+
+`steps` are those of the public code: a fixed rate, whatever came of it. It suits the decoder it was made for; elsewhere
+the same steps paint twice as much or half, and where a lighter face explains white paint as well as teeth do, all of
+the face grows lighter. `reach` (ours) is what the hand at the editor does: go on until this share of the squared
+distance to the colour is gone, and leave the rest alone: `hold` weighs the mean squared change outside the brush
+against the distance under it (0: let it go)."""
 
 import dataclasses
 import json
@@ -24,8 +31,12 @@ from stages.params import InputError
 
 PAINT_RATE = 0.05  # of a gradient step, times 1 + width in pixels: NPE.py of the public code
 LIGHT_RATE = 0.1
+CLOSED = 0.1  # share of what is left that one step towards `reach` closes, to first order, on any decoder
+LONGEST = 0.1  # such a step, as a root mean square over the latent's numbers: where paint cannot take, gradients vanish
+MOST_STEPS = 40
 KEYS = {
     "paint": {"x", "y", "size", "colour", "steps"},
+    "reach": {"x", "y", "size", "colour", "reach", "hold"},
     "light": {"x", "y", "size", "lighten", "steps"},
     "latent": {"latent"},
     "stack": {"stack"},
@@ -36,13 +47,15 @@ KEYS = {
 class Stroke:
     """One entry of a strokes file; what does not belong to its kind is None."""
 
-    kind: str  # paint | light | latent | stack
+    kind: str  # paint | reach | light | latent | stack
     x: float = 0.5  # centre, as a share of the crop's width
     y: float = 0.5
     size: float = 0.1  # side of the square brush, as a share of the crop's width
     colour: tuple[float, float, float] = (0.0, 0.0, 0.0)  # in [-1, 1]
     sign: int = 1  # +1 lightens, -1 darkens
     steps: int = 8
+    reach: float = 0.0  # share of the squared distance to the colour that is to go
+    hold: float = 0.0  # weight of what changes outside the brush
     entries: tuple[tuple[int, float], ...] = ()  # of the latent
 
 
@@ -72,6 +85,9 @@ def _stroke(entry: Any, where: str, dims: int) -> Stroke:
             raise InputError(f'{where}: latent is {entry["latent"]!r}; expected numbers by place, {{"3": 1.5}}')
         return Stroke(kind, entries=entries)
     x, y, size = (_number(where, name, entry[name], 0, 1) for name in ("x", "y", "size"))
+    if kind == "reach":
+        reach, hold = _number(where, "reach", entry["reach"], 0, 1), _number(where, "hold", entry["hold"], 0)
+        return Stroke(kind, x, y, size, colour=_colour(where, entry["colour"]), reach=reach, hold=hold)
     steps = _whole(where, "steps", 1, 1000, entry["steps"])
     if kind == "paint":
         return Stroke(kind, x, y, size, colour=_colour(where, entry["colour"]), steps=steps)
@@ -152,19 +168,50 @@ def move(editor: Editor, latent: Tensor, stroke: Stroke) -> Tensor:
     colour = torch.tensor(stroke.colour, device=latent.device)
     if editor.system.channels == 1:
         colour = (colour * torch.tensor([0.299, 0.587, 0.114], device=latent.device)).sum()[None]
+    if stroke.kind == "reach":
+        return _reach(editor, latent, stroke, (rows, columns), colour)
     z = latent.detach().clone()
     for _ in range(stroke.steps):
         z.requires_grad_(True)
         with torch.enable_grad():
             under = editor.system.decode(z).float()[:, :, rows, columns]
             if stroke.kind == "paint":  # every photo's own mean; their sum keeps the gradients apart
-                loss = (under - colour[:, None, None]).square().mean((1, 2, 3)).sum()
+                loss = _distance(under, colour).sum()
             else:
                 loss = -stroke.sign * under.mean((1, 2, 3)).sum()
             (gradient,) = torch.autograd.grad(loss, z)
         rate = PAINT_RATE if stroke.kind == "paint" else LIGHT_RATE
         z = (z - rate * (1 + width) * gradient).detach()
     return z
+
+
+def _reach(editor: Editor, latent: Tensor, stroke: Stroke, under: tuple[slice, slice], colour: Tensor) -> Tensor:
+    """Gradient steps, each of the length that closes CLOSED of the loss to first order, until every photo's paint has
+    come as far as it should, or MOST_STEPS."""
+    before, z = editor.system.decode(latent).float().detach(), latent.detach().clone()
+    outside = torch.ones_like(before[:1, :1])
+    outside[:, :, *under] = 0
+    outside /= outside.sum().clamp(min=1)
+    aim = (1 - stroke.reach) * _distance(before[:, :, *under], colour)
+    for _ in range(MOST_STEPS):
+        z.requires_grad_(True)
+        with torch.enable_grad():
+            picture = editor.system.decode(z).float()
+            left = _distance(picture[:, :, *under], colour)
+            loss = left + stroke.hold * (outside * (picture - before).square()).sum((2, 3)).mean(1)
+            (gradient,) = torch.autograd.grad(loss.sum(), z)
+        going = left.detach() > aim
+        if not going.any():
+            break
+        slope = gradient.norm(dim=1).clamp(min=1e-9)
+        length = (CLOSED * loss.detach() / slope).clamp(max=LONGEST * z.shape[1] ** 0.5)
+        z = (z - (going * length / slope)[:, None] * gradient).detach()
+    return z.detach()
+
+
+def _distance(pixels: Tensor, colour: Tensor) -> Tensor:
+    """Mean squared distance (N,) of pixels (N, C, H, W) to a colour (C,)."""
+    return (pixels - colour[:, None, None]).square().mean((1, 2, 3))
 
 
 def patch(stroke: Stroke, size: int) -> tuple[slice, slice]:

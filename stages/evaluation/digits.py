@@ -20,6 +20,7 @@ from stages.metrics.intervals import wilson
 CLEAR = 0.9
 NEAR = 2.0  # pixels by which a digit's centre of mass may move
 PLACES = ("Digit", "Left", "Right")
+HALVES = ("Left", "Right")  # of a canvas of two digits, side by side
 GRID = 8  # rows of the sheets
 
 
@@ -51,7 +52,8 @@ def groups(exam: Exam) -> list[Group]:
 
 def digit_rows(exam: Exam) -> list[Row]:
     """Per place, over all test pictures and by the digit they show: how often the next digit is clear and correct, how
-    often the other place keeps its digit and both their places, and how often judge B reads the photo right."""
+    often the other place keeps its digit, how often the changed digit, the other and both stay where they were (the
+    centre of mass of each half within NEAR pixels), and how often judge B reads the photo right."""
     found: list[Row] = []
     places = groups(exam)
     for group in places:
@@ -87,9 +89,13 @@ def _try(exam: Exam, group: Group, others: Sequence[Group]) -> dict[str, np.ndar
                 logits[:, other.columns].argmax(1) == exam.labels[part][:, other.columns].argmax(1) for other in others
             ]
             tried["other_kept"] = np.all(kept, axis=0)
-            tried["place_kept"] = np.all(
-                [centre_shift(x[..., half], edited[..., half]) <= NEAR for half in _halves(x.shape[-1])], axis=0
-            )
+            stays = [centre_shift(x[..., half], edited[..., half]) <= NEAR for half in _halves(x.shape[-1])]
+            changed = HALVES.index(group.place)
+            tried |= {
+                "changed_place_kept": stays[changed],
+                "other_place_kept": stays[1 - changed],
+                "place_kept": np.all(stays, axis=0),
+            }
         for name, value in tried.items():
             parts.setdefault(name, []).append(value)
     return {"shown": shown} | {name: np.concatenate(values) for name, values in parts.items()}

@@ -407,14 +407,14 @@ def summary_rows(exam: Exam, tried: Sequence[Tried], matched: Sequence[Row]) -> 
     """Means over all attributes and directions, each of which counts alike; intervals resample people. Edits are those
     to the target (on, off). `flips_matched`: at 80 % success, its interval as if attributes were independent."""
     numbers = {
-        "success": _over_cases(exam, tried, TARGET, success),
-        "success_add": _over_cases(exam, [one for one in tried if one.case.on], TARGET, success),
-        "success_remove": _over_cases(exam, [one for one in tried if not one.case.on], TARGET, success),
-        "flips": _over_cases(exam, tried, TARGET, flips),
-        "success_s80": _over_cases(exam, tried, MAIN, success),
-        "flips_s80": _over_cases(exam, tried, MAIN, flips),
-        "random": _over_cases(exam, tried, "random", success),
-        "shuffled": _over_cases(exam, tried, "shuffled", success),
+        "success": over_cases(exam, tried, TARGET, success),
+        "success_add": over_cases(exam, [one for one in tried if one.case.on], TARGET, success),
+        "success_remove": over_cases(exam, [one for one in tried if not one.case.on], TARGET, success),
+        "flips": over_cases(exam, tried, TARGET, flips),
+        "success_s80": over_cases(exam, tried, MAIN, success),
+        "flips_s80": over_cases(exam, tried, MAIN, flips),
+        "random": over_cases(exam, tried, "random", success),
+        "shuffled": over_cases(exam, tried, "shuffled", success),
     }
     kept = [Estimate(**row["preservation"]) for row in matched if None not in row["preservation"].values()]
     mean = mean_of_independent(kept or [UNDEFINED])
@@ -424,7 +424,7 @@ def summary_rows(exam: Exam, tried: Sequence[Tried], matched: Sequence[Row]) -> 
     return [{"name": name, "value": tell(value)} for name, value in numbers.items()]
 
 
-def _over_cases(
+def over_cases(
     exam: Exam, tried: Sequence[Tried], setting: str, measure: Callable[[Exam, Case, np.ndarray], np.ndarray]
 ) -> Estimate:
     """The mean over cases of each case's mean; people resampled over all cases at once."""

@@ -179,6 +179,17 @@ def tell(value: Estimate) -> dict[str, float | int | None]:
     return {name: short(number) for name, number in value.to_json().items()}
 
 
+def flat(row: Row) -> Row:
+    """A row for a table: a number {value, low, high, n} becomes the columns name, name_low, name_high, name_n."""
+    found: Row = {}
+    for name, value in row.items():
+        if isinstance(value, dict):
+            found |= {name: value["value"]} | {f"{name}_{part}": value[part] for part in ("low", "high", "n")}
+        else:
+            found[name] = value
+    return found
+
+
 def short(number: float | int | None) -> Any:
     """Six significant digits."""
     return float(f"{number:.6g}") if isinstance(number, float) else number

@@ -1,5 +1,5 @@
 """The Neural Photo Editor's two showpieces, measured: a dark stroke on the forehead should bring hair, a white one on
-the mouth teeth (Brock et al. 2017, figure 1)."""
+the mouth teeth (Brock et al. 2017, figure 1); by a fixed number of steps as in its code, and painted until it shows."""
 
 import dataclasses
 
@@ -17,7 +17,8 @@ from stages.metrics.intervals import wilson
 
 MODE = "ian"  # the editor's own mask
 SHOWN = 8  # faces of the sheet
-STEPS = 12
+STEPS = 12  # of the published brush
+REACH, HOLD = 0.75, 20.0  # of ours: chosen on validation faces with judge A, the same for all strokes and systems
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,17 +31,23 @@ class Deed:
     side: float
     colour: tuple[float, float, float]
     raises: tuple[str, ...]
+    until: bool = False  # painted until it shows, instead of STEPS steps
 
     def on(self, crop: crops.Crop) -> Stroke:
         left, top, right, bottom = crop.box
         width = right - left
         x, y = (self.place[0] - left) / width, (self.place[1] - top) / (bottom - top)
+        if self.until:
+            return Stroke("reach", x, y, self.side / width, colour=self.colour, reach=REACH, hold=HOLD)
         return Stroke("paint", x, y, self.side / width, colour=self.colour, steps=STEPS)
 
 
+FOREHEAD = Deed("dark stroke on the forehead", (89, 76), 40, (-0.85, -0.9, -0.95), ("Bangs", "Black_Hair"))
+MOUTH = Deed("white stroke on the mouth", (89, 152), 14, (1.0, 1.0, 1.0), ("Mouth_Slightly_Open",))
 DEEDS = (
-    Deed("dark stroke on the forehead", (89, 76), 40, (-0.85, -0.9, -0.95), ("Bangs", "Black_Hair")),
-    Deed("white stroke on the mouth", (89, 152), 18, (1.0, 1.0, 1.0), ("Mouth_Slightly_Open",)),
+    FOREHEAD,
+    MOUTH,
+    *(dataclasses.replace(deed, name=f"{deed.name}, until it shows", until=True) for deed in (FOREHEAD, MOUTH)),
 )
 
 

@@ -1,5 +1,7 @@
 """Losses on latent codes (N, d)."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
@@ -23,11 +25,15 @@ def attribute_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return loss.sum(dim=1).mean()
 
 
-def recognition_loss(logits: Tensor, description: Tensor) -> Tensor:
+def recognition_loss(logits: Tensor, description: Tensor, groups: Sequence[Sequence[int]] = ()) -> Tensor:
     """-log Q(c | x) in nats, summed over the description (N, K) in [-1, 1], mean over the batch; an entry of 0 is
-    unknown and left out. Entries between -1 and 1 are soft targets: ViGAN's real-valued descriptions."""
+    unknown and left out. Entries between -1 and 1 are soft targets: ViGAN's real-valued descriptions. Of the entries
+    of each of `groups` one holds: their log Q is that of one softmax instead of a sigmoid each."""
     known = (description != 0).to(logits.dtype)
-    loss = binary_cross_entropy_with_logits(logits, (description + 1) / 2, weight=known, reduction="none")
+    target = (description + 1) / 2
+    loss = binary_cross_entropy_with_logits(logits, target, weight=known, reduction="none")
+    for group in map(list, groups):
+        loss[:, group] = -known[:, group] * target[:, group] * logits[:, group].log_softmax(dim=1)
     return loss.sum(dim=1).mean()
 
 

@@ -1,4 +1,7 @@
-"""Label vectors of training images, kept with a conditional model so that it can draw from their joint distribution."""
+"""Label vectors of training images, kept with a conditional model so that it can draw from their joint distribution;
+and what is known of their entries by name."""
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -29,3 +32,20 @@ class Descriptions(nn.Module):
         """(count, K), with replacement."""
         chosen = torch.randint(max(int(self.filled), 1), (count,), generator=generator)
         return self.rows[chosen.to(self.rows.device)]
+
+
+def one_hots(names: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+    """Where the ten classes of a digit stand, <place>_0 to <place>_9, for every place: one of them always holds."""
+    at = {name: k for k, name in enumerate(names)}
+    places = [name.removesuffix("_0") for name in names if name.endswith("_0")]
+    groups = [[f"{place}_{digit}" for digit in range(10)] for place in places]
+    return tuple(tuple(at[name] for name in group) for group in groups if all(name in at for name in group))
+
+
+def read(logits: Tensor, groups: Sequence[Sequence[int]] = ()) -> Tensor:
+    """A recogniser's logits (N, K) -> the description (N, K) in [-1, 1]: 2 p - 1, p by a softmax within each of
+    `groups` and by a sigmoid elsewhere."""
+    p = logits.sigmoid().clone()
+    for group in map(list, groups):
+        p[:, group] = logits[:, group].softmax(dim=1)
+    return 2 * p - 1

@@ -3,7 +3,11 @@ description c beside z, with a recogniser Q that must find c again in what is ge
 
 The losses are the paper's with its signs mended (its equations 4, 9 and 15 let a term fall without bound; 7 and 13
 un-train Q). Ours beyond the paper, each a setting that 0 turns off: a pixel term; a warm-up as a plain conditional
-VAE; and `edits`, the share of generated images whose z is that of an encoded face, so that Q sees what edits make."""
+VAE; and `edits`, the share of generated images whose z is that of an encoded face, so that Q sees what edits make.
+
+The baselines of the paper's figure 5 are this trainer with terms switched off: what no term needs is left out. Without
+`adversarial`, `recognition` and `feature` there is no D and Q, and all steps are those of a conditional VAE; without
+`pixel`, `kl` and `feature` there is no E, and G learns from draws of z alone, as in a conditional GAN."""
 
 import dataclasses
 import itertools
@@ -20,7 +24,7 @@ from stages.losses.latent import kl_to_normal, recognition_loss, reparametrise
 from stages.losses.reconstruction import centre_weights, weighted_l1
 from stages.nets.blocks import SLOPE, down, halvings, init_dcgan, init_he, transposed, up
 from stages.nets.decoder import Decoder
-from stages.nets.descriptions import Descriptions
+from stages.nets.descriptions import Descriptions, one_hots, read
 from stages.nets.ema import Ema
 from stages.nets.independence import Independence
 from stages.nets.modes import evaluating
@@ -141,6 +145,7 @@ class GanSettings:
     feature: float  # lambda 1: of the squared distance of D's features, a mean over them
     independent: float  # of the correlations between z and the description (ours)
     recognition: float  # lambda 2: of Q's answers on generated images, a sum over the description
+    softmax: bool  # Q tells digits by a softmax for each place; the paper: 20 sigmoids
     adversarial: float  # of D's answers on generated images; the paper: 1
     edits: float  # share of generated images made from encoded faces instead of draws of z
     r1_gamma: float  # weight of the R1 penalty on D; 0 leaves it out
@@ -154,6 +159,16 @@ class GanSettings:
     steps: int
     flip: bool
     train_on: str  # train | all
+
+    @property
+    def plays(self) -> bool:
+        """Whether any term needs D and Q."""
+        return any((self.adversarial, self.recognition, self.feature))
+
+    @property
+    def encodes(self) -> bool:
+        """Whether any term needs E."""
+        return any((self.pixel, self.kl, self.feature))
 
 
 class GanTrainer:
@@ -170,6 +185,11 @@ class GanTrainer:
             head = self.encoder.get_submodule(name)
             assert isinstance(head, nn.Linear)
             nn.init.normal_(head.weight, std=0.5 * head.in_features**-0.5, generator=start)
+        if not (settings.plays or settings.encodes):
+            raise InputError(
+                "pixel, kl, feature, adversarial and recognition are all 0: nothing to learn; give one a weight"
+            )
+        self.groups = one_hots(data.attributes) if settings.softmax else ()
         self.independence = Independence(settings.z_dim, len(data.attributes))
         for network in (self.encoder, self.generator, self.discriminator, self.descriptions, self.independence):
             network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -196,6 +216,12 @@ class GanTrainer:
         self._set_rates(step)
         noise = compute.generator(self.seed, 21, step)
         self.descriptions.add(c)
+        if not settings.encodes:
+            terms: dict[str, Tensor] = {}
+            self._all_four(step, batch, None, c, terms, noise)
+            self.adam_g.step()
+            self.ema_g.update(self.generator, step)
+            return terms
         with compute.autocast(self.device, self.precision):
             mu, logvar = self.encoder(batch.x)
         mu, logvar = mu.float(), logvar.float()
@@ -203,7 +229,7 @@ class GanTrainer:
         terms = {"kl": kl_to_normal(mu, logvar)}
         if settings.independent:
             terms["correlation"] = self.independence(mu, c)
-        if step > settings.warmup - LEAD:
+        if settings.plays and step > settings.warmup - LEAD:
             self._all_four(step, batch, z, c, terms, noise)
         else:
             with compute.autocast(self.device, self.precision):
@@ -214,7 +240,7 @@ class GanTrainer:
             if settings.recognition and step % 2 == 0:  # Q may learn what it will be asked
                 with compute.autocast(self.device, self.precision):
                     seen = self.discriminator.recognise(self.discriminator.features(batch.x)).float()
-                terms["recognition"] = recognition_loss(seen, c)
+                terms["recognition"] = recognition_loss(seen, c, self.groups)
                 terms["recognition"].backward()
                 self.adam_d.step()
         self.adam_e.step()
@@ -224,34 +250,38 @@ class GanTrainer:
         return terms
 
     def _all_four(
-        self, step: int, batch: Batch, z: Tensor, c: Tensor, terms: dict[str, Tensor], noise: torch.Generator
+        self, step: int, batch: Batch, z: Tensor | None, c: Tensor, terms: dict[str, Tensor], noise: torch.Generator
     ) -> None:
-        """Gradients of encoder and generator, and one update of discriminator and recogniser, from the same passes."""
-        settings, heard = self.settings, step > self.settings.warmup
+        """Gradients of encoder and generator, and one update of discriminator and recogniser, from the same passes.
+        Where z is None there is no encoder: what is generated comes from the prior alone."""
+        settings, heard = self.settings, z is None or step > self.settings.warmup
         c_p = c[torch.randperm(len(c), generator=noise).to(c.device)]
-        z_p = torch.randn(z.shape, generator=noise).to(z.device)
-        encoded = round(settings.edits * len(z))
-        z_p[:encoded] = z[:encoded].detach()
+        z_p = torch.randn((len(c), settings.z_dim), generator=noise).to(c.device)
+        asked = [(z_p, c_p)]
+        if z is not None:
+            encoded = round(settings.edits * len(z))
+            z_p[:encoded] = z[:encoded].detach()
+            asked = [(z, c), (z_p, c_p)]
         with compute.autocast(self.device, self.precision):
-            x_q, x_p = self.generator(torch.cat([z, z_p]), torch.cat([c, c_p])).float().chunk(2)
-            on_x, on_q, on_p = (self.discriminator.features(image) for image in (batch.x, x_q, x_p))
-            real, fake_q, fake_p = (self.discriminator.logits(found).float() for found in (on_x, on_q, on_p))
-            seen, seen_q, seen_p = (self.discriminator.recognise(found).float() for found in (on_x, on_q, on_p))
-        terms["pixel"] = weighted_l1(x_q, batch.x, self.weights)
-        terms["feature"] = (on_q.float() - on_x.detach().float()).square().mean()
-        terms["adversarial"] = (
-            adversarial.nonsaturating_generator(fake_q) + adversarial.nonsaturating_generator(fake_p)
-        ) / 2
-        terms["obeyed"] = (recognition_loss(seen_q, c) + recognition_loss(seen_p, c_p)) / 2  # -log Q(c | G(z, c))
-        terms["recognition"] = recognition_loss(seen, c)  # -log Q(c | x)
-        terms["discriminator"] = (
-            adversarial.nonsaturating_discriminator(real, fake_q)
-            + adversarial.nonsaturating_discriminator(real, fake_p)
-        ) / 2
-        reconstruction = settings.pixel * terms["pixel"] + (settings.feature * terms["feature"] if heard else 0)
+            made = self.generator(*map(torch.cat, zip(*asked, strict=True))).float().chunk(len(asked))
+            on_x, *on_made = (self.discriminator.features(image) for image in (batch.x, *made))
+            real, *fakes = (self.discriminator.logits(found).float() for found in (on_x, *on_made))
+            seen, *seen_made = (self.discriminator.recognise(found).float() for found in (on_x, *on_made))
+        reconstruction = torch.zeros((), device=c.device)
+        if z is not None:
+            terms["pixel"] = weighted_l1(made[0], batch.x, self.weights)
+            terms["feature"] = (on_made[0].float() - on_x.detach().float()).square().mean()
+            reconstruction = settings.pixel * terms["pixel"] + (settings.feature * terms["feature"] if heard else 0)
+        terms["adversarial"] = _mean([adversarial.nonsaturating_generator(fake) for fake in fakes])
+        terms["obeyed"] = _mean(  # -log Q(c | G(z, c))
+            [recognition_loss(answer, given, self.groups) for answer, (_, given) in zip(seen_made, asked, strict=True)]
+        )
+        terms["recognition"] = recognition_loss(seen, c, self.groups)  # -log Q(c | x)
+        terms["discriminator"] = _mean([adversarial.nonsaturating_discriminator(real, fake) for fake in fakes])
         fooling = settings.adversarial * terms["adversarial"] + settings.recognition * terms["obeyed"]
         self._zero()
-        (self._prior(terms) + reconstruction).backward(inputs=self.parts["encoder"], retain_graph=True)
+        if z is not None:
+            (self._prior(terms) + reconstruction).backward(inputs=self.parts["encoder"], retain_graph=True)
         (reconstruction + (fooling if heard else 0)).backward(inputs=self.parts["generator"], retain_graph=True)
         (terms["discriminator"] + terms["recognition"]).backward(inputs=self.parts["discriminator"])
         if settings.r1_gamma and step % settings.r1_every == 0:
@@ -290,6 +320,11 @@ class GanTrainer:
 
     def check(self, step: int) -> str | None:
         return collapsed(self.samples(32), step, "Lower adversarial or learning_rate_d")
+
+
+def _mean(terms: list[Tensor]) -> Tensor:
+    """Of terms on reconstructions and on draws, which weigh the same."""
+    return torch.stack(terms).mean()
 
 
 def networks(settings: GanSettings, data: Data) -> tuple[nn.Module, nn.Module, Discriminator, Descriptions]:
@@ -345,6 +380,7 @@ class Vigan:
         self.crop, self.size, self.channels = data.crop, data.size, data.channels
         self.attributes, self.split_hash = data.attributes, data.split_hash
         self.z_dim, self.y_dim, self.device = settings.z_dim, len(data.attributes), device
+        self.groups = one_hots(data.attributes) if settings.softmax else ()
         self.encoder, self.generator, self.discriminator, self.descriptions = networks(settings, data)
         parts = {
             "encoder": self.encoder, "generator": self.generator, "discriminator": self.discriminator,
@@ -357,7 +393,7 @@ class Vigan:
     def encode(self, x: Tensor) -> Tensor:
         x = x.to(self.device, memory_format=torch.channels_last)
         mu, _ = self.encoder(x)
-        c = 2 * self.discriminator.recognise(self.discriminator.features(x)).float().sigmoid() - 1
+        c = read(self.discriminator.recognise(self.discriminator.features(x)).float(), self.groups)
         return torch.cat([mu.float(), c], dim=1)
 
     def decode(self, latent: Tensor) -> Tensor:
