@@ -142,6 +142,7 @@ class GanSettings:
     pixel: float  # weight of the mean absolute error; the paper has none
     centre: float  # weight of the face's centre over the border in it
     kl: float  # weight of L_prior, a sum over z; the paper: 1
+    kl_ramp: int  # first steps, over which it grows from 0 (Bowman et al. 2016): small bright things are kept by then
     feature: float  # lambda 1: of the squared distance of D's features, a mean over them
     independent: float  # of the correlations between z and the description (ours)
     recognition: float  # lambda 2: of Q's answers on generated images, a sum over the description
@@ -236,7 +237,7 @@ class GanTrainer:
                 x_q = self.generator(z, c).float()
             terms["pixel"] = weighted_l1(x_q, batch.x, self.weights)
             self._zero()
-            (settings.pixel * terms["pixel"] + self._prior(terms)).backward()
+            (settings.pixel * terms["pixel"] + self._prior(step, terms)).backward()
             if settings.recognition and step % 2 == 0:  # Q may learn what it will be asked
                 with compute.autocast(self.device, self.precision):
                     seen = self.discriminator.recognise(self.discriminator.features(batch.x)).float()
@@ -281,7 +282,7 @@ class GanTrainer:
         fooling = settings.adversarial * terms["adversarial"] + settings.recognition * terms["obeyed"]
         self._zero()
         if z is not None:
-            (self._prior(terms) + reconstruction).backward(inputs=self.parts["encoder"], retain_graph=True)
+            (self._prior(step, terms) + reconstruction).backward(inputs=self.parts["encoder"], retain_graph=True)
         (reconstruction + (fooling if heard else 0)).backward(inputs=self.parts["generator"], retain_graph=True)
         (terms["discriminator"] + terms["recognition"]).backward(inputs=self.parts["discriminator"])
         if settings.r1_gamma and step % settings.r1_every == 0:
@@ -290,9 +291,9 @@ class GanTrainer:
             (settings.r1_gamma * settings.r1_every * terms["r1"]).backward(inputs=self.parts["discriminator"])
         self.adam_d.step()
 
-    def _prior(self, terms: dict[str, Tensor]) -> Tensor:
+    def _prior(self, step: int, terms: dict[str, Tensor]) -> Tensor:
         """What is asked of z alone."""
-        prior = self.settings.kl * terms["kl"]
+        prior = self.settings.kl * min(1.0, step / max(self.settings.kl_ramp, 1)) * terms["kl"]
         return prior + self.settings.independent * terms["correlation"] if "correlation" in terms else prior
 
     def _zero(self) -> None:
