@@ -8,6 +8,7 @@ what `auto` gives on this machine: bf16 only where the hardware has it, so on ot
 
 import argparse
 import dataclasses
+import math
 import time
 from collections.abc import Callable
 
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from stages import compute, systems
+from stages.metrics.intervals import Estimate, quantile_of_normal
 from stages.nets.blocks import init_dcgan
 from stages.systems import dcgan
 from stages.training import Batch
@@ -99,6 +101,11 @@ def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
 
 
 def median_seconds(work: Callable[[], object], device: torch.device, seconds: float) -> float:
+    return median(timed(work, device, seconds)).value
+
+
+def timed(work: Callable[[], object], device: torch.device, seconds: float) -> list[float]:
+    """Seconds of each of the calls that fit into `seconds`, at least three, after one that does not count."""
     work()
     times = []
     end = time.perf_counter() + seconds
@@ -108,7 +115,15 @@ def median_seconds(work: Callable[[], object], device: torch.device, seconds: fl
         if device.type == "cuda":
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
-    return sorted(times)[len(times) // 2]
+    return times
+
+
+def median(values: list[float]) -> Estimate:
+    """The median with its 95 % interval by ranks (Hahn and Meeker 1991, section 5.2), whatever the distribution."""
+    ordered, n = sorted(values), len(values)
+    half = quantile_of_normal() * math.sqrt(n) / 2
+    low, high = math.floor((n - 1) / 2 - half), math.ceil((n - 1) / 2 + half)
+    return Estimate(ordered[n // 2], ordered[max(low, 0)], ordered[min(high, n - 1)], n)
 
 
 def main() -> None:

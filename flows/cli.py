@@ -62,6 +62,18 @@ def _parser() -> argparse.ArgumentParser:
     brush.add_argument("--sheet", type=Path, metavar="PNG", help="every stroke's result side by side")
     _root(brush)
     brush.set_defaults(run=_brush)
+
+    record = commands.add_parser(
+        "record",
+        help="keep the numbers of this run in docs/runs, for the papers' pages",
+        description="Keep the numbers in reports/ as docs/runs/NAME.json, which stage `report` shows beside later runs "
+        "of other data. No picture and no path is kept. The reports must be those of params.yaml.",
+    )
+    record.add_argument("name", nargs="?", metavar="NAME", help="default: the profile")
+    record.add_argument("--speed", type=Path, metavar="FILE", help="written by benchmarks/systems.py --json")
+    record.add_argument("--list", action="store_true", help="list the records")
+    _root(record)
+    record.set_defaults(run=_record)
     return parser
 
 
@@ -147,6 +159,22 @@ def _brush(args: argparse.Namespace) -> int:
         return _misfit(str(error))
     except OSError as error:
         return _misfit(f"{error.filename}: {error.strerror}")
+    return 0
+
+
+def _record(args: argparse.Namespace) -> int:
+    from flows import records
+    from flows.dag import UnknownStage
+    from stages.params import InputError
+
+    try:
+        if args.list:
+            print("\n".join(records.about(args.root)) or "no record yet; `facet record` writes one")
+            return 0
+        path = records.record(args.root, args.name, args.speed)
+        print(f"wrote {path}; `dvc repro report` shows it on the papers' pages")
+    except (profiles.ProfileError, records.RecordError, UnknownStage, InputError) as error:
+        return _misfit(str(error))
     return 0
 
 

@@ -61,6 +61,31 @@ def select(needs: Mapping[str, list[str]], targets: Iterable[str]) -> Needs:
     return {stage: list(needs[stage]) for stage in needs if stage in chosen}
 
 
+def unfit(root: Path, target: str) -> list[str]:
+    """Why what lies in the workspace is not what dvc.yaml and params.yaml ask for, one line per stage that `target`
+    needs: it never ran, ran with other numbers, or its reports (the outs that git holds) were changed since.
+
+    Only commands and reports are compared, so it needs no data; `dvc status` would also see code that changed."""
+    from dvc.repo import Repo
+
+    chosen = select(stage_needs(root), [target])
+    found = []
+    with Repo(str(root)) as repo:
+        for stage in repo.index.stages:
+            name = _address(stage)
+            if name not in chosen:
+                continue
+            reports = [out for out in stage.outs if not out.use_cache]
+            if not all(out.hash_info for out in stage.outs):
+                found.append(f"stage {name} has not run")
+            elif stage.cmd_changed:
+                found.append(f"stage {name} ran with other numbers than params.yaml has now")
+            else:
+                changed = [out.def_path for out in reports if not out.exists or out.changed_checksum()]
+                found += [f"{path} is not as stage {name} wrote it" for path in changed]
+    return found
+
+
 def stale_stages(root: Path, needs: Mapping[str, list[str]]) -> set[str]:
     """Stages of `needs` that changed by dvc's word, and all that read from them; the others are up to date.
 

@@ -62,7 +62,7 @@ def apply(root: Path, name: str, settings: Sequence[str] = (), *, force: bool = 
     target = root / "params.yaml"
     old = target.read_bytes().decode("utf-8", "replace") if target.exists() else None
     new = render(root, name, settings)
-    if old is not None and not force and not _written_by_us(root, old):
+    if old is not None and not force and _origin(root, old) is None:
         raise ProfileError(
             f"{target} holds values of no profile; commit or copy them, then add --force to replace them"
         )
@@ -101,17 +101,23 @@ def _leaves_of(text: str | None) -> dict[str, Any]:
     return _leaves(tree) if isinstance(tree, Mapping) else {}
 
 
-def _written_by_us(root: Path, text: str) -> bool:
+def origin(root: Path) -> tuple[str, list[str]] | None:
+    """The profile that params.yaml holds and the settings over it; None where somebody edited it by hand."""
+    path = root / "params.yaml"
+    return _origin(root, path.read_bytes().decode("utf-8", "replace")) if path.exists() else None
+
+
+def _origin(root: Path, text: str) -> tuple[str, list[str]] | None:
     if text == _read(root, BASE):
-        return True
+        return BASE, []
     first = text.split("\n", 1)[0]
     if not first.startswith(MARK):
-        return False
+        return None
     try:
         name, *rest = shlex.split(first.removeprefix(MARK))
-        return render(root, name, rest[1::2]) == text
+        return (name, rest[1::2]) if render(root, name, rest[1::2]) == text else None
     except (ProfileError, ValueError):  # the profile was removed or changed since, or the line was
-        return False
+        return None
 
 
 def _lay(overlay: Any, base: CommentedMap, *, where: str, above: str = "") -> None:

@@ -12,10 +12,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages import compute, images, sheets
+from stages import compute, images, sheets, systems
 from stages.editing.compositing import check_mode
 from stages.editing.editor import Editor
-from stages.evaluation import costs, digits, edits, exhibits, latents, reconstructions, samples, strokes, subgroups
+from stages.evaluation import (
+    costs,
+    descriptions,
+    digits,
+    edits,
+    exhibits,
+    graded,
+    interpolations,
+    latents,
+    reconstructions,
+    samples,
+    semi_supervised,
+    strokes,
+    subgroups,
+    swaps,
+)
 from stages.evaluation.edits import TARGET
 from stages.evaluation.exam import Exam, Row, flat, short
 from stages.files import replacing_folder, write_csv, write_json
@@ -23,7 +38,7 @@ from stages.judges import Judge
 from stages.match import check_images, check_latents
 from stages.params import InputError, run_stage
 from stages.progress import progress
-from stages.tables import latents_meta, read_faces
+from stages.tables import Faces, latents_meta, read_faces
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +59,11 @@ class Params:
     plots: Path  # out: folder of CSV tables
     exhibits: Path  # out: folder of contact sheets
     faces: int  # most test faces per attribute and direction
-    reconstructions: int  # most test faces in the reconstruction table
+    reconstructions: int  # most test faces in the reconstruction table, and in pairs that exchange descriptions
     samples: int  # most pictures in each set of the sample distances
     strokes: int  # most test faces for each stroke of the brush
+    semi_supervised: int  # labelled sets of the semi-supervised protocol on digits; 0 leaves it out
+    graded: int  # most test faces on which each real-valued attribute is moved
     strengths: tuple[float, ...]  # of the curves, in multiples of the strength that flips 80 % on validation
     mode: str  # the compositing that users get
     bootstrap: int  # resamples behind each interval
@@ -59,7 +76,7 @@ class Params:
 
 def run(params: Params) -> None:
     check(params)
-    exam, population, splits = prepare(params)
+    exam, population, prepared = prepare(params)
     log.info("%s: %d test faces, %d attributes judged", params.system, len(exam.rows), len(exam.judged))
     cases = [exam.case(name, on, params.faces) for name in exam.judged for on in (True, False)]
     cases = [case for case in cases if len(case.faces)]
@@ -67,7 +84,8 @@ def run(params: Params) -> None:
 
     faces = reconstructions.places(exam, params.reconstructions)
     prior = samples.prior_of(params.system, params.gan, exam.editor.device, params.precision, params.seed)
-    own, table = reconstruction_table(params, exam, faces, splits["train"], prior)
+    train, valid = prepared.rows("train"), prepared.rows("valid")
+    own, table = reconstruction_table(params, exam, faces, train, prior)
     assert own.logits is not None
     edited = [one.outcomes[edits.MAIN].again for one in tried]
     sets, memorised, pairs = samples.sample_rows(
@@ -75,11 +93,12 @@ def run(params: Params) -> None:
         population,
         prior,
         [found.features for found in edited if found is not None],
-        splits["valid"],
-        splits["train"],
+        valid,
+        train,
         count=params.samples,
     )
     matched = edits.matched_rows(exam, tried)
+    walked = graded.walks(exam, params.graded)
     sections: dict[str, list[Row]] = {
         "summary": edits.summary_rows(exam, tried, matched),
         "edits": edits.edit_rows(exam, tried),
@@ -96,6 +115,13 @@ def run(params: Params) -> None:
         "subgroups": subgroups.subgroup_rows(exam, tried, faces, own.columns["psnr"]),
         "strokes": strokes.stroke_rows(exam, params.strokes),
         "digits": digits.digit_rows(exam),
+        "swaps": swaps.swap_rows(exam, params.reconstructions // 2),
+        "descriptions": descriptions.description_rows(exam),
+        "semi_supervised": semi_supervised.semi_supervised_rows(
+            exam, prepared, systems.module(params.system), params.model, params.semi_supervised
+        ),
+        "graded": graded.graded_rows(exam, walked),
+        "graded_summary": graded.summary_rows(exam, walked),
         "costs": costs.cost_rows(exam, params.model, params.gan),
         "setting": [setting(params, exam, faces)],
     }
@@ -109,7 +135,11 @@ def run(params: Params) -> None:
         sheets.write_png(folder / "closest.png", exhibits.closest(pairs))
         if sections["strokes"]:
             sheets.write_png(folder / "brush.png", strokes.stroke_sheet(exam))
-        for name, sheet in digits.digit_sheets(exam).items():
+        known = prepared.descriptions(exam.editor.system.attributes)[train]
+        found = digits.digit_sheets(exam) | interpolations.interpolation_sheets(exam, prior)
+        found |= swaps.swap_sheets(exam) | descriptions.description_sheets(exam, known)
+        found |= graded.graded_sheets(exam, walked)
+        for name, sheet in found.items():
             sheets.write_png(folder / f"{name}.png", sheet)
     write_json(params.metrics, headlines | sections)
     log.info(
@@ -124,13 +154,15 @@ def check(params: Params) -> None:
     check_mode(params.mode)
     if any(strength <= 0 for strength in params.strengths):
         raise InputError(f"strengths {params.strengths}: each must be above 0; 0 is the photo itself")
-    for name in ("faces", "reconstructions", "samples", "strokes", "bootstrap", "batch_size"):
+    for name in ("faces", "reconstructions", "samples", "strokes", "graded", "bootstrap", "batch_size"):
         if getattr(params, name) < 2:
             raise InputError(f"{name} {getattr(params, name)}: at least 2 are needed")
+    if params.semi_supervised < 0 or params.semi_supervised == 1:
+        raise InputError(f"semi_supervised {params.semi_supervised}: 0 leaves it out, otherwise at least 2 are needed")
 
 
-def prepare(params: Params) -> tuple[Exam, latents.Population, dict[str, np.ndarray]]:
-    """Everything that is read: the exam, the training latents, and the rows of the train and valid splits."""
+def prepare(params: Params) -> tuple[Exam, latents.Population, Faces]:
+    """Everything that is read: the exam, the training latents, and the table of all faces."""
     device = compute.start(device=params.device, threads=params.threads)
     faces, pixels = read_faces(params.prepared), images.open_images(params.prepared)
     if len(faces.rows("test")) < 2:
@@ -154,7 +186,7 @@ def prepare(params: Params) -> tuple[Exam, latents.Population, dict[str, np.ndar
         seed=params.seed,
         resamples=params.bootstrap,
     )
-    return exam, population, {split: faces.rows(split) for split in ("train", "valid")}
+    return exam, population, faces
 
 
 def reconstruction_table(
@@ -241,7 +273,7 @@ def _mean(rows: Sequence[Row], name: str) -> float | None:
 
 def plots(sections: Mapping[str, Sequence[Row]]) -> dict[str, list[dict[str, Any]]]:
     """The sections that `dvc plots` draws, as flat tables."""
-    names = ("edits", "curves", "entanglement", "controls", "reconstruction", "samples")
+    names = ("edits", "curves", "entanglement", "controls", "reconstruction", "samples", "graded")
     return {name: [flat(row) for row in sections[name]] for name in names if sections[name]}
 
 

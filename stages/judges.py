@@ -5,12 +5,13 @@ on the other half of the training identities (published numbers); an edit that c
 
 A judge's probabilities refer to a population with as many faces that have the attribute as lack it (temperature and
 bias are fitted on validation with both states weighing half), so p = .3 or .7 is the same margin for every attribute,
-however rare; the prevalence stands in the card."""
+however rare; the prevalence stands in the card. Of a real-valued attribute p is its value v: p = (v + 1) / 2."""
 
 import dataclasses
 import itertools
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -24,6 +25,7 @@ from stages.params import InputError, need
 Which = Literal["a", "b"]
 FEATURES = 128  # dimensions of the penultimate features
 CARD = "judges.json"
+DIGITS = tuple("0123456789")
 
 
 def conv(inputs: int, outputs: int, *, kernel: int, stride: int) -> nn.Sequential:
@@ -117,6 +119,17 @@ class Calibration:
     def from_json(cls, value: dict[str, Any]) -> Self:
         lists = {name: tuple(value[name]) for name in ("temperatures", "biases", "thresholds")}
         return cls(width=value["width"], **lists)
+
+
+def digit_classes(attributes: Sequence[str]) -> dict[str, list[int]]:
+    """Columns of ten attributes of which a picture shows just one: {"Digit": those of Digit_0 .. Digit_9}; two digits
+    give "Left" and "Right", faces nothing."""
+    found: dict[str, dict[str, int]] = {}
+    for column, name in enumerate(attributes):
+        place, _, digit = name.rpartition("_")
+        if digit in DIGITS:
+            found.setdefault(place, {})[digit] = column
+    return {place: [columns[d] for d in DIGITS] for place, columns in found.items() if len(columns) == len(DIGITS)}
 
 
 class Judge:

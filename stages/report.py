@@ -1,16 +1,18 @@
-"""Stage `report`: everything the other stages wrote about themselves, on one self-contained page."""
+"""Stage `report`: everything the other stages wrote about themselves, on one self-contained page; and one page a paper,
+which also shows the runs that `facet record` kept in docs/runs."""
 
 import dataclasses
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
-from stages.files import replacing
+from stages.files import replacing, replacing_folder
 from stages.params import InputError, run_stage
-from stages.reporting import inputs, sections
+from stages.reporting import inputs, papers, records, sections
 from stages.reporting.inputs import Inputs, Json, SystemInputs
 
 log = logging.getLogger(__name__)
@@ -21,37 +23,66 @@ MEGABYTE = 1_000_000
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Params:
-    """Write the page."""
+    """Write the page, and one for each paper."""
 
     reports: Path  # folder of metrics/, attributes/, train/, judges.json and data_card.json
     data: Path  # folder of samples/, sheets/, exhibits/, edits/ and prepared/, for the pictures
+    docs: Path  # folder of runs/ and of what benchmarks/ drew for the papers' pages; both optional
     params_file: Path  # params.yaml, shown as it is
     out: Path  # out: HTML
+    papers: Path  # out: folder of one HTML a paper, in the folder of `out`
     success_goal: float  # share of edits that succeed, for the colours
     flips_goal: float  # share of other attributes changed
-    megabytes: float  # most that the pictures may take
+    megabytes: float  # most that the pictures of a page may take
 
 
 def run(params: Params) -> None:
     if not params.megabytes > 0:
         raise InputError(f"megabytes {params.megabytes}: expected a positive number")
-    found = inputs.read(params.reports, params.data, params.params_file, budget=round(params.megabytes * MEGABYTE))
-    page = render(found, success_goal=params.success_goal, flips_goal=params.flips_goal)
+    budget = round(params.megabytes * MEGABYTE)
+    found = inputs.read(params.reports, params.data, params.params_file, budget=budget)
+    kept = records.read(params.docs / "runs")
+    runs = papers.runs(found, kept)
+    page = render(found, kept, runs, success_goal=params.success_goal, flips_goal=params.flips_goal)
     with replacing(params.out) as aside:
         aside.write_text(page, encoding="utf-8")
-    log.info("wrote %s (%.1f MB)", params.out, len(page.encode()) / MEGABYTE)
+    with replacing_folder(params.papers) as folder:
+        for text in papers.texts():
+            here = any(system.name == text["system"] for system in found.systems)
+            sheets = papers.Sheets(text["system"], params.data, params.docs, here=here, budget=budget)
+            written = render_paper(text, found, runs, sheets, index=params.out.name)
+            (folder / f"{text['system']}.html").write_text(written, encoding="utf-8")
+    log.info("wrote %s (%.1f MB) and %s", params.out, len(page.encode()) / MEGABYTE, params.papers)
 
 
-def render(found: Inputs, *, success_goal: float, flips_goal: float) -> str:
-    """The page as HTML text."""
-    environment = jinja2.Environment(
+def environment(source: str, *, notice: bool) -> jinja2.Environment:
+    """What every page has: its style, the data set, and whether it warns of showing pictures that are not drawn."""
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         keep_trailing_newline=True,
     )
-    systems = [system(one, success_goal, flips_goal) for one in found.systems]
+    css = Markup((TEMPLATES / "page.css").read_text(encoding="utf-8"))
+    drawn = source.startswith("drawn")
+    made.globals.update(css=css, source=source, drawn=drawn, notice=notice and not drawn)
+    return made
+
+
+def render_paper(text: Json, found: Inputs, runs: list[papers.Run], sheets: papers.Sheets, *, index: str) -> str:
+    """One paper's page as HTML text."""
+    template = environment(found.data_card["source"], notice=sheets.here).get_template("paper.html")
+    published = found.systems[0].metrics  # every system's reconstruction table has the rows of the report
+    others = [other for other in papers.texts() if other["system"] != text["system"]]
+    return template.render(paper=papers.page(text, runs, published, sheets), others=others, index=index)
+
+
+def render(
+    found: Inputs, kept: Mapping[str, Json], runs: list[papers.Run], *, success_goal: float, flips_goal: float
+) -> str:
+    """The page as HTML text."""
+    systems = [system(one, found.judges, kept, success_goal, flips_goal) for one in found.systems]
     training = sections.training_charts(found.histories)
     latents = {row["attribute"]: row["auroc"] for row in sections.rows(found.systems[0].metrics, "latents")}
     judge_rows = sections.judge_table(found.judges, found.systems)
@@ -61,8 +92,11 @@ def render(found: Inputs, *, success_goal: float, flips_goal: float) -> str:
         ("entanglement", "What else moves"),
         ("reconstruction", "Reconstruction"),
         ("samples", "Samples"),
+        *([("latents", "Latents")] if any(one["latents"] for one in systems) else []),
         *([("brush", "Brush")] if any(one["strokes"] for one in systems) else []),
         *([("digits", "Digits")] if any(one["digits"] for one in systems) else []),
+        *([("graded", "Graded attributes")] if any(one["graded"] for one in systems) else []),
+        ("papers", "Papers"),
         *([("estimators", "Estimators")] if any(one["estimators"] for one in systems) else []),
         ("controls", "Controls"),
         ("judges", "Judges"),
@@ -73,19 +107,22 @@ def render(found: Inputs, *, success_goal: float, flips_goal: float) -> str:
         ("glossary", "Glossary"),
         ("limits", "Limits"),
     ]
-    return environment.get_template("page.html").render(
-        css=Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),
+    template = environment(found.data_card["source"], notice=True).get_template("page.html")
+    return template.render(
         toc=toc,
-        source=found.data_card["source"],
         card=found.data_card,
         systems=systems,
         side_by_side=sections.side_by_side(found.systems),
+        papers=[papers.headline(text, runs) for text in papers.texts()],
+        judged_digits=found.judges.get("digits", {}),
         judge_rows=[row | {"latent": latents.get(row["attribute"])} for row in judge_rows],
         missing=sections.not_judged(found),
         balance=sections.balance(found.data_card),
         training=training,
         pictures=found.samples,
+        latent_sheets=sections.LATENT_SHEETS,
         left_out=found.left_out,
+        of_other_data=found.of_other_data,
         params=found.params,
         success_goal=success_goal,
         flips_goal=flips_goal,
@@ -101,9 +138,14 @@ def render(found: Inputs, *, success_goal: float, flips_goal: float) -> str:
     )
 
 
-def system(one: SystemInputs, success_goal: float, flips_goal: float) -> dict[str, Any]:
+def system(
+    one: SystemInputs, judges: Json, kept: Mapping[str, Json], success_goal: float, flips_goal: float
+) -> dict[str, Any]:
     """All that the template shows of one system."""
     metrics = one.metrics
+    in_use = sections.one(metrics, "reconstruction", note="in use") or {}
+    of_latents = {name: sections.rows(metrics, name) for name in ("swaps", "descriptions", "semi_supervised")}
+    sheets = any(name in one.exhibits for name, _ in sections.LATENT_SHEETS)
     return {
         "name": one.name,
         "setting": sections.one(metrics, "setting") or {"encoder": "", "mode": ""},
@@ -122,12 +164,17 @@ def system(one: SystemInputs, success_goal: float, flips_goal: float) -> dict[st
         "memorisation": sections.rows(metrics, "memorisation"),
         "controls": sections.control_table(one),
         "control_means": dict.fromkeys(("success", "flips", "flips_matched")) | sections.means(one),
-        "psnr": (sections.one(metrics, "reconstruction", note="in use") or {}).get("psnr"),
-        "kid": (sections.one(metrics, "samples", name="prior") or {}).get("judge_kid"),
+        "psnr": in_use.get("psnr"),
+        "l2": in_use.get("l2"),
+        "kid": {row["name"]: row["judge_kid"] for row in sections.rows(metrics, "samples")},
+        "speed": next(iter(papers.speed_of(one.name, metrics, kept)), None),
         "estimators": sections.estimator_table(one),
         "costs": sections.one(metrics, "costs"),
         "strokes": sections.rows(metrics, "strokes"),
+        "latents": sheets or any(of_latents.values()),
+        **of_latents,
         "digits": [dict.fromkeys(("other_kept", "place_kept")) | row for row in sections.rows(metrics, "digits")],
+        "graded": sections.graded(one, judges),
     }
 
 

@@ -18,7 +18,8 @@ from stages.sources.tree import Tree, open_tree
 
 log = logging.getLogger(__name__)
 
-KINDS = ("drawn", "celeba", "folder", "lfw", "mnist", "two_digit_mnist", "svhn")
+KINDS = ("drawn", "drawn_graded", "celeba", "folder", "lfw", "mnist", "two_digit_mnist", "svhn")
+DRAWN = ("drawn", "drawn_graded")  # the latter with real-valued attributes
 CHUNK = 256  # files one thread reads and hashes at a time
 
 
@@ -27,7 +28,7 @@ class Params:
     """Get a data set and list its files: labels.parquet and source.json (counts and oddities)."""
 
     kind: str  # one of KINDS
-    root: Path  # the published files; folder: the folder or zip of pictures; drawn: the renderer's package
+    root: Path  # the published files; folder: the folder or zip of pictures; drawn…: the renderer's package
     raw: Path  # written; holds the pictures as well where this stage makes, unpacks or downloads them
     count: int  # pictures to make; for other kinds how many to keep in the source's order, 0 for all
     seed: int  # of the pictures made
@@ -41,7 +42,7 @@ def run(params: Params) -> None:
     if params.count < 0:
         raise InputError(f"count {params.count}: expected a number of pictures, or 0 for all")
     written, read = params.raw.resolve(), params.root.resolve()
-    if params.kind != "drawn" and (written == read or written in read.parents):
+    if params.kind not in DRAWN and (written == read or written in read.parents):
         raise InputError(f"{params.raw} is replaced by this stage and holds the pictures of {params.root}; move them")
     workers = worker_count(params.workers)
     with replacing_folder(params.raw) as raw:
@@ -76,16 +77,16 @@ def run(params: Params) -> None:
     for column in listing.notes.get("columns_of_words_left_out", ()):
         log.warning("column %s holds words and is left out; an attribute has 1/0, 1/-1 or true/false", column)
     if listing.real:
-        log.warning("read as real numbers, judged as above or below the middle: %s", ", ".join(listing.real))
+        log.warning("read as real numbers, not as present or absent: %s", ", ".join(listing.real))
     for what, count in listing.notes.items():
         if not isinstance(count, bool) and isinstance(count, int) and count:
             log.info("  %s: %d", what.replace("_", " "), count)
 
 
 def _listing(params: Params, raw: Path, workers: int) -> Listing:
-    if params.kind == "drawn":
-        drawn.write(raw, count=params.count, seed=params.seed, workers=workers)
-        return celeba.read(raw, place="raw", source="drawn")
+    if params.kind in DRAWN:
+        graded = params.kind == "drawn_graded"
+        return drawn.write(raw, count=params.count, seed=params.seed, workers=workers, graded=graded)
     if params.kind == "folder":
         return folder.read(params.root)
     if params.kind == "lfw":

@@ -35,6 +35,11 @@ class FacesMeta:
     # of real-valued attributes: what -1 and +1 stand for, the 1st and 99th percentile of the train split
     ranges: dict[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
 
+    @property
+    def real(self) -> np.ndarray:
+        """(attributes,) bool: which of them are real-valued."""
+        return np.array([name in self.ranges for name in self.attributes], bool)
+
     def to_json(self) -> dict[str, Any]:
         ranges = {name: list(ends) for name, ends in self.ranges.items()}
         return dataclasses.asdict(self) | {"attributes": list(self.attributes), "ranges": ranges}
@@ -85,6 +90,11 @@ class Faces:
         """Indices into images.npy of one split, ascending (int64)."""
         table = self.table
         return np.sort(table.loc[(table["split"] == split) & (table["row"] >= 0), "row"].to_numpy(np.int64))
+
+    def people(self) -> np.ndarray:
+        """(images,) int64 in the order of images.npy: the identity, or a number of its own below 0 where unknown."""
+        identity = self.ok["identity"].astype("Int64")
+        return np.where(identity.isna(), -1 - np.arange(len(identity)), identity.fillna(0).to_numpy(np.int64))
 
     def labels(self, names: Sequence[str] | None = None) -> np.ndarray:
         """(images, attributes) int8 in the order of images.npy: -1 absent, +1 present, 0 unknown. A real-valued

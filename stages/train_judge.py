@@ -1,7 +1,10 @@
 """Stage `train_judge`: prepared images and labels -> judges A and B in data/judges/, and their card.
 
 Each judge learns from its own half of the training identities, is calibrated and given its thresholds on validation
-images, and is described by the card on test images. No system ever sees a judge in training."""
+images, and is described by the card on test images. No system ever sees a judge in training.
+
+Of a real-valued attribute a judge learns the value v in [-1, 1] itself: (v + 1) / 2 takes the place of 0 or 1 as the
+target of the cross entropy, which is least where the answer is the value to be expected."""
 
 import dataclasses
 import logging
@@ -20,7 +23,8 @@ from stages import compute, images, judges
 from stages.files import replacing_folder, write_csv, write_json
 from stages.history import History
 from stages.judges import Calibration, Judge, Which
-from stages.metrics.classification import auroc, balanced_accuracy, balanced_weights, calibration_error
+from stages.metrics.classification import auroc, balanced_accuracy, balanced_weights, calibration_error, top_one
+from stages.metrics.graded import absolute_error, rank_correlation
 from stages.metrics.intervals import wilson
 from stages.params import InputError, run_stage
 from stages.resume import Resume, key
@@ -64,7 +68,7 @@ class Params:
 def run(params: Params) -> None:
     device = compute.start(device=params.device, threads=params.threads)
     faces, pixels = read_faces(params.prepared), images.open_images(params.prepared)
-    labels = faces.labels().copy()
+    labels = faces.descriptions()
     if not faces.meta.attributes:
         raise InputError(
             f"{params.prepared} has no attribute labels, so there is nothing to judge; give the source some"
@@ -96,7 +100,9 @@ def run(params: Params) -> None:
     valid = faces.rows("valid")
     truth = labels[valid]
     scores = {which: raw_logits(network, pixels, valid, device) for which, network in networks.items()}
-    calibrations = {which: calibrate(scores[which], truth, width=width(params, which)) for which in WHICH}
+    calibrations = {
+        which: calibrate(scores[which], truth, faces.meta.real, width=width(params, which)) for which in WHICH
+    }
     reasons = not_judged(params, faces.meta.attributes, scores, calibrations, truth)
     save(params, faces, pixels.shape[-1], networks, calibrations, reasons)
     write_json(params.card, card(params, faces, pixels, reasons, device))
@@ -108,11 +114,8 @@ def run(params: Params) -> None:
 
 def halves(faces: Faces, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows of the two halves of the training split: no identity in both; an image without one stands for itself."""
-    table = faces.ok
-    table = table[table["split"] == "train"]
-    rows = table["row"].to_numpy(np.int64)
-    identity = table["identity"].astype("Int64")
-    groups = np.where(identity.isna(), -1 - rows, identity.fillna(0).to_numpy(np.int64))
+    rows = faces.rows("train")
+    groups = faces.people()[rows]
     names, sizes = np.unique(groups, return_counts=True)
     order = np.random.default_rng(seed).permutation(len(names))
     first = names[order[np.cumsum(sizes[order]) <= len(rows) / 2]]
@@ -137,7 +140,9 @@ class JudgeTrainer:
         self.network = judges.build(which, **sizes, width=width(params, which), dropout=params.dropout).to(device)
         self.average = judges.build(which, **sizes, width=width(params, which), dropout=params.dropout).to(device)
         self.average.load_state_dict(self.network.state_dict())
-        self.weights = state_weights(faces.labels()[rows]).to(device)
+        self.weights = state_weights(faces.labels()[rows])
+        self.weights[:, torch.from_numpy(faces.meta.real)] = 1.0  # every value counts alike
+        self.weights = self.weights.to(device)
         decayed = [p for p in self.network.parameters() if p.ndim > 1]
         others = [p for p in self.network.parameters() if p.ndim <= 1]
         self.optimiser = torch.optim.AdamW(
@@ -154,8 +159,8 @@ class JudgeTrainer:
         random = compute.generator(self.seed, step)
         torch.manual_seed(int(torch.randint(1 << 62, (), generator=random)))  # dropout: from (seed, step) alone
         x = augment(batch.x, random)
-        known, target = (batch.y != 0).float(), (batch.y > 0).float()
-        weight = known * torch.where(target > 0, self.weights[1], self.weights[0])
+        known, target = (batch.y != 0).float(), (batch.y.float() + 1) / 2
+        weight = known * torch.where(batch.y > 0, self.weights[1], self.weights[0])
         target = target * (1 - params.label_smoothing) + params.label_smoothing / 2
         x, partner, share = mix(x, random)
         self.network.train()
@@ -259,9 +264,10 @@ def raw_logits(network: nn.Module, pixels: np.ndarray, rows: np.ndarray, device:
     return torch.cat(parts).cpu().numpy().astype(np.float64)
 
 
-def calibrate(scores: np.ndarray, labels: np.ndarray, *, width: int) -> Calibration:
-    """Temperature, bias and threshold of every attribute from validation logits and labels (n, attributes)."""
-    fits = [platt(scores[:, k], labels[:, k]) for k in range(labels.shape[1])]
+def calibrate(scores: np.ndarray, labels: np.ndarray, real: np.ndarray, *, width: int) -> Calibration:
+    """Temperature, bias and threshold of every attribute from validation logits and labels (n, attributes), values in
+    [-1, 1] where `real` (attributes,)."""
+    fits = [(soft_platt if real[k] else platt)(scores[:, k], labels[:, k]) for k in range(labels.shape[1])]
     logits = scores / [t for t, _ in fits] + [b for _, b in fits]
     thresholds = [threshold(1 / (1 + np.exp(-logits[:, k])), labels[:, k]) for k in range(labels.shape[1])]
     return Calibration(
@@ -275,14 +281,27 @@ def calibrate(scores: np.ndarray, labels: np.ndarray, *, width: int) -> Calibrat
 def platt(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     """Temperature and bias such that sigmoid(score / temperature + bias) is the balanced probability of `present`.
 
-    Platt 1999 with its smoothed targets, both states weighing half; Newton's method on slope and bias."""
+    Platt 1999 with its smoothed targets, both states weighing half."""
     known = labels != 0
     score, label = scores[known], labels[known]
     weight = balanced_weights(label)
     if not (label > 0).any() or not (label < 0).any():
         return 1.0, 0.0
     present, absent = (label > 0).sum(), (label < 0).sum()
-    target = np.where(label > 0, (present + 1) / (present + 2), 1 / (absent + 2))
+    return _logistic(score, np.where(label > 0, (present + 1) / (present + 2), 1 / (absent + 2)), weight)
+
+
+def soft_platt(scores: np.ndarray, values: np.ndarray) -> tuple[float, float]:
+    """Temperature and bias such that sigmoid(score / temperature + bias) is (v + 1) / 2 of the values v in [-1, 1] (n,)
+    as nearly as the scores can tell; 0 is unknown."""
+    known = values != 0
+    if not known.any():
+        return 1.0, 0.0
+    return _logistic(scores[known], (values[known] + 1) / 2, np.full(known.sum(), 1 / known.sum()))
+
+
+def _logistic(score: np.ndarray, target: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+    """Temperature and bias of the least weighted cross entropy with targets in [0, 1]: Newton's method."""
     design = np.stack([score, np.ones_like(score)], 1)
     solution = np.array([1.0, 0.0])
     for _ in range(100):
@@ -374,7 +393,7 @@ def save(
 def card(params: Params, faces: Faces, pixels: np.ndarray, reasons: list[str], device: torch.device) -> dict[str, Any]:
     """How well each saved judge sees each attribute on real test images."""
     rows = faces.rows("test")
-    truth = faces.labels()[rows]
+    truth, people = faces.descriptions()[rows], faces.people()[rows]
     loaded = {which: Judge.load(params.judges, which, device) for which in WHICH}
     logits = {
         which: np.concatenate(
@@ -406,6 +425,8 @@ def card(params: Params, faces: Faces, pixels: np.ndarray, reasons: list[str], d
                 ).to_json(),
                 "threshold": loaded[which].thresholds[k].item(),
             }
+            if name in faces.meta.ranges:
+                entry[which] |= followed(2 * probabilities[which][:, k] - 1, labels, people, params.seed)
         cards[name] = entry
     return {
         "crop": faces.meta.crop,
@@ -413,6 +434,32 @@ def card(params: Params, faces: Faces, pixels: np.ndarray, reasons: list[str], d
         "source": faces.meta.source,
         "images": {split: len(faces.rows(split)) for split in ("train", "valid", "test")},
         "attributes": cards,
+    } | digits_card(logits, truth, faces.meta.attributes)
+
+
+def digits_card(logits: dict[Which, np.ndarray], truth: np.ndarray, attributes: tuple[str, ...]) -> dict[str, Any]:
+    """`digits`: how often each judge names the digit of a test picture, per place; nothing where there are none."""
+    found = {
+        place: {which: top_one(logits[which][:, columns], truth[:, columns]).to_json() for which in WHICH}
+        for place, columns in judges.digit_classes(attributes).items()
+    }
+    return {"digits": found} if found else {}
+
+
+def followed(judged: np.ndarray, values: np.ndarray, people: np.ndarray, seed: int) -> dict[str, Any]:
+    """How judged values (n,) follow the values (n,) in [-1, 1] of a real-valued attribute; 0 is unknown.
+
+    `constant_error`, the floor, is that of answering the median for everybody. A probability of being present, whose
+    calibration could be told, there is not."""
+    known = values != 0
+    how: dict[str, Any] = {"seed": seed, "clusters": people[known], "count": CARD_RESAMPLES}
+    judged, true = judged[known], values[known].astype(np.float64)
+    median = np.full(len(true), np.median(true) if len(true) else 0.0)
+    return {
+        "calibration_error": None,
+        "spearman": rank_correlation(judged, true, **how).to_json(),
+        "absolute_error": absolute_error(judged, true, **how).to_json(),
+        "constant_error": absolute_error(median, true, **how).to_json(),
     }
 
 

@@ -5,13 +5,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tiny
 import torch
 from linear_system import ATTRIBUTES, LinearJudge, LinearSystem, faces
 from torch import Tensor
 
 from stages import attributes, encode, evaluate, systems
 from stages.judges import Judge
+from stages.tables import read_faces
 
 
 class FullJudge(LinearJudge):
@@ -35,14 +38,33 @@ class LinearModule:
         return lambda count, random: LinearSystem().decode(torch.randn(count, LinearSystem.z_dim, generator=random))
 
 
+class DescribedSystem(LinearSystem):
+    """LinearSystem whose latent is z, then a description: the regions of the attributes."""
+
+    z_dim, y_dim = LinearSystem.z_dim - len(ATTRIBUTES), len(ATTRIBUTES)
+
+    def encode(self, x: Tensor) -> Tensor:
+        return super().encode(x).roll(-self.y_dim, 1)
+
+    def decode(self, latent: Tensor) -> Tensor:
+        return super().decode(latent.roll(self.y_dim, 1))
+
+
 @contextmanager
-def linear(folder: Path) -> Iterator[evaluate.Params]:
-    """Everything written below `folder`, laid out as by dvc.yaml; patches hold until the block ends."""
+def linear(
+    folder: Path, *, system: type[LinearSystem] = LinearSystem, real: str | None = None
+) -> Iterator[evaluate.Params]:
+    """Everything written below `folder`, laid out as by dvc.yaml; patches hold until the block ends. `real`: the
+    attribute to be real-valued."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(systems, "load", lambda folder, device: LinearSystem())
+        patch.setattr(systems, "load", lambda folder, device: system())
         patch.setattr(systems, "module", lambda name: LinearModule)
         patch.setattr(Judge, "load", lambda *args, **kwargs: FullJudge())
         faces(folder / "data" / "prepared", count=800)
+        if real is not None:  # 2 to 3 for absent, 4 to 5 for present
+            signs = read_faces(folder / "data" / "prepared").table[real]
+            values = 3.5 + signs + np.random.default_rng(0).uniform(-0.5, 0.5, len(signs))
+            tiny.make_real(folder / "data" / "prepared", real, values, (2.0, 5.0))
         (folder / "data" / "encoders" / "linear").mkdir(parents=True)
         (folder / "data" / "encoders" / "linear" / "model.json").write_text('{"system": "linear"}')
         (folder / "data" / "encoders" / "stranger").mkdir()
@@ -92,6 +114,8 @@ def linear(folder: Path) -> Iterator[evaluate.Params]:
             reconstructions=100,
             samples=80,
             strokes=20,
+            semi_supervised=2,
+            graded=20,
             strengths=(0.5, 1.0, 1.5),
             mode="add",
             bootstrap=60,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
 
-from stages.drawn import ATTRIBUTES, Person, draw, identity_of, sample
+from stages.drawn import ATTRIBUTES, GRADES, Person, draw, identity_of, sample, sample_graded
 
 HAIR_COLOURS = ("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair")
 
@@ -69,6 +71,14 @@ def test_a_picture_depends_on_nothing_but_seed_and_index():
     assert forward == backward
     assert draw(sample(4, 5)).tobytes() != forward[5]
     assert len(set(forward.values())) == len(indices)
+
+
+def test_the_pictures_of_a_seed_never_change():
+    """What dvc.lock and every report were made of; who changes them on purpose writes the new sum here."""
+    pixels = hashlib.sha256()
+    for index in range(20):
+        pixels.update(draw(sample(1, index)).tobytes())
+    assert pixels.hexdigest() == "e5823e6c0a8d20049ff6555e9c592cffa634fe26b59111e7afcc049d35ab2616"
 
 
 def test_a_negative_index_is_refused():
@@ -211,3 +221,52 @@ def test_eyes_stand_where_celeba_has_them():
         left = columns < 89
         places.append((rows.mean(), columns[left].mean(), columns[~left].mean()))
     np.testing.assert_allclose(np.mean(places, axis=0), (111, 70, 108), atol=3)
+
+
+@functools.cache
+def graded(count: int = 1000) -> dict[str, np.ndarray]:
+    people = [sample_graded(0, index) for index in range(count)]
+    return {name: np.array([person.grades[name] for person in people]) for name in GRADES}
+
+
+@pytest.mark.parametrize("name", GRADES)
+def test_grades_fill_their_range_without_a_gap(name: str):
+    values = graded()[name]
+    values = np.unique(values[np.isfinite(values)])
+    assert len(values) > 100
+    assert np.diff(values).max() < 0.06 * np.ptp(values)
+
+
+def test_grades_are_independent_of_each_other_and_of_the_attributes():
+    people = [sample_graded(0, index) for index in range(1000)]
+    kept = [name for name in ATTRIBUTES if not any(name in others for others in GRADES.values())]
+    columns = [*graded().values(), *(np.array([person.attributes[name] for person in people]) for name in kept)]
+    table = np.stack(columns)[:, np.isfinite(graded()["Hair_Lightness"])]
+    among_grades = np.corrcoef(table)[: len(GRADES)] - np.eye(len(GRADES), len(table))
+    assert np.abs(among_grades).max() < 0.2         # a few hundred people: 0.1 is two standard errors
+
+
+def test_hair_that_cannot_be_seen_has_no_lightness():
+    for index, lightness in enumerate(graded()["Hair_Lightness"]):
+        assert np.isnan(lightness) != sample_graded(0, index).hair_seen
+    assert 0.05 < np.isnan(graded()["Hair_Lightness"]).mean() < 0.3
+
+
+def test_one_person_keeps_age_skin_and_hair_and_changes_smile_and_turn():
+    same = [sample_graded(0, index) for index in range(40) if identity_of(index) == 0]
+    assert len(same) > 1
+    assert len({person.traits for person in same}) == 1
+    assert len({person.moment.smile for person in same}) == len({person.moment.yaw for person in same}) == len(same)
+
+
+@pytest.mark.parametrize(("field", "values"), [
+    ("age", np.interp(np.linspace(0, 1, 17), (0, 0.55, 1), (40, 54, 80))), ("smile", np.linspace(-0.7, 1, 17)),
+    ("opening", np.linspace(0, 1, 65)), ("yaw", np.linspace(-1.1, 1.1, 33))])
+def test_what_is_graded_is_drawn_without_a_jump(field: str, values: np.ndarray):
+    """No step of a fine walk through the range changes the picture by far more than its neighbours do."""
+    shown = {"opening": 0.5, "smile": 0.5}
+    walk = [draw(plain(**shown | {field: value})).astype(float) for value in values.tolist()]
+    sizes = np.array([np.abs(b - a).mean() for a, b in itertools.pairwise(walk)])
+    assert sizes.min() > 0
+    assert sizes.max() < 3 * np.median(sizes)
+    assert np.abs(walk[-1] - walk[0]).mean() > 2 * sizes.max()      # and the range is worth it

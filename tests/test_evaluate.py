@@ -65,6 +65,12 @@ def test_dvc_sees_only_scalars_and_lists_it_ignores(report):
         assert isinstance(value, int | float | list), name
 
 
+def test_a_system_without_real_valued_attributes_has_nothing_graded(report, params):
+    assert report["graded"] == report["graded_summary"] == []
+    assert not [path for path in params.exhibits.iterdir() if path.stem.startswith("graded")]
+    assert not (params.plots / "graded.csv").exists()
+
+
 def test_directions_that_know_nothing_do_next_to_nothing(report):
     edit = {(r["attribute"], r["direction"]): r["success"]["value"] for r in rows(report, "edits", setting="s80")}
     for row in report["controls"]:

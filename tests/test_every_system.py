@@ -72,6 +72,17 @@ def test_the_prior_can_be_drawn_from_and_the_same_seed_draws_the_same(trained, n
     assert x.std(0).max() > 0
 
 
+def test_a_system_that_offers_features_offers_itself_untrained_to_compare(trained):
+    x = 2 * torch.rand(5, 3, 64, 64) - 1
+    for name in SYSTEMS:
+        system, module = systems.load(trained[name], CPU), systems.module(name)
+        assert hasattr(system, "features") == hasattr(module, "untrained"), name
+        if hasattr(system, "features"):
+            before = module.untrained(trained[name], x, seed=1, device=CPU)
+            assert before.features(x).shape == system.features(x).shape
+            assert not torch.equal(before.features(x), system.features(x))
+
+
 @pytest.mark.parametrize("name", SYSTEMS)
 @pytest.mark.parametrize("at", [2, 4])
 def test_training_killed_and_resumed_ends_with_the_bytes_of_an_undisturbed_run(tmp_path, monkeypatch, name, at):

@@ -6,7 +6,7 @@ import sys
 import pandas as pd
 import pytest
 
-from stages.files import replacing, replacing_folder, write_csv, write_json
+from stages.files import replacing, replacing_folder, write_csv, write_json, write_rows
 
 
 def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -38,6 +38,25 @@ def test_json_does_not_depend_on_the_order_of_keys_and_refuses_nan(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "c.json", {"a": float("nan")})
     assert not (tmp_path / "c.json").exists()
+
+
+def test_rows_stand_on_a_line_each_in_json_that_is_read_by_people(tmp_path):
+    number = {"value": 0.5, "low": None}
+    value = {
+        "rows": [{"name": "a", "number": number}, {"name": "ü", "number": number}],
+        "flat": {"b": 1, "a": 2},
+        "no": [],
+    }
+    write_rows(tmp_path / "a.json", value)
+    text = (tmp_path / "a.json").read_text()
+    assert json.loads(text) == value
+    assert text.splitlines() == [
+        "{", '  "flat": {"a": 2, "b": 1},', '  "no": [],', '  "rows": [',
+        '    {"name": "a", "number": {"low": null, "value": 0.5}},',
+        '    {"name": "ü", "number": {"low": null, "value": 0.5}}', "  ]", "}",
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="JSON"):
+        write_rows(tmp_path / "b.json", {"a": float("inf")})
 
 
 def test_csv_keeps_six_digits(tmp_path):

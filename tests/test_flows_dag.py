@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.dag import UnknownStage, select, stage_needs, stale_stages
+from flows.dag import UnknownStage, select, stage_needs, stale_stages, unfit
 
 NEEDS = {"a": [], "gan@x": ["a"], "gan@y": ["a"], "report": ["gan@x", "gan@y"], "aside": []}
 
@@ -72,3 +72,30 @@ def test_what_changed_makes_all_that_reads_from_it_stale_and_nothing_else(projec
     assert stale_stages(project, needs) == {"two@y", "third"}
     (project / "seed.txt").write_text("2")
     assert stale_stages(project, needs) == {"first", "two@x", "two@y", "third"}
+
+
+@pytest.mark.slow
+def test_what_lies_there_does_not_fit_where_a_stage_has_other_numbers_or_its_report_changed(tmp_path):
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc/config").write_text("[core]\nno_scm = true\nanalytics = false\ncheck_update = false\n")
+    (tmp_path / "params.yaml").write_text("steps: 5\n")
+    (tmp_path / "dvc.yaml").write_text(
+        """\
+stages:
+  evaluate:
+    cmd: echo ${steps} > numbers
+    metrics: [{numbers: {cache: false}}]
+  report:
+    cmd: cp numbers page
+    deps: [numbers]
+    outs: [page]
+"""
+    )
+    assert unfit(tmp_path, "evaluate") == ["stage evaluate has not run"]
+    subprocess.run([sys.executable, "-m", "dvc", "repro", "--quiet", "evaluate"], cwd=tmp_path, check=True)
+    assert unfit(tmp_path, "evaluate") == []
+    assert unfit(tmp_path, "report") == ["stage report has not run"]
+    (tmp_path / "numbers").write_text("6")
+    assert unfit(tmp_path, "evaluate") == ["numbers is not as stage evaluate wrote it"]
+    (tmp_path / "params.yaml").write_text("steps: 6\n")
+    assert unfit(tmp_path, "evaluate") == ["stage evaluate ran with other numbers than params.yaml has now"]

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from stages import systems
+from stages import checkpoints, systems
 from stages.losses.orthogonal import orthogonal_penalty, orthogonality
 from stages.nets.made import Iaf, Made
 from stages.nets.mdc import Mdc, RgbBeta
@@ -118,7 +118,7 @@ def test_orthonormal_filters_cost_nothing_and_the_zero_filter_its_side():
 def test_the_trunk_learns_nothing_from_reconstruction():
     own = trainer(orthogonal=0.0)
     own.settings = own.settings  # the discriminator's own loss is the only thing left for it
-    terms, x_r = own._reconstruct(BATCH, own.trunk(BATCH.x)[-1].detach(), torch.Generator().manual_seed(1))
+    terms, x_r, _ = own._reconstruct(BATCH, own.trunk(BATCH.x)[-1].detach(), torch.Generator().manual_seed(1))
     (own._own(terms) + x_r.sum()).backward()
     assert max(gradients(own.trunk.parameters())) == 0
     assert max(gradients(own.parts["z"])) > 0
@@ -134,7 +134,15 @@ def test_steps_alternate_and_the_head_learns_in_both(step, still):
         name: any(not torch.equal(a, b) for a, b in zip(weights, before[name], strict=True))
         for name, weights in one.parts.items()
     }
-    assert moved == {"z": True, "g": still != "g", "d": still != "d"}
+    assert moved == {"z": True, "g": still != "g", "d": still != "d", "v": still != "d"}
+
+
+def test_after_a_warm_up_trunk_and_verdict_have_rates_of_their_own():
+    one = trainer(warmup=1, learning_rate=0.4, learning_rate_d=0.1, learning_rate_v=0.2, final_rate=1.0)
+    for step, expected in ((1, {"z": 0.4, "g": 0.4, "d": 0.4}), (2, {"z": 0.4, "g": 0.4, "d": 0.1})):
+        one._set_rates(step, warm=step == 1)
+        rates = {name: optimiser.param_groups[0]["lr"] for name, optimiser in one.optimisers.items()}
+        assert rates == expected | {"v": 0.2}
 
 
 @pytest.mark.parametrize("loss", ["ternary", "binary"])
@@ -195,3 +203,45 @@ def test_the_code_s_full_model_has_the_code_s_sizes():
 def test_an_unknown_word_is_an_input_error(change):
     with pytest.raises(InputError, match="is unknown; choose one of"):
         trainer(**change)
+
+
+def test_features_are_the_encoder_s_linear_layer_after_norm_and_relu(tmp_path):
+    system = systems.load(small.train(tmp_path, "ian"), CPU)
+    h = system.features(BATCH.x)
+    linear, norm = system.head.hidden[1], system.head.hidden[2]
+    expected = norm(linear(system.trunk(BATCH.x)[-1].flatten(1))).relu()
+    torch.testing.assert_close(h, expected)
+    assert h.shape == (8, 16)
+    assert h.min() == 0
+
+
+def test_the_untrained_network_is_the_one_that_training_began_with(tmp_path):
+    folder = small.train(tmp_path, "ian")
+    x = BATCH.x
+    before, after = ian.untrained(folder, x, seed=1, device=CPU), systems.load(folder, CPU)
+    data = systems.Data.from_json(checkpoints.read_card(folder)["data"])
+    first = ian.gan_trainer(small.gan_settings("ian"), data, seed=1, device=CPU, precision="fp32")
+    for name in ("trunk", "head"):
+        weights = getattr(before, name).named_parameters()
+        for (key, mine), theirs in zip(weights, getattr(first, name).parameters(), strict=True):
+            torch.testing.assert_close(mine, theirs, rtol=0, atol=0, msg=key)
+    assert not torch.equal(before.head.hidden[1].weight, after.head.hidden[1].weight)
+    norm = before.head.hidden[2]
+    h = before.head.hidden[1](before.trunk(x)[-1].flatten(1))
+    torch.testing.assert_close(norm.running_mean, h.mean(0), rtol=0.3, atol=0.3 * float(h.abs().mean()))
+    assert before.features(x).std() > 0.1  # normed by these images, where the bare weights give next to nothing
+
+
+@pytest.mark.parametrize("iaf", ["textbook", "none"])
+def test_interpolation_is_straight_before_the_flow(monkeypatch, iaf):
+    one = trainer(iaf=iaf)
+    system = ian.Ian(one.networks, one.settings, DATA, CPU)
+    monkeypatch.setattr(system, "_mean", lambda x: 2 * x.flatten(1)[:, :6])  # wider apart than an untrained head has it
+    a, b = BATCH.x[:4], BATCH.x[4:]
+    start, end = system.encode(a), system.encode(b)
+    torch.testing.assert_close(system.interpolate(a, b, 0.0), start)
+    torch.testing.assert_close(system.interpolate(a, b, 1.0), end)
+    middle = system.interpolate(a, b, 0.5)
+    torch.testing.assert_close(middle, system.iaf((a + b).flatten(1)[:, :6]))
+    away = (middle - (start + end) / 2).norm() / (end - start).norm()
+    assert (away > 0.1) == (iaf != "none")

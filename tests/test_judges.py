@@ -191,8 +191,64 @@ def test_platt_recovers_temperature_and_bias_whatever_the_prevalence():
 
 
 def test_an_attribute_with_one_state_only_keeps_neutral_calibration():
-    calibration = train_judge.calibrate(np.zeros((5, 1)), np.ones((5, 1)), width=4)
+    calibration = train_judge.calibrate(np.zeros((5, 1)), np.ones((5, 1)), np.zeros(1, bool), width=4)
     assert (calibration.temperatures, calibration.biases, calibration.thresholds) == ((1.0,), (0.0,), (0.5,))
+
+
+def test_platt_of_values_makes_the_answer_the_value_to_be_expected():
+    rng = np.random.default_rng(0)
+    values = rng.uniform(-1, 1, 20_000).astype(np.float32)
+    logit = np.log((1 + values) / (1 - values))
+    values[:100] = 0  # unknown
+    temperature, bias = train_judge.soft_platt(3 * logit + 6, values)
+    assert temperature == pytest.approx(3, rel=0.01)
+    assert bias == pytest.approx(-2, abs=0.02)
+    assert train_judge.soft_platt(logit[:5], np.zeros(5)) == (1.0, 0.0)
+
+
+def graded(folder: Path) -> Path:
+    """A prepared folder whose Bright is real-valued: a quarter (10) to three (30) of the picture are white, unknown for
+    some; Red stays an attribute of two states."""
+    prepared = tiny.prepared(folder, count=240, size=16)
+    pixels = np.load(prepared / "images.npy")
+    bright = np.random.default_rng(3).uniform(10, 30, len(pixels)).astype(np.float32)
+    height = np.clip(bright[:, None] / 40 * 16 - np.arange(16), 0, 1)[:, :, None, None]  # share of each row
+    np.save(prepared / "images.npy", np.maximum(pixels, 255 * height).astype(np.uint8))
+    bright[::9] = np.nan
+    tiny.make_real(prepared, "Bright", bright, (10.0, 30.0))
+    return prepared
+
+
+def test_a_judge_tells_the_value_of_a_real_valued_attribute(tmp_path: Path):
+    graded(tmp_path / "prepared")
+    train_judge.run(params(tmp_path, steps=150, flip=False))
+    faces, pixels = read_faces(tmp_path / "prepared"), images.open_images(tmp_path / "prepared")
+    rows = faces.rows("test")
+    values = faces.descriptions()[rows]
+    known = values[:, 0] != 0
+    card = json.loads((tmp_path / "judges.json").read_text())["attributes"]
+    for which in train_judge.WHICH:
+        judge = Judge.load(tmp_path / "judges", which, "cpu")
+        judged = 2 * judge.probabilities(images.gather(pixels, rows)).numpy()[:, 0] - 1
+        error = np.abs(judged - values[:, 0])[known].mean()
+        assert error < 0.15  # of a range of 2
+        told = card["Bright"][which]
+        assert told["absolute_error"]["value"] == pytest.approx(error, rel=1e-4)
+        assert told["absolute_error"]["n"] == known.sum()
+        assert told["spearman"]["value"] > 0.9
+        assert told["constant_error"]["low"] > told["absolute_error"]["high"]
+        assert told["auroc"]["value"] > 0.9
+        assert told["calibration_error"] is None
+        assert "spearman" not in card["Red"][which]
+        assert card["Red"][which]["calibration_error"]["value"] is not None
+
+
+def test_every_known_value_of_a_real_valued_attribute_weighs_alike(tmp_path: Path):
+    faces = read_faces(graded(tmp_path / "prepared"))
+    rows = faces.rows("train")
+    trainer = train_judge.JudgeTrainer("a", params(tmp_path), faces, rows, channels=3, device=torch.device("cpu"))
+    assert trainer.weights[:, 0].tolist() == [1, 1]
+    torch.testing.assert_close(trainer.weights[:, 1], train_judge.state_weights(faces.labels()[rows])[:, 1])
 
 
 def test_threshold_stays_near_a_half_unless_validation_says_otherwise():
@@ -211,7 +267,7 @@ def test_an_attribute_neither_judge_can_see_is_marked_with_the_reason(tmp_path: 
     truth = np.stack([np.repeat([1, -1], 50), np.repeat([1, -1], 50), np.array([1] * 3 + [-1] * 97)], 1)
     noise = np.random.default_rng(0).normal(size=100)
     scores = np.stack([truth[:, 0] * 5.0, noise, truth[:, 2] * 5.0], 1)
-    calibration = train_judge.calibrate(scores, truth, width=4)
+    calibration = train_judge.calibrate(scores, truth, np.zeros(3, bool), width=4)
     reasons = train_judge.not_judged(
         settings,
         (*faces.meta.attributes, "Rare"),
@@ -245,3 +301,23 @@ def test_a_judge_restored_after_two_steps_ends_like_one_never_stopped(which: jud
         trainers[1].step(step, batch)
     for name, value in trainers[0].average.state_dict().items():
         assert torch.equal(value, trainers[1].average.state_dict()[name]), name
+
+
+LEFT_AND_RIGHT = tuple(f"{place}_{digit}" for place in ("Left", "Right") for digit in range(10))
+
+
+def test_the_card_tells_how_often_each_judge_names_the_digit_of_each_place():
+    truth = np.full((10, 20), -1)
+    truth[np.arange(10), np.arange(10)] = truth[np.arange(10), 10 + np.arange(10)] = 1
+    blind = truth.astype(float)
+    blind[:5, 10:] = np.eye(10)[9]  # takes the first five digits on the right for nines
+    card = train_judge.digits_card({"a": blind, "b": truth.astype(float)}, truth, LEFT_AND_RIGHT)["digits"]
+    assert {(place, which): card[place][which]["value"] for place in card for which in ("a", "b")} == {
+        ("Left", "a"): 1, ("Left", "b"): 1, ("Right", "a"): 0.5, ("Right", "b"): 1
+    }  # fmt: skip
+    assert card["Left"]["b"]["low"] < 1
+
+
+def test_the_card_of_faces_or_of_nine_digits_has_no_line_of_digits(trained: Path):
+    assert "digits" not in json.loads((trained / "judges.json").read_text())
+    assert train_judge.digits_card({}, np.zeros((1, 9)), LEFT_AND_RIGHT[:9]) == {}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stages.metrics.classification import auroc, balanced_accuracy, balanced_weights, calibration_error
+from stages.metrics.classification import auroc, balanced_accuracy, balanced_weights, calibration_error, top_one
 
 
 def test_auroc_counts_pairs_in_the_right_order_and_ties_half():
@@ -41,6 +41,14 @@ def test_balanced_accuracy_is_the_mean_of_both_recalls():
 
 def test_one_class_alone_has_no_balanced_accuracy():
     assert balanced_accuracy(np.ones(3, bool), np.ones(3)).to_json()["value"] is None
+
+
+def test_the_largest_score_names_the_class_and_pictures_of_none_or_two_are_left_out():
+    labels = np.array([[1, -1, -1], [-1, 1, -1], [-1, -1, 1], [-1, -1, -1], [1, 1, -1]])
+    scores = np.array([[0.1, -5, -5], [2, 1, 0], [0, 0, 9], [1, 0, 0], [1, 0, 0]])
+    estimate = top_one(scores, labels)
+    assert (estimate.value, estimate.n) == (pytest.approx(2 / 3), 3)
+    assert estimate.low < 0.3
 
 
 def test_balanced_weights_give_each_state_half():

@@ -90,3 +90,17 @@ def test_holm_does_not_count_cells_that_were_not_tested():
         [False, True],
         [False, False],
     ]
+
+
+def test_a_table_s_interval_knows_of_the_spread_of_its_rows_and_of_its_columns():
+    rng = np.random.default_rng(0)
+    columns, rows = rng.normal(0, 1, 400), rng.normal(0, 1, 40)
+    both = intervals.crossed_mean(rows[:, None] + columns[None], seed=1, count=600)
+    by_column = intervals.crossed_mean(np.tile(columns, (40, 1)), seed=1, count=600)
+    by_row = intervals.crossed_mean(np.tile(rows[:, None], (1, 400)), seed=1, count=600)
+    width = {name: e.high - e.low for name, e in (("both", both), ("column", by_column), ("row", by_row))}
+    assert width["column"] == pytest.approx(2 * 1.96 * columns.std() / 20, rel=0.1)
+    assert width["row"] == pytest.approx(2 * 1.96 * rows.std() / 40**0.5, rel=0.1)
+    assert width["both"] == pytest.approx(math.hypot(width["column"], width["row"]), rel=0.1)
+    assert both.value == pytest.approx(rows.mean() + columns.mean())
+    assert both.n == 400

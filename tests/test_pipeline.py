@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from ruamel.yaml import YAML
 
+from flows import profiles
 from flows.profiles import apply
 from stages.systems import names
 
@@ -21,9 +23,7 @@ pytestmark = pytest.mark.slow
 def clone(tmp_path_factory):
     """The files of this working tree that git knows or would add, as a repository of its own, at the smoke profile."""
     root = tmp_path_factory.mktemp("clone") / "facet"
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    files = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    for name in filter(None, files.split("\0")):
+    for name in listed():
         if (ROOT / name).exists():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, root / name)
@@ -32,6 +32,35 @@ def clone(tmp_path_factory):
     (root / "dvc.lock").unlink(missing_ok=True)
     apply(root, "smoke", force=True)
     return root
+
+
+@pytest.mark.parametrize("profile", profiles.names(ROOT))
+def test_what_a_profile_s_stages_read_is_written_by_another_or_lies_in_git(tmp_path, profile):
+    """Or `dvc repro` stops half way; where a data set lies is the user's to say."""
+    from dvc.repo import Repo
+
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
+    (tmp_path / ".dvc").mkdir()
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    apply(tmp_path, profile)
+    root = Path(YAML(typ="safe").load(tmp_path / "params.yaml")["source"]["root"])
+    known = {Path(name) for name in listed()}
+    with Repo(str(tmp_path)) as repo:
+        stages = repo.index.stages
+        known |= {Path(out.def_path) for stage in stages for out in stage.outs}
+        deps = {Path(dep.def_path) for stage in stages for dep in stage.deps} - {root}
+    folders = {folder for path in known for folder in path.parents}
+    missing = {dep for dep in deps if not known & {dep, *dep.parents} and dep not in folders}
+    assert len(deps) > 20
+    assert not missing
+
+
+def listed() -> list[str]:
+    """The files that git knows or would add."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    found = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return list(filter(None, found.split("\0")))
 
 
 def repro(root: Path) -> str:
@@ -54,6 +83,8 @@ def test_every_stage_runs_and_a_second_time_none(clone):
     page = (clone / "reports" / "index.html").read_text()
     assert page.rstrip().endswith("</html>")
     assert "Smiling" in page
+    for system in systems:
+        assert "<b>this run</b>" in (clone / "reports" / "papers" / f"{system}.html").read_text(), system
     faces = pq.read_table(clone / "data" / "prepared" / "faces.parquet").num_rows
     assert faces == 400
     for system in systems:

@@ -1,14 +1,13 @@
 """Stage `report` on what the other stages write about the linear system."""
 
 import dataclasses
-import html.parser
 import json
-import re
 
 import evaluated
 import numpy as np
 import pandas as pd
 import pytest
+from pages import REFERENCES, nesting
 from PIL import Image
 
 from stages import edit, evaluate, report
@@ -16,35 +15,6 @@ from stages.params import InputError
 from stages.prepare import data_card
 from stages.reporting import charts, sections
 from stages.tables import read_faces
-
-REFERENCES = re.compile(
-    r"""(?:src|href|action|data)\s*=\s*["']?\s*(?:https?:)?//|url\(\s*["']?(?:https?:)?//|@import"""
-)
-VOID = {"meta", "link", "img", "br", "line", "polyline", "polygon", "circle", "rect"}
-
-
-class Nesting(html.parser.HTMLParser):
-    """Fails where a tag closes that is not open."""
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.ids, self.links, self.pictures = [], set(), set(), []
-
-    def handle_starttag(self, tag, attributes):
-        values = dict(attributes)
-        if tag not in VOID:
-            self.open.append(tag)
-        if "id" in values:
-            assert values["id"] not in self.ids, values["id"]
-            self.ids.add(values["id"])
-        if tag == "a":
-            self.links.add(values["href"])
-        if tag == "img":
-            self.pictures.append(values)
-
-    def handle_endtag(self, tag):
-        if tag not in VOID:
-            assert self.open.pop() == tag, (tag, self.open[-5:], self.getpos())
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +57,10 @@ def params(tmp_path_factory):
     return report.Params(
         reports=reports,
         data=data,
+        docs=folder / "docs",
         params_file=folder / "params.yaml",
         out=reports / "index.html",
+        papers=reports / "papers",
         success_goal=0.9,
         flips_goal=0.1,
         megabytes=5.0,
@@ -114,17 +86,14 @@ def test_the_page_asks_the_network_for_nothing(page):
     assert all(picture["src"].startswith("data:image/webp;base64,") for picture in nesting(page).pictures)
 
 
-def nesting(page):
-    parser = Nesting()
-    parser.feed(page)
-    assert parser.open == []
-    return parser
-
-
-def test_every_link_of_the_page_leads_to_a_section_of_it(page):
+def test_every_link_of_the_page_leads_to_a_section_of_it_or_to_a_paper_s_page(page, params):
     parser = nesting(page)
-    assert len(parser.links) > 10
-    assert {link.removeprefix("#") for link in parser.links} <= parser.ids
+    sections = {link for link in parser.links if link.startswith("#")}
+    assert len(sections) > 10
+    assert {link.removeprefix("#") for link in sections} <= parser.ids
+    files = parser.links - sections
+    assert len(files) == 4
+    assert all((params.out.parent / link).exists() for link in files)
 
 
 def test_before_and_after_pictures_come_first(page):
@@ -152,9 +121,14 @@ def test_text_from_files_is_escaped(page):
 
 
 def test_the_same_reports_give_the_same_bytes(params, page):
-    again = dataclasses.replace(params, out=params.out.with_name("again.html"))
+    again = dataclasses.replace(params, out=params.out.with_name("again.html"), papers=params.papers.with_name("again"))
     report.run(again)
     assert again.out.read_text() == page
+    names = {path.name for path in params.papers.iterdir()}
+    assert names == {"dcgan.html", "ian.html", "icgan.html", "vigan.html"}
+    for name in names:
+        first = (params.papers / name).read_text()
+        assert (again.papers / name).read_text().replace("again.html", "index.html") == first
 
 
 def test_faces_that_are_not_drawn_must_not_be_published(params, page, tmp_path):
@@ -163,7 +137,7 @@ def test_faces_that_are_not_drawn_must_not_be_published(params, page, tmp_path):
     before = path.read_text()
     try:
         path.write_text(before.replace('"source": "drawn"', '"source": "celeba"'))
-        report.run(dataclasses.replace(params, out=tmp_path / "page.html"))
+        report.run(dataclasses.replace(params, out=tmp_path / "page.html", papers=tmp_path / "papers"))
     finally:
         path.write_text(before)
     assert "Not for publication" in (tmp_path / "page.html").read_text()
@@ -176,7 +150,7 @@ def test_several_systems_stand_side_by_side(params, tmp_path):
         (reports / name).write_text((params.reports / name).read_text())
     for name in ("first", "second"):
         (reports / "metrics" / f"{name}.json").write_text((params.reports / "metrics" / "linear.json").read_text())
-    report.run(dataclasses.replace(params, reports=reports, out=tmp_path / "page.html"))
+    report.run(dataclasses.replace(params, reports=reports, out=tmp_path / "page.html", papers=tmp_path / "papers"))
     page = (tmp_path / "page.html").read_text()
     nesting(page)
     assert "first, second on drawn faces" in page
@@ -184,7 +158,7 @@ def test_several_systems_stand_side_by_side(params, tmp_path):
 
 
 def test_pictures_beyond_the_budget_are_named_instead_of_shown(params, page, tmp_path):
-    report.run(dataclasses.replace(params, out=tmp_path / "page.html", megabytes=0.0001))
+    report.run(dataclasses.replace(params, out=tmp_path / "page.html", papers=tmp_path / "papers", megabytes=0.0001))
     small = (tmp_path / "page.html").read_text()
     assert "Left out to keep the page small" in small
     assert len(small) < len(page)
@@ -196,10 +170,46 @@ def test_what_is_optional_may_be_missing(params, tmp_path):
     for name in ("metrics/linear.json", "judges.json", "data_card.json"):
         (reports / name).write_text((params.reports / name).read_text())
     bare = dataclasses.replace(
-        params, reports=reports, data=tmp_path / "none", params_file=tmp_path / "none.yaml", out=tmp_path / "page.html"
+        params,
+        reports=reports,
+        data=tmp_path / "none",
+        params_file=tmp_path / "none.yaml",
+        out=tmp_path / "page.html",
+        papers=tmp_path / "papers",
     )
     report.run(bare)
     nesting(bare.out.read_text())
+
+
+def test_the_section_on_latents_shows_sheets_and_tables_where_there_are_any(params, page, tmp_path):
+    parser = nesting(page)
+    assert [p["alt"] for p in parser.pictures if p["alt"].startswith("linear: ")] == [
+        "linear: Interpolation between test photos"
+    ]
+    assert "latents" in parser.ids
+    assert "Few labels" not in page
+    number = {"value": 0.0765, "low": 0.0712, "high": 0.0834, "n": 10000}
+    path = params.reports / "metrics" / "linear.json"
+    before = path.read_text()
+    metrics = json.loads(before) | {
+        "swaps": [{"attribute": "all", "swapped": number, "swapped_reconstruction": number, "kept": number,
+                   "kept_reconstruction": number}],
+        "descriptions": [{"attribute": "Smiling", "accuracy": number, "majority": number, "above": number,
+                          "balanced_accuracy": number}],
+        "semi_supervised": [{"features": "trained network", "draw": "random", "dimensions": 384, "labels": 1000,
+                             "repeats": 100, "error": number, "deviation": 0.0041}],
+    }  # fmt: skip
+    try:
+        path.write_text(json.dumps(metrics))
+        report.run(dataclasses.replace(params, out=tmp_path / "page.html"))
+    finally:
+        path.write_text(before)
+    shown = (tmp_path / "page.html").read_text()
+    nesting(shown)
+    assert "<b>7.65 %</b> <small>7.12 – 8.34</small>" in shown
+    assert "± 0.41 %" in shown
+    assert "Two photos exchange descriptions: what judge B sees" in shown
+    assert "What the encoder reads off photos" in shown
 
 
 @pytest.mark.parametrize(("missing", "stage"), [("judges.json", "train_judge"), ("data_card.json", "prepare")])
@@ -209,6 +219,39 @@ def test_a_required_file_that_is_missing_is_named_with_its_stage(params, tmp_pat
         (tmp_path / name).write_text((params.reports / name).read_text())
     with pytest.raises(InputError, match=f"{missing}.*`{stage}`"):
         report.run(dataclasses.replace(params, reports=tmp_path))
+
+
+def test_reports_of_other_data_left_by_another_profile_are_left_out_and_named(params, tmp_path):
+    reports = tmp_path / "reports"
+    (reports / "metrics").mkdir(parents=True)
+    for name in ("metrics/linear.json", "judges.json", "data_card.json"):
+        (reports / name).write_text((params.reports / name).read_text())
+    metrics = json.loads((params.reports / "metrics" / "linear.json").read_text())
+    metrics["setting"][0]["split_hash"] = "other"
+    (reports / "metrics" / "stale.json").write_text(json.dumps(metrics))
+    (reports / "train").mkdir()
+    for run in ("stale", "stale_zy", "other"):
+        (reports / "train" / f"{run}.csv").write_text("step,images_seen,pixel\n10,80,0.5\n")
+    report.run(dataclasses.replace(params, reports=reports, out=tmp_path / "page.html", papers=tmp_path / "papers"))
+    page = (tmp_path / "page.html").read_text()
+    assert "Left out: stale." in page
+    assert "<h1>linear on drawn faces</h1>" in page
+    assert "<h3>other <small>10 steps" in page
+    assert "<h3>stale" not in page
+    (reports / "metrics" / "linear.json").unlink()
+    with pytest.raises(InputError, match=r"is of other data than .*dvc repro evaluate"):
+        report.run(dataclasses.replace(params, reports=reports))
+
+
+def test_judges_of_digits_say_how_often_they_name_the_digit(params, tmp_path):
+    card = json.loads((params.reports / "judges.json").read_text())
+    number = {"value": 0.9931, "low": 0.9913, "high": 0.9945, "n": 10_000}
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "judges.json").write_text(json.dumps(card | {"digits": {"Digit": {"a": number, "b": number}}}))
+    for name in ("metrics/linear.json", "data_card.json"):
+        (tmp_path / name).write_text((params.reports / name).read_text())
+    report.run(dataclasses.replace(params, reports=tmp_path, out=tmp_path / "page.html", papers=tmp_path / "papers"))
+    assert str(sections.told(number, "points")) in (tmp_path / "page.html").read_text()
 
 
 def test_without_metrics_the_page_says_which_stage_to_run(params, tmp_path):
@@ -249,5 +292,38 @@ def test_a_system_of_which_nothing_can_be_judged_still_has_its_page(params, tmp_
         evaluate.run(dataclasses.replace(found, bootstrap=20))
     for name in ("judges.json", "data_card.json"):
         (found.metrics.parents[1] / name).write_bytes((params.reports / name).read_bytes())
-    report.run(dataclasses.replace(params, reports=found.metrics.parents[1], out=tmp_path / "index.html"))
+    report.run(
+        dataclasses.replace(
+            params, reports=found.metrics.parents[1], out=tmp_path / "index.html", papers=tmp_path / "papers"
+        )
+    )
     assert "the judges cannot see it reliably" in (tmp_path / "index.html").read_text()
+
+
+def test_a_real_valued_attribute_has_its_curve_its_table_and_its_sheet(params, page, tmp_path):
+    assert 'id="graded"' not in page
+    with evaluated.linear(tmp_path, system=evaluated.DescribedSystem, real="Smiling") as found:
+        evaluate.run(dataclasses.replace(found, bootstrap=20))
+    reports = found.metrics.parents[1]
+    (reports / "data_card.json").write_bytes((params.reports / "data_card.json").read_bytes())
+    card = judges(evaluated.ATTRIBUTES)
+    card["attributes"]["Smiling"] = card["attributes"]["Smiling"] | {
+        "b": card["attributes"]["Smiling"]["b"]
+        | {"absolute_error": {"value": 0.123, "low": 0.1, "high": 0.2, "n": 9}, "calibration_error": None}
+    }
+    (reports / "judges.json").write_text(json.dumps(card))
+    report.run(dataclasses.replace(params, reports=reports, data=tmp_path / "data", out=tmp_path / "index.html"))
+    text = (tmp_path / "index.html").read_text()
+    parser = nesting(text)
+    assert "graded" in parser.ids
+    assert "#graded" in parser.links
+    assert [picture["alt"] for picture in parser.pictures if "from −1 to +1" in picture["alt"]] == [
+        "Smiling from −1 to +1"
+    ]
+    section = text[text.index('id="graded"') :].partition("</section>")[0]
+    (row,) = json.loads(found.metrics.read_text())["graded_summary"]
+    for name, kind in (("spearman", "share"), ("floor_monotone", "percent"), ("range", "number")):
+        assert str(sections.told(row[name], kind)) in section
+    assert "<b>0.123</b>" in section
+    assert section.count("<circle") == 7 + 7  # judged, and the floor
+    assert section.count("judged at -1: ") == 1

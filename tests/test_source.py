@@ -16,6 +16,7 @@ from pictures import NAMES, attribute_lines, jpeg, name_of, write_celeba, write_
 
 from stages import source
 from stages.decode import BadImage, decode
+from stages.drawn import GRADES, sample_graded
 from stages.params import InputError
 from stages.sources.labels import Listing, read_labels
 from stages.sources.tree import is_safe, open_tree
@@ -398,7 +399,7 @@ def test_folders_that_hold_nothing_to_learn_from_are_a_clear_error(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"kind": "faces"}, "kind 'faces' is unknown; choose one of drawn, celeba, folder"),
+        ({"kind": "faces"}, "kind 'faces' is unknown; choose one of drawn, drawn_graded, celeba, folder"),
         ({"workers": -1}, "workers -1"),
         ({"count": -1}, "count -1"),
         ({"kind": "drawn", "count": 0}, "need the number to draw"),
@@ -472,6 +473,27 @@ def test_drawn_faces_are_written_in_celeba_s_layout(tmp_path):
     assert whole.eq(1).all()
     assert set(listing.table["official_split"]) == {"train", "valid", "test"}
     assert pq.read_table(raw / "labels.parquet").num_rows == 40
+
+
+def test_graded_faces_have_real_numbers_in_the_place_of_the_attributes_they_grade(tmp_path):
+    listings = {}
+    for kind in ("drawn", "drawn_graded"):
+        raw = tmp_path / kind
+        source.run(source.Params(kind=kind, root=tmp_path, raw=raw, count=40, seed=0, workers=1, download=False))
+        listings[kind] = read_labels(raw)
+    plain, graded = listings.values()
+    assert not plain.real
+    assert set(graded.real) == set(GRADES)
+    replaced = {name for others in GRADES.values() for name in others}
+    assert set(graded.attributes) == set(plain.attributes) - replaced
+    people = [sample_graded(0, index) for index in range(40)]
+    for name in GRADES:
+        np.testing.assert_allclose(graded.table[name], [person.grades[name] for person in people], rtol=1e-6)
+    assert graded.source == "drawn"  # as free to publish
+    assert graded.table["identity"].equals(plain.table["identity"])
+    archives = [open_tree(listing.where(tmp_path, tmp_path / kind)) for kind, listing in listings.items()]
+    first, second = (decode(archive.read("img_align_celeba/000001.jpg")) for archive in archives)
+    assert not np.array_equal(first, second)
 
 
 @pytest.mark.parametrize("inside", ["", "pictures"])

@@ -1,11 +1,12 @@
 """Tiny inputs for tests: a prepared folder of 64-pixel pictures, and settings small enough to train in a second."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from stages.tables import FacesMeta, faces_schema, write_table
+from stages.tables import FacesMeta, faces_schema, read_faces, write_table
 
 ATTRIBUTES = ("Bright", "Red")
 
@@ -35,6 +36,15 @@ def prepared(folder: Path, *, count: int = 48, size: int = 64, seed: int = 0) ->
     }
     write_table(folder / "faces.parquet", pa.table(columns, schema=faces_schema(meta)))
     return folder
+
+
+def make_real(prepared: Path, name: str, values: np.ndarray, ends: tuple[float, float]) -> None:
+    """Make an attribute of a prepared folder real-valued: its values (files,), NaN unknown, and what -1 and +1 are."""
+    faces = read_faces(prepared)
+    schema = faces_schema(dataclasses.replace(faces.meta, ranges={name: ends}))
+    columns = faces.table.assign(**{name: values})
+    arrays = [pa.array(columns[field.name], field.type, from_pandas=True) for field in schema]
+    write_table(prepared / "faces.parquet", pa.Table.from_arrays(arrays, schema=schema))
 
 
 GAN = {

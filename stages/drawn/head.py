@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stages.drawn.person import LONG_STYLES
-from stages.drawn.scene import SKULL_TOP, Pair, Scene, mix, times
+from stages.drawn.scene import SKULL_TOP, Pair, Scene, between, mix, times
 from stages.drawn.shapes import (
     HEIGHT,
     WIDTH,
@@ -113,7 +113,7 @@ def paint_cheeks_and_lines(scene: Scene) -> None:
                       2.2 + 1.5 * old)
         p.glaze(crease, line * np.float32(fold * 0.8))
         if old:
-            weight = np.float32(0.55 * old + 0.2)
+            weight = np.float32((0.55 * old + 0.2) * scene.lined)
             lines = stroke(y, x, (mouth + 2, scene.mouth_half + 1.5, mouth + 8, scene.mouth_half + 3.5, mouth + 15,
                                   scene.mouth_half + 3), 2.2)
             e, w = t.eye_distance, t.eye_width
@@ -131,7 +131,7 @@ def paint_cheeks_and_lines(scene: Scene) -> None:
         for side in (-1, 1):
             frown = (-19, side * 2.4, -15, side * 2.6, -10, side * 3.2)
             lines += stroke(forehead.v, forehead.u, frown, 1.6) * np.float32(0.45)
-        forehead.glaze(crease, np.minimum(lines, 1) * np.float32(0.35 + 0.4 * old))
+        forehead.glaze(crease, np.minimum(lines, 1) * np.float32((0.35 + 0.4 * old) * scene.lined))
 
 
 def paint_nose(scene: Scene) -> None:
@@ -239,15 +239,17 @@ def paint_mouth(scene: Scene) -> None:
     r2 = r * r
     within = np.maximum(1 - r2, 0)
     full = within * (1 + np.float32(0.35) * r2)
-    smiling = m.smile > 0.5
+    grin = scene.grin
     lift = 6.6 * m.smile
     line = np.float32(y0 + 0.45 * lift) - np.float32(lift) * r2
-    gap = m.opening * (7.2 if smiling else 9.0)
-    inner_up = line - np.float32(0.30 * gap) * (full if not smiling else within * np.float32(0.4))
+    gap = m.opening * between(9.0, 7.2, grin)
+    rise = np.float32(1 - grin) * full + np.float32(grin) * (within * np.float32(0.4))
+    inner_up = line - np.float32(0.30 * gap) * rise
     inner_low = line + np.float32(0.80 * gap) * full
     cupid = 1 - np.float32(0.42) * bump(r, r, 0, 0, 0.30, 1.0)
-    upper = np.float32(4.0 * t.lip_fullness * (0.85 if smiling else 1)) * within * cupid
-    lower = np.float32(5.0 * t.lip_fullness * (0.85 if smiling else 1)) * full
+    thin = between(1.0, 0.85, grin)
+    upper = np.float32(4.0 * t.lip_fullness * thin) * within * cupid
+    lower = np.float32(5.0 * t.lip_fullness * thin) * full
     outer_up, outer_low = inner_up - upper, inner_low + lower
 
     p.glaze((0.68, 0.55, 0.52), bump(x, y, 0, y0 + 10 + 0.8 * gap, 11, 4.5) * np.float32(0.5))
@@ -263,16 +265,17 @@ def paint_mouth(scene: Scene) -> None:
     planes += sheen * np.float32(0.22 if m.lipstick else 0.10)
     p.paint(planes, lips * np.float32(1.0 if m.lipstick else 0.88))
 
+    apart = min(gap / 3.5, 1.0)                                              # below 1 the lips hardly part
     if m.opening:
-        mouth = cover(np.minimum(y - inner_up, inner_low - y)) * (within > 0)
+        mouth = cover(np.minimum(y - inner_up, inner_low - y)) * (within > 0) * np.float32(apart)
         p.paint((0.20, 0.05, 0.06), mouth)
         p.paint((0.70, 0.30, 0.32), bump(x, y, 0, y0 + 0.45 * lift + 0.8 * gap + 1, half * 0.65, 4.5) * mouth)
-        tooth = np.float32(4.8 if smiling else 2.6)
+        tooth = np.float32(between(2.6, 4.8, grin))
         rows = cover(np.minimum(inner_up + tooth * np.minimum(within * 2.2, 1) - y, 99)) * mouth
         shade = np.float32(0.96) - np.float32(0.30) * np.minimum(r2, 1)
         shade -= np.float32(0.10) * smooth(y - inner_up, 1.6, 0.0)
         p.paint(p.tones(shade, (1.0, 0.97, 0.92)), rows)
-        p.glaze((0.45, 0.35, 0.35), cover(0.4 - np.abs(y - inner_up)) * (within > 0) * np.float32(0.5))
-    else:
+        p.glaze((0.45, 0.35, 0.35), cover(0.4 - np.abs(y - inner_up)) * (within > 0) * np.float32(0.5 * apart))
+    if apart < 1:
         seam = cover(np.float32(0.75) - np.abs(y - line), 1.2) * (within > 0)
-        p.glaze((0.38, 0.22, 0.22), seam * np.float32(0.85))
+        p.glaze((0.38, 0.22, 0.22), seam * np.float32(0.85 * (1 - apart)))

@@ -19,11 +19,17 @@ ATTRIBUTES: Final[tuple[str, ...]] = (
     "Heavy_Makeup", "Male", "Mouth_Slightly_Open", "Mustache", "No_Beard", "Pale_Skin", "Smiling", "Wavy_Hair",
     "Wearing_Hat", "Wearing_Lipstick", "Young")
 
+# What `sample_graded` draws from a whole range, and the attributes whose place it takes.
+GRADES: Final[dict[str, tuple[str, ...]]] = {
+    "Ageing": ("Young",), "Hair_Lightness": ("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair"),
+    "Mouth_Opening": ("Mouth_Slightly_Open",), "Skin_Lightness": ("Pale_Skin",), "Smile": ("Smiling",), "Turn": ()}
+
 PICTURES: Final = (4, 2, 6, 3, 5)               # pictures of consecutive identities, repeated
 _CYCLE: Final = sum(PICTURES)
 
 SHORT_STYLES: Final = ("bald", "fringe", "buzz", "short", "quiff", "receding", "updo")
 LONG_STYLES: Final = ("bob", "long")            # seen below any hat
+SERIOUS, GRIN = 0.1, 0.72                       # smiles between them are drawn by `sample_graded` only
 
 T = TypeVar("T")
 
@@ -33,7 +39,7 @@ class Traits:
     """What every picture of one identity shares. Lengths in pixels of the 178x218 frame, colours RGB in [0, 1]."""
 
     male: bool
-    age: float                                  # years; young is below 40, nobody is between 40 and 54
+    age: float                                  # years; only `sample_graded` draws 40 to 54
     pale: bool
     skin: Colour
     blush: float                                # 0..1
@@ -70,6 +76,11 @@ class Traits:
         """The CelebA attribute."""
         return self.age < 45
 
+    @property
+    def old(self) -> float:
+        """How far ageing shows: 0 up to 40 years, 0.55 at 54, 1 at 80."""
+        return 0.55 * max(self.age - 40, 0.0) / 14 if self.age < 54 else 0.55 + 0.45 * (self.age - 54) / 26
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Moment:
@@ -90,7 +101,7 @@ class Moment:
     blobs: tuple[tuple[float, float, float, float], ...]    # u, v, radius, brightness
     cloth: Colour
     collar: str                                 # crew, v, shirt
-    smile: float                                # -0.2 (slightly sad) .. 1; 0.6 and more is a smile
+    smile: float                                # -0.7 (sad) .. 1; 0.6 and more is a smile
     opening: float                              # 0 closed; 0.45 and more is open
     gaze: float                                 # -1..1, left to right
     beard: str
@@ -118,11 +129,23 @@ class Person:
     moment: Moment
 
     @property
+    def hair_seen(self) -> bool:
+        return self.traits.style in LONG_STYLES if self.moment.hat else self.traits.style != "bald"
+
+    @property
+    def grades(self) -> dict[str, float]:
+        """Every name of GRADES -> what it is drawn with: `old`, lightness of hair and skin 0..1, `opening`, `smile`,
+        `yaw`; NaN where it cannot be seen."""
+        t, m = self.traits, self.moment
+        hair = _lightness(t.hair_rgb) if self.hair_seen else math.nan
+        grades = (t.old, hair, m.opening, _lightness(t.skin), m.smile, m.yaw)
+        return dict(zip(GRADES, grades, strict=True))
+
+    @property
     def attributes(self) -> dict[str, int]:
         """Every name of ATTRIBUTES -> +1 if it can be seen in the picture, -1 if not."""
-        t, m = self.traits, self.moment
+        t, m, hair_seen = self.traits, self.moment, self.hair_seen
         bare = t.style in ("bald", "fringe") and not m.hat
-        hair_seen = t.style in LONG_STYLES if m.hat else t.style != "bald"
         seen = {
             "Bald": bare,
             "Bangs": bool(m.bangs) and not m.hat,
@@ -193,6 +216,33 @@ def sample(seed: int, index: int) -> Person:
     return Person(identity=identity, traits=traits, moment=_moment(traits, _Dice(seed, 2, index)))
 
 
+def sample_graded(seed: int, index: int) -> Person:
+    """The person of `sample` with everything of GRADES drawn from a whole range instead of two or three places of it,
+    each independent of the others and of the attributes."""
+    person = sample(seed, index)
+    lasting, passing = _Dice(seed, 3, person.identity), _Dice(seed, 4, index)
+    old, skin, hair = lasting.between(0, 1), lasting.between(0, 1), lasting.between(0, 1)
+    age = 40 + 14 * old / 0.55 if old < 0.55 else 54 + 26 * (old - 0.55) / 0.45
+    colour = _along(_HAIR_RAMP, hair)
+    greyed = _mix(colour, (_lightness(colour),) * 3, old)       # as light as it was
+    traits = dataclasses.replace(
+        person.traits, age=age, pale=False, skin=_along(_SKINS, skin), hair="brown", hair_rgb=greyed)
+    moment = dataclasses.replace(
+        person.moment, smile=passing.between(-0.7, 1), opening=passing.between(0, 1), yaw=passing.between(-1.1, 1.1))
+    return dataclasses.replace(person, traits=traits, moment=moment)
+
+
+def _lightness(colour: Colour) -> float:
+    """Luma of an RGB colour, 0..1."""
+    return 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
+
+
+def _along(ramp: tuple[int, ...], place: float) -> Colour:
+    """The colour at a place 0..1 of a ramp."""
+    step = min(int(place * (len(ramp) - 1)), len(ramp) - 2)
+    return _mix(_rgb(ramp[step]), _rgb(ramp[step + 1]), place * (len(ramp) - 1) - step)
+
+
 def _mix(a: Colour, b: Colour, t: float) -> Colour:
     return (a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t, a[2] + (b[2] - a[2]) * t)
 
@@ -210,6 +260,7 @@ def _hsv(hue: float, saturation: float, value: float) -> Colour:
 _SKINS: Final = (0x5A3825, 0x7A4B30, 0x9C6643, 0xBA8159, 0xD39E77, 0xE3B48F, 0xEDC3A2)    # deep to light
 _HAIRS: Final = {"black": (0x17151A, 0x2A2426), "brown": (0x5C3920, 0x8A5A34), "blond": (0xD0A04C, 0xF0D48C),
                  "gray": (0x9A9CA2, 0xDCDDE0), "auburn": (0x8E3C1A, 0xB4552A)}
+_HAIR_RAMP: Final = (0x17151A, 0x5C3920, 0x8A5A34, 0xD0A04C, 0xF0D48C)
 _EYES: Final = {0x4A2C16: 0.4, 0x6B4420: 0.2, 0x5A6B36: 0.12, 0x3F7396: 0.18, 0x6E8894: 0.1}
 
 

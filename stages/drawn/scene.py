@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.drawn.person import LONG_STYLES, Moment, Person, Traits
+from stages.drawn.person import GRIN, LONG_STYLES, SERIOUS, Moment, Person, Traits
 from stages.drawn.shapes import (
     EYE_COLUMN,
     EYE_ROW,
@@ -46,10 +46,12 @@ class Scene:
         self.chin = t.chin + 2.5 * m.opening
         self.nose_tip = t.nose_length
         self.mouth_y = 0.635 * t.chin
-        self.old = 0.0 if t.young else 0.55 + 0.45 * (t.age - 54) / 26
+        self.old = t.old
+        self.lined = min(t.old / 0.55, 1.0)                                 # wrinkles come in before they deepen
         smile = max(m.smile, 0.0)
         self.smile = smile
-        self.mouth_half = t.mouth_width + 4.6 * smile - (1.6 * m.opening if m.smile < 0.5 else 0)
+        self.grin = min(max((m.smile - SERIOUS) / (GRIN - SERIOUS), 0.0), 1.0)
+        self.mouth_half = t.mouth_width + 4.6 * smile - 1.6 * m.opening * (1 - self.grin)
         self.face, self.face_cos = outline(profile(self._face_profile))
         self.skin = t.skin
         self.hair = HairOutline(t, m)
@@ -202,6 +204,11 @@ class HairOutline:
 
         self.outer, self.outer_cos = outline(profile(outer))
         self.opening, self.opening_cos = outline(profile(opening))
+
+
+def between(a: float, b: float, t: float) -> float:
+    """a where t is 0, b where it is 1, exactly."""
+    return (1 - t) * a + t * b
 
 
 def times(colour: Colour, factor: float) -> Colour:

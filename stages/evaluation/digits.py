@@ -33,11 +33,16 @@ class Group:
     entries: tuple[int, ...]  # of a latent
 
 
+def classes(place: str) -> tuple[str, ...]:
+    """The ten attributes of a place, in order."""
+    return tuple(f"{place}_{digit}" for digit in range(10))
+
+
 def groups(exam: Exam) -> list[Group]:
     """The places whose ten digits the system describes and the judges know; none for faces."""
     system, found = exam.editor.system, []
     for place in PLACES:
-        names = [f"{place}_{digit}" for digit in range(10)]
+        names = classes(place)
         if system.y_dim and all(name in system.attributes and name in exam.judge.attributes for name in names):
             columns = tuple(exam.column(name) for name in names)
             entries = tuple(system.z_dim + system.attributes.index(name) for name in names)

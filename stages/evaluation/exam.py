@@ -49,6 +49,8 @@ class Exam:
     pixels: np.ndarray  # images.npy
     rows: np.ndarray  # (t,) of the test split
     labels: np.ndarray  # (t, K) in the judges' order: -1, 0 unknown, +1
+    values: np.ndarray  # (t, K) the same, and the value itself in [-1, 1] where it is real
+    ranges: Mapping[str, tuple[float, float]]  # of real-valued attributes: what -1 and +1 stand for
     people: np.ndarray  # (t,) who is on each photo, for intervals that resample people
     latents: Tensor  # (t, d)
     logits: np.ndarray  # (t, K) of judge B on the photos
@@ -81,9 +83,6 @@ class Exam:
             x = images.gather(pixels, rows[start : start + batch_size]).to(editor.device)
             latents.append(editor.encode(x))
             logits.append(judge.logits(x).cpu())
-        table = faces.ok.iloc[rows]
-        identity = table["identity"].to_numpy(np.float64, na_value=np.nan)
-        people = np.where(np.isnan(identity), -1 - rows, identity).astype(np.int64)
         return cls(
             editor=editor,
             judge=judge,
@@ -91,7 +90,9 @@ class Exam:
             pixels=pixels,
             rows=rows,
             labels=faces.labels(judge.attributes)[rows],
-            people=people,
+            values=faces.descriptions(judge.attributes)[rows],
+            ranges=faces.meta.ranges,
+            people=faces.people()[rows],
             latents=torch.cat(latents),
             logits=torch.cat(logits).numpy(),
             reasons=_reasons(editor, judge),
@@ -138,6 +139,12 @@ class Exam:
             part = slice(start, min(start + self.batch_size, len(faces)))
             x = images.gather(self.pixels, self.rows[faces[part]]).to(self.editor.device)
             yield part, x, self.latents[torch.from_numpy(faces[part]).to(self.latents.device)]
+
+    def pairs(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Places of at most `count` faces and of as many others (n,), drawn by seed; no face is in both."""
+        chosen = choose_rows(2 * count, len(self.rows), self.seed)
+        half = len(chosen) // 2
+        return chosen[:half], chosen[half : 2 * half]
 
     def means(self, faces: np.ndarray, columns: Mapping[str, np.ndarray]) -> dict[str, Estimate]:
         """The mean of each column (n,) over the faces, with intervals that resample people; NaNs are left out."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
 from stages import images, sheets
 from stages.editing.spec import Change, Spec
@@ -12,6 +13,16 @@ from stages.evaluation.exam import Exam
 from stages.evaluation.samples import Pair
 
 FACES = 6  # of each case on the sheet of least convincing edits
+
+
+def in_columns(
+    columns: Sequence[tuple[str, Tensor]], rows: Sequence[str] | None = None, *, title: str, side: int
+) -> Image.Image:
+    """A sheet of columns of pictures (N, C, S, S), one row for each of the N, enlarged to about `side` pixels."""
+    pixels = [images.to_pixels(pictures) for _, pictures in columns]
+    table = [[column[i] for column in pixels] for i in range(len(pixels[0]))]
+    scale = max(1, side // pixels[0].shape[1])
+    return sheets.sheet(table, [name for name, _ in columns], rows, title=title, scale=scale)
 
 
 def least_convincing(exam: Exam, tried: Sequence[Tried]) -> Image.Image:

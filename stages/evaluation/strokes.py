@@ -7,11 +7,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from stages import crops, images, sheets
+from stages import crops, images
 from stages.editing import brush
 from stages.editing.brush import Stroke
 from stages.editing.directions import choose_rows
 from stages.evaluation.exam import Exam, Row, concatenated, tell
+from stages.evaluation.exhibits import in_columns
 from stages.metrics.intervals import wilson
 
 MODE = "ian"  # the editor's own mask
@@ -102,6 +103,4 @@ def stroke_sheet(exam: Exam) -> Image.Image:
             ("into the photo", painted.y),
             ("mask", 2 * painted.mask - 1),
         ]
-    pixels = [images.to_pixels(picture) for _, picture in columns]
-    rows = [[column[i] for column in pixels] for i in range(len(faces))]
-    return sheets.sheet(rows, [name for name, _ in columns], title="The contextual brush", scale=2)
+    return in_columns(columns, title="The contextual brush", side=128)

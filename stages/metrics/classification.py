@@ -58,6 +58,15 @@ def balanced_accuracy(predicted: np.ndarray, labels: np.ndarray) -> Estimate:
     )
 
 
+def top_one(scores: np.ndarray, labels: np.ndarray) -> Estimate:
+    """Share of images whose largest score (n, classes) is that of the one class present; Wilson interval.
+
+    Images without exactly one class present are left out."""
+    one = (labels > 0).sum(1) == 1
+    right = scores[one].argmax(1) == labels[one].argmax(1)
+    return wilson(int(right.sum()), len(right))
+
+
 def balanced_weights(labels: np.ndarray) -> np.ndarray:
     """Weights (n,) that give present and absent half of the total each, 0 to unknown; they sum to 1."""
     positive, negative = labels > 0, labels < 0

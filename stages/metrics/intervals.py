@@ -1,7 +1,8 @@
 """Numbers with intervals: every metric reports {value, low, high, n}.
 
 Sources: Wilson 1927 (score interval); Efron and Tibshirani 1993, chapter 13 (percentile bootstrap), with whole clusters
-resampled where several images show one person; Holm 1979 (stepwise correction); Zou and Donner 2008 (MOVER)."""
+resampled where several images show one person; Owen 2007 (pigeonhole bootstrap); Holm 1979 (stepwise correction); Zou
+and Donner 2008 (MOVER)."""
 
 import dataclasses
 import math
@@ -132,6 +133,19 @@ def bootstrap_mean(
     if not len(values):
         return UNDEFINED
     return percentile(float(values.mean()), mean_draws(values, seed=seed, clusters=clusters, count=count), len(values))
+
+
+def crossed_mean(values: np.ndarray, *, seed: int, count: int = RESAMPLES) -> Estimate:
+    """Mean of a table `values` (r, c) whose rows and columns are both drawn at random, such as training sets by test
+    examples: every resample draws rows and columns anew, which is on the wide side (Owen 2007). n counts columns."""
+    rows, columns = values.shape
+    table = values.astype(np.float32)
+    rng = np.random.default_rng(seed)
+    draws = np.empty(count)
+    for i in range(count):
+        times = np.bincount(rng.integers(columns, size=columns), minlength=columns).astype(np.float32)
+        draws[i] = (table @ times)[rng.integers(rows, size=rows)].mean() / columns
+    return percentile(float(values.mean()), draws, columns)
 
 
 def paired_difference(

@@ -62,6 +62,9 @@ class Inputs:
     samples: tuple[Picture, ...]
     params: str  # the text of params.yaml
     left_out: tuple[str, ...]  # pictures that would have made the page too large
+    of_other_data: tuple[
+        str, ...
+    ] = ()  # systems whose reports are of another data set or split, left by another profile
 
 
 class Album:
@@ -92,9 +95,21 @@ def read(reports: Path, data: Path, params_file: Path, *, budget: int) -> Inputs
     judges = read_json(need(reports / "judges.json", "train_judge"))
     card = read_json(need(reports / "data_card.json", "prepare"))
     album = Album(budget)
-    systems = tuple(_system(path.stem, read_json(path), reports, data, album) for path in found)
+    metrics = {path.stem: read_json(path) for path in found}
+    mine = {name: one for name, one in metrics.items() if _split(one) in (None, card["split_hash"])}
+    if not mine:
+        raise InputError(
+            f"{reports / 'metrics'} is of other data than {reports / 'data_card.json'}; run `dvc repro evaluate`"
+        )
+    systems = tuple(_system(name, one, reports, data, album) for name, one in mine.items())
+    stale = metrics.keys() - mine.keys()
+
+    def of_these(path: Path) -> bool:
+        """Whether a run is not of a system left out: icgan, icgan_zy."""
+        return path.stem.partition("_")[0] not in stale
+
     samples = []
-    for path in sorted((data / "samples").glob("*.png")):
+    for path in filter(of_these, sorted((data / "samples").glob("*.png"))):
         picture = album.picture(path, path.stem)
         if picture is not None:
             samples.append(picture)
@@ -102,11 +117,18 @@ def read(reports: Path, data: Path, params_file: Path, *, budget: int) -> Inputs
         systems=systems,
         judges=judges,
         data_card=card,
-        histories={path.stem: read_csv(path) for path in sorted((reports / "train").glob("*.csv"))},
+        histories={path.stem: read_csv(path) for path in filter(of_these, sorted((reports / "train").glob("*.csv")))},
         samples=tuple(samples),
         params=params_file.read_text(encoding="utf-8") if params_file.exists() else "",
         left_out=tuple(album.left_out),
+        of_other_data=tuple(sorted(stale)),
     )
+
+
+def _split(metrics: Json) -> str | None:
+    """The split that a system was measured on."""
+    setting: list[Json] = metrics.get("setting", [])
+    return setting[0].get("split_hash") if setting else None
 
 
 def _system(name: str, metrics: Json, reports: Path, data: Path, album: Album) -> SystemInputs:

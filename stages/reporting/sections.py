@@ -14,6 +14,13 @@ from stages.reporting.inputs import Hero, Inputs, Json, SystemInputs
 Estimate = Mapping[str, Any]  # {value, low, high, n}
 ON_OFF = {"add": "on", "remove": "off"}
 MOST_CURVES = 12  # terms of one training history that are drawn
+LATENT_SHEETS = (  # pictures of the section on latents: file, title
+    ("interpolation", "Interpolation between test photos"),
+    ("ian_figure", "The figure of the paper’s code: samples above interpolations"),
+    ("variations", "Test photos, one attribute at a time"),
+    ("generated", "Generated from z and a description, one attribute at a time"),
+    ("swap", "Two photos exchange descriptions"),
+)
 
 
 def readable(name: str) -> str:
@@ -28,7 +35,7 @@ def spec(text: str) -> str:
 
 
 def told(estimate: Estimate | float | None, kind: str = "number") -> Markup:
-    """A value with its interval; hover for n. Kinds: number, percent, db, levels."""
+    """A value with its interval; hover for n. Kinds: number, percent, points, db, levels."""
     if estimate is None:
         return Markup('<span class="none">–</span>')
     if not isinstance(estimate, Mapping):
@@ -51,6 +58,8 @@ def plain(value: float, kind: str) -> str:
 def _plain(value: float, kind: str) -> str:
     if kind == "percent":
         return f"{_percent(value)} %"
+    if kind == "points":
+        return f"{100 * value:.2f} %"
     if kind == "db":
         return f"{value:.1f} dB"
     if kind == "levels":
@@ -255,6 +264,33 @@ def curve_charts(system: SystemInputs) -> list[Json]:
             rule=0.8,
         )
         found.append({"name": readable(name), "chart": chart})
+    return found
+
+
+def graded(system: SystemInputs, judges: Json) -> list[Json]:
+    """Per real-valued attribute: the judged value over the value that was set, its summary, and how judge B reads
+    photos."""
+    found = []
+    for row in rows(system.metrics, "graded_summary"):
+        points = rows(system.metrics, "graded", attribute=row["attribute"])
+        lines = [
+            Line(
+                label,
+                style,
+                [point["value"] for point in points],
+                [point[key]["value"] for point in points],
+                [point[key]["low"] for point in points],
+                [point[key]["high"] for point in points],
+            )
+            for key, label, style in (("judged", "judged", "one"), ("floor", "another entry walks", "two thin"))
+        ]
+        name = readable(row["attribute"])
+        chart = charts.line_chart(
+            f"{name}: judged value over the value set", lines, low=-1, high=1, ticks=(-1, 0, 1), x_ticks=(-1, 0, 1)
+        )
+        card = judges["attributes"].get(row["attribute"], {}).get("b", {})
+        photos = dict.fromkeys(("spearman", "absolute_error", "constant_error")) | card
+        found.append(row | {"name": name, "chart": chart, "photos": photos})
     return found
 
 

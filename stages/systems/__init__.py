@@ -3,7 +3,9 @@
 `encoder_trainer`.
 
 What every trained system can do, whatever its mathematics, is the protocol `System`; all code after training is
-written against it."""
+written against it. A system may offer more, which `evaluate` then shows: `interpolate(start, end, share)`, the latents
+between two batches of images where straight lines in latents are not meant, and `features(x)`, what its encoder knows
+without labels, beside which its module offers `untrained`, the same networks before training."""
 
 import dataclasses
 import importlib

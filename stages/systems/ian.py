@@ -22,7 +22,7 @@ from stages import checkpoints, compute
 from stages.losses.latent import attribute_loss, kl_to_normal, reparametrise
 from stages.losses.orthogonal import orthogonal_penalty
 from stages.losses.reconstruction import centre_weights, weighted_l1
-from stages.nets.blocks import SLOPE, down, halvings, init_dcgan, transposed
+from stages.nets.blocks import SLOPE, down, halvings, init_dcgan, init_he, transposed
 from stages.nets.decoder import SIDE, Decoder
 from stages.nets.ema import Ema
 from stages.nets.made import Iaf
@@ -30,13 +30,14 @@ from stages.nets.mdc import Mdc, MdcResidual, RgbBeta
 from stages.nets.minibatch import MinibatchDiscrimination
 from stages.nets.modes import evaluating
 from stages.params import InputError
-from stages.systems import Data, System
+from stages.systems import Data
 from stages.training import Batch, collapsed, half_cosine, set_rate
 
 NAME = "ian"
 VARIANTS = ("full", "simple")
 IAFS = ("none", "textbook", "published")
 LOSSES = ("ternary", "binary")
+NORMS = ("batch", "none")
 KERNEL_DIMS = 5  # of each kernel of minibatch discrimination
 CRITIC_STEPS = 50  # after a warm-up, before the generator listens to the discriminator
 REAL, RECONSTRUCTED, GENERATED = range(3)
@@ -63,20 +64,26 @@ class Trunk(nn.Module):
 
 
 class Head(nn.Module):
-    """The trunk's last activation -> mean and log variance of q(z | x), each (N, z_dim) and batch-normalised, as in
-    the public code; `attributes` is a linear read-out of attribute logits (N, K) from the mean."""
+    """The trunk's last activation -> mean and log variance of q(z | x), each (N, z_dim), batch-normalised where `norm`
+    is batch, as in the public code; `attributes` is a linear read-out of attribute logits (N, K) from the mean."""
 
-    def __init__(self, *, features: int, hidden: int, z_dim: int, attributes: int):
+    def __init__(self, *, features: int, hidden: int, norm: str, z_dim: int, attributes: int):
         super().__init__()
-        self.hidden = nn.Sequential(
-            nn.Flatten(), nn.Linear(features, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU()
+        self.hidden = nn.Sequential(nn.Flatten())
+        if hidden:
+            self.hidden.extend([nn.Linear(features, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU()])
+        self.to_mu, self.to_log_sigma = (
+            nn.Sequential(
+                nn.Linear(hidden or features, z_dim, bias=norm == "none"),
+                nn.BatchNorm1d(z_dim) if norm == "batch" else nn.Identity(),
+            )
+            for _ in range(2)
         )
-        self.to_mu = nn.Sequential(nn.Linear(hidden, z_dim, bias=False), nn.BatchNorm1d(z_dim))
-        self.to_log_sigma = nn.Sequential(nn.Linear(hidden, z_dim, bias=False), nn.BatchNorm1d(z_dim))
         self.attributes = nn.Linear(z_dim, attributes)
 
     def embed(self, last: Tensor) -> Tensor:
-        """The linear layer's activations (N, hidden): the features of the paper's table 1."""
+        """The linear layer's activations (N, hidden), the features of the paper's table 1; without such a layer the
+        trunk's."""
         h: Tensor = self.hidden(last)
         return h
 
@@ -137,7 +144,8 @@ class GanSettings:
     width: int  # channels of the trunk's first convolution and of G before the pixels (the code: 128)
     kernel: int
     blur: bool  # the simple generator's last layer passes a fixed filter (ours)
-    hidden: int  # units of the encoder's linear layer (the code: 1000)
+    hidden: int  # units of the encoder's linear layer (the code: 1000); 0 leaves it out
+    norm: str  # of mean and log sigma: batch (the code) | none; a small batch's statistics are noise in z
     kernels: int  # of minibatch discrimination (the code: 500); 0 leaves it out
     iaf: str  # none | textbook | published: the frozen flow between head and generator
     loss: str  # ternary | binary
@@ -150,7 +158,8 @@ class GanSettings:
     attribute: float
     orthogonal: float  # of the orthogonal penalty on trunk and generator (the code: 0.001)
     learning_rate: float  # of head and generator; of the trunk too in the warm-up
-    learning_rate_d: float  # of trunk and verdict
+    learning_rate_d: float  # of the trunk: slow after a warm-up, or it drifts away under the head
+    learning_rate_v: float  # of the verdict
     final_rate: float  # the learning rates fall to this share of themselves along a half cosine
     beta1: float
     ema: float
@@ -170,16 +179,13 @@ class GanTrainer:
         self.trunk, self.head, self.verdict, self.generator, self.iaf = self.networks.values()
         start = compute.generator(seed, 50)
         for network in (self.trunk, self.head, self.verdict, self.generator):
-            init_dcgan(network, start)
+            (init_he if network is self.trunk and settings.warmup else init_dcgan)(network, start)
             for module in network.modules():
                 if isinstance(module, Mdc):
                     nn.init.normal_(module.weight, std=0.02, generator=start)
                 elif isinstance(module, MinibatchDiscrimination):
                     module.init(start)
-        for layer in (self.head.to_mu[0], self.head.to_log_sigma[0]):
-            nn.init.xavier_uniform_(layer.weight, generator=start)
-        nn.init.constant_(self.head.to_log_sigma[1].weight, 0.1)  # near N(mu, 1/4) whatever the image
-        nn.init.constant_(self.head.to_log_sigma[1].bias, -0.7)
+        self._init_head(start)
         for network in self.networks.values():
             network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.weights = centre_weights(data.size, peak=settings.centre).to(device)
@@ -188,7 +194,8 @@ class GanTrainer:
         self.parts = {
             "z": list(self.head.parameters()),
             "g": list(self.generator.parameters()),
-            "d": [*self.trunk.parameters(), *self.verdict.parameters()],
+            "d": list(self.trunk.parameters()),
+            "v": list(self.verdict.parameters()),
         }
         self.optimisers: dict[str, torch.optim.Optimizer] = {
             name: torch.optim.Adam(weights, settings.learning_rate, betas, fused=True)
@@ -197,6 +204,18 @@ class GanTrainer:
         self.modules: dict[str, nn.Module] = {name: self.networks[name] for name in ("trunk", "head", "verdict")}
         self.modules |= {"generator": self.generator}
         self.modules |= {f"ema_{name}": ema.network for name, ema in self.emas.items()}
+
+    def _init_head(self, start: torch.Generator) -> None:
+        """Little noise whatever the image: the loss raises it soon where that costs nothing, and lowers it slowly."""
+        (mu, _), (log_sigma, norm) = self.head.to_mu, self.head.to_log_sigma
+        for layer in (mu, log_sigma):
+            nn.init.xavier_uniform_(layer.weight, generator=start)
+        if self.settings.norm == "batch":
+            nn.init.constant_(norm.weight, 0.1)
+            nn.init.constant_(norm.bias, -2.0)
+        else:
+            nn.init.normal_(log_sigma.weight, std=0.02 * log_sigma.in_features**-0.5, generator=start)
+            nn.init.constant_(log_sigma.bias, -1.0)
 
     def step(self, step: int, batch: Batch) -> dict[str, Tensor]:
         warm = step <= self.settings.warmup
@@ -211,10 +230,10 @@ class GanTrainer:
 
     def _warmup_step(self, batch: Batch, noise: torch.Generator) -> dict[str, Tensor]:
         with compute.autocast(self.device, self.precision):
-            terms, _ = self._reconstruct(batch, self.trunk(batch.x)[-1], noise)
+            terms, *_ = self._reconstruct(batch, self.trunk(batch.x)[-1], noise)
         self._own(terms).backward()
         for name in ("z", "g", "d"):
-            self.optimisers[name].step()  # the verdict has no gradient and stays
+            self.optimisers[name].step()
         return terms
 
     def _introspective_step(self, step: int, batch: Batch, noise: torch.Generator) -> dict[str, Tensor]:
@@ -224,8 +243,7 @@ class GanTrainer:
         z_g = torch.randn(len(batch.x), settings.z_dim, generator=noise).to(self.device)
         with compute.autocast(self.device, self.precision):
             on_x = self.trunk(batch.x)
-            terms, x_r = self._reconstruct(batch, on_x[-1].detach(), noise)
-            x_g = self.generator(self.iaf(z_g))
+            terms, x_r, x_g = self._reconstruct(batch, on_x[-1].detach(), noise, z_g)
             with without_statistics(self.trunk):
                 on_r, on_g = self.trunk(x_r), self.trunk(x_g)
             said_x, said_r, said_g = (self.verdict(found[-1]).float() for found in (on_x, on_r, on_g))
@@ -245,23 +263,29 @@ class GanTrainer:
             loss_d = terms["discriminator"]
             if settings.orthogonal:
                 loss_d = loss_d + settings.orthogonal * orthogonal_penalty(self.trunk)
-            loss_d.backward(inputs=self.parts["d"])
+            loss_d.backward(inputs=[*self.parts["d"], *self.parts["v"]])
         else:
             if settings.orthogonal:
                 own = own + settings.orthogonal * orthogonal_penalty(self.generator)
             own.backward(inputs=[*self.parts["z"], *self.parts["g"]])
-        self.optimisers["z"].step()
-        self.optimisers["d" if judging else "g"].step()
+        for name in ("z", "d", "v") if judging else ("z", "g"):
+            self.optimisers[name].step()
         return terms
 
-    def _reconstruct(self, batch: Batch, last: Tensor, noise: torch.Generator) -> tuple[dict[str, Tensor], Tensor]:
-        """The terms of the VAE and the reconstruction, from the trunk's last activation."""
+    def _reconstruct(
+        self, batch: Batch, last: Tensor, noise: torch.Generator, z_g: Tensor | None = None
+    ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+        """The terms of the VAE, the reconstruction, from the trunk's last activation, and the images of `z_g`.
+
+        Both are made in one pass, or batch norm would learn statistics that fit neither."""
         mu, logvar = (found.float() for found in self.head(last))
-        x_r = self.generator(self.iaf(reparametrise(mu, logvar, noise)))
+        z = reparametrise(mu, logvar, noise)
+        made = self.generator(self.iaf(z if z_g is None else torch.cat([z, z_g])))
+        x_r, x_g = made[: len(z)], made[len(z) :]
         terms = {"pixel": weighted_l1(x_r.float(), batch.x, self.weights), "kl": kl_to_normal(mu, logvar)}
         if self.settings.attribute:
             terms["attribute"] = attribute_loss(self.head.attributes(mu).float(), batch.y)
-        return terms, x_r
+        return terms, x_r, x_g
 
     def _own(self, terms: dict[str, Tensor]) -> Tensor:
         settings = self.settings
@@ -271,8 +295,9 @@ class GanTrainer:
     def _set_rates(self, step: int, warm: bool) -> None:
         settings = self.settings
         share = half_cosine(step / settings.steps, final=settings.final_rate)
+        slow = {} if warm else {"d": settings.learning_rate_d}
         for name, optimiser in self.optimisers.items():
-            rate = settings.learning_rate if name != "d" or warm else settings.learning_rate_d
+            rate = ({"v": settings.learning_rate_v} | slow).get(name, settings.learning_rate)
             set_rate(optimiser, rate * share)
 
     def averaged(self, name: str) -> nn.Module:
@@ -322,7 +347,7 @@ def without_statistics(network: nn.Module) -> Iterator[None]:
 
 def check(settings: GanSettings) -> None:
     """InputError where a word is unknown."""
-    for name, words in (("variant", VARIANTS), ("iaf", IAFS), ("loss", LOSSES)):
+    for name, words in (("variant", VARIANTS), ("iaf", IAFS), ("loss", LOSSES), ("norm", NORMS)):
         if getattr(settings, name) not in words:
             raise InputError(f"{name} {getattr(settings, name)!r} is unknown; choose one of {', '.join(words)}")
 
@@ -343,6 +368,7 @@ def networks(settings: GanSettings, data: Data) -> dict[str, Any]:
         "head": Head(
             features=widest * (data.size >> stages) ** 2,
             hidden=settings.hidden,
+            norm=settings.norm,
             z_dim=settings.z_dim,
             attributes=len(data.attributes),
         ),
@@ -374,35 +400,67 @@ class Ian:
     name = NAME
     y_dim = 0
 
-    def __init__(self, folder: Path, card: dict[str, Any], device: torch.device):
-        settings, data = GanSettings(**card["settings"]), Data.from_json(card["data"])
+    def __init__(self, parts: dict[str, Any], settings: GanSettings, data: Data, device: torch.device):
         self.crop, self.size, self.channels = data.crop, data.size, data.channels
         self.attributes, self.split_hash = data.attributes, data.split_hash
         self.z_dim, self.device = settings.z_dim, device
-        parts = networks(settings, data)
-        checkpoints.load_weights(folder, parts)
         for network in parts.values():
             network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
         self.trunk, self.head, _, self.generator, self.iaf = parts.values()
 
+    def _last(self, x: Tensor) -> Tensor:
+        last: Tensor = self.trunk(x.to(self.device, memory_format=torch.channels_last))[-1]
+        return last
+
+    def _mean(self, x: Tensor) -> Tensor:
+        """The mean of q(z | x), before the flow."""
+        mu: Tensor = self.head(self._last(x))[0]
+        return mu.float()
+
     def encode(self, x: Tensor) -> Tensor:
-        last = self.trunk(x.to(self.device, memory_format=torch.channels_last))[-1]
-        latent: Tensor = self.iaf(self.head(last)[0].float())
+        latent: Tensor = self.iaf(self._mean(x))
         return latent
 
     def decode(self, latent: Tensor) -> Tensor:
         x: Tensor = self.generator(latent.to(self.device))
         return x.float()
 
+    def interpolate(self, start: Tensor, end: Tensor, share: float) -> Tensor:
+        """Latents (N, z_dim) a `share` of the way from images (N, C, S, S) to others, straight before the flow."""
+        latent: Tensor = self.iaf(torch.lerp(self._mean(start), self._mean(end), share))
+        return latent
 
-def load(folder: Path, card: dict[str, Any], device: torch.device) -> System:
+    def features(self, x: Tensor) -> Tensor:
+        """Images -> the activations of the encoder's linear layer (N, hidden), 0 or more."""
+        h: Tensor = self.head.embed(self._last(x))
+        return h.float()
+
+
+def load(folder: Path, card: dict[str, Any], device: torch.device) -> Ian:
     """The system in a folder written by `save_gan`."""
-    return Ian(folder, card, device)
+    settings, data = GanSettings(**card["settings"]), Data.from_json(card["data"])
+    parts = networks(settings, data)
+    checkpoints.load_weights(folder, parts)
+    return Ian(parts, settings, data, device)
+
+
+def untrained(folder: Path, x: Tensor, *, seed: int, device: torch.device) -> Ian:
+    """The system in a folder as it was before its first step, where `seed` trained it. Its batch norms are those of the
+    images x (N, C, S, S), as they would be in training."""
+    card = checkpoints.read_card(folder)
+    settings, data = GanSettings(**card["settings"]), Data.from_json(card["data"])
+    trainer = GanTrainer(settings, data, seed=seed, device=device, precision="fp32")
+    for module in (*trainer.trunk.modules(), *trainer.head.modules()):
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            module.momentum = 1.0
+    with torch.no_grad():
+        trainer.head(trainer.trunk(x.to(device, memory_format=torch.channels_last))[-1])
+    return Ian(trainer.networks, settings, data, device)
 
 
 def sampler(folder: Path, device: torch.device) -> Callable[[int, torch.Generator], Tensor]:
     """What draws images (count, C, S, S) from the prior, through the flow."""
-    system = Ian(folder, checkpoints.read_card(folder), device)
+    system = load(folder, checkpoints.read_card(folder), device)
 
     def draw(count: int, random: torch.Generator) -> Tensor:
         z = torch.randn(count, system.z_dim, generator=random).to(device)

@@ -1,0 +1,120 @@
+"""Records of measured runs: docs/runs/<name>.json, written from reports/ of the workspace, read by stage `report`."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from flows import profiles
+from flows.dag import unfit
+
+FOLDER = Path("docs") / "runs"
+SPEED = {"machine", "profile", "rows"}  # what benchmarks/systems.py --json writes
+
+Json = dict[str, Any]
+
+
+class RecordError(Exception):
+    """A run cannot be recorded; the message says why and what to do."""
+
+
+def record(root: Path, name: str | None = None, speed: Path | None = None) -> Path:
+    """Write what the workspace at `root` has measured; the file.
+
+    `name`: that of the profile, where params.yaml holds one as it is. `speed`: a file of benchmarks/systems.py."""
+    from stages.files import write_rows  # pandas: not before the command is known
+    from stages.reporting.records import measured
+
+    params = profiles.values(root)
+    profile, changes = _origin(root, params)
+    path = root / FOLDER / f"{_name(name, profile, changes)}.json"
+    stale = unfit(root, "evaluate")
+    if stale:
+        more = f" and {len(stale) - 1} more" if len(stale) > 1 else ""
+        raise RecordError(f"{root / 'reports'}: {stale[0]}{more}; run `dvc repro`, then record")
+    value: Json = {"profile": profile, "changes": changes, "params_sha256": _hash(params)}
+    value |= measured(root / "reports", _settings(params))
+    found = _speed(speed, profile) if speed else _speed_before(path, value)
+    write_rows(path, value | ({"speed": found} if found else {}))
+    return path
+
+
+def about(root: Path) -> list[str]:
+    """One line per record."""
+    from stages.reporting.records import read
+
+    lines = []
+    for name, value in read(root / FOLDER).items():
+        data = value["data"]
+        size = f"{data['size']} x {data['size']}"
+        told = f"{', '.join(value['systems'])} on {data['images']['train']} {data['source']} pictures, {size}"
+        lines.append(f"{name:16} {told}" + (", with speed" if "speed" in value else ""))
+    return lines
+
+
+def _origin(root: Path, params: Mapping[str, Any]) -> tuple[str | None, list[str]]:
+    """The profile of params.yaml and what was set over it, without the place of the pictures on this machine."""
+    found = profiles.origin(root)
+    if found is None:
+        return None, []
+    place = str(params.get("source", {}).get("root", ""))
+    return found[0], [setting for setting in found[1] if not place or place not in setting]
+
+
+def _name(name: str | None, profile: str | None, changes: Sequence[str]) -> str:
+    if name is None:
+        if profile is None:
+            raise RecordError("params.yaml holds values of no profile; give the record a name: facet record NAME")
+        ours = [change for change in changes if not change.startswith("compute.")]
+        if ours:
+            raise RecordError(f"params.yaml is {profile} with {ours[0]}; give the record a name: facet record NAME")
+        return profile
+    if not re.fullmatch(r"[A-Za-z0-9][\w-]*", name):
+        raise RecordError(f"name {name!r}: expected letters, digits, - and _, as in mnist-wide")
+    return name
+
+
+def _hash(params: Mapping[str, Any]) -> str:
+    """SHA-256 of all numbers of params.yaml; where the pictures lie does not count."""
+    kept = dict(params)
+    if isinstance(kept.get("source"), dict):
+        kept["source"] = {name: value for name, value in kept["source"].items() if name != "root"}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+def _settings(params: Mapping[str, Any]) -> dict[str, Json]:
+    """Per system of params.yaml the settings of its training."""
+    encoders: Mapping[str, Json] = params.get("train_encoder") or {}
+    return {
+        system: {
+            "train_gan": params["train_gan"][system],
+            "train_encoder": {name: values for name, values in encoders.items() if values["system"] == system},
+        }
+        for system in params["systems"]
+    }
+
+
+def _speed(path: Path, profile: str | None) -> Json:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path} cannot be read ({error}); benchmarks/systems.py --json writes it") from None
+    if not isinstance(value, dict) or not value.keys() >= SPEED:
+        raise RecordError(f"{path} holds no speeds; benchmarks/systems.py --json writes them")
+    if value["profile"] != profile:
+        raise RecordError(
+            f"{path} was measured at profile {value['profile']}, the run is {profile or 'of no profile'}; run "
+            f"benchmarks/systems.py --profile {profile or 'NAME'} --json {path}"
+        )
+    return value
+
+
+def _speed_before(path: Path, value: Json) -> Json | None:
+    """The speeds that the record of the same numbers had."""
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return before.get("speed") if before.get("params_sha256") == value["params_sha256"] else None
