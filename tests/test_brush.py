@@ -104,6 +104,22 @@ def test_hold_leaves_the_rest_of_the_picture_alone(hold, outside):
     assert outside[0] < picture[0, 0, 12, 12].item() < outside[1]
 
 
+def test_what_varies_more_among_faces_moves_more_by_the_square():
+    class Twins(LinearSystem):
+        """The sixth and the seventh number light the same region."""
+
+        def decode(self, latent):
+            both = (latent[:, 5:6] + latent[:, 6:7]) * torch.eye(SIDE**2)[5]
+            return super().decode(both)
+
+    wide = (1.5,) * 5 + (1.5, 0.5) + (1.5,) * 9
+    editor = Editor(Twins(), planted(latent_low=tuple(-edge for edge in wide), latent_high=wide), device=CPU)
+    stroke = Stroke("reach", *CENTRE, size=REGION, colour=(0.8, 0.8, 0.8), reach=0.5)
+    moved = brush.move(editor, torch.zeros(1, SIDE**2), stroke)
+    assert moved[0, 5].item() == pytest.approx(9 * moved[0, 6].item())
+    assert moved[0, 6] > 0
+
+
 def test_a_photo_that_shows_its_paint_waits_for_no_other(editor):
     stroke = Stroke("reach", *CENTRE, size=REGION, colour=(0.9, 0.9, 0.9), reach=0.6, hold=5.0)
     latents = 3 * torch.randn(4, SIDE**2, generator=torch.Generator().manual_seed(1))
@@ -118,7 +134,7 @@ def test_paint_that_cannot_take_moves_the_latent_no_further_than_its_steps_may(e
     stroke = Stroke("reach", *CENTRE, size=REGION, colour=(1, 1, 1), reach=1.0)
     moved = brush.move(editor, torch.zeros(1, SIDE**2), stroke)
     assert moved.isfinite().all()
-    assert moved.norm() <= brush.MOST_STEPS * brush.LONGEST * SIDE
+    assert moved.norm() <= brush.MOST_STEPS * brush.LONGEST * SIDE * editor.spread.max()
 
 
 def test_the_photo_stays_bit_for_bit_where_the_mask_is_nothing(editor):

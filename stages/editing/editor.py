@@ -14,6 +14,8 @@ from stages.editing.spec import Spec, rivals
 from stages.params import InputError, need
 from stages.systems import System
 
+NORMAL_QUANTILE = 3.0902  # 99.9 % of N(0, 1) lie below
+
 
 @dataclasses.dataclass(frozen=True)
 class Moves:
@@ -82,6 +84,11 @@ class Editor:
                 f"{system.split_hash[:8]}); run `dvc repro attributes`"
             )
         return cls(system, found, device=device, precision=precision, clip=clip)
+
+    @property
+    def spread(self) -> Tensor:
+        """The standard deviation (d,) of training latents, of which the table holds the .1 % and 99.9 % quantiles."""
+        return (self._high - self._low) / (2 * NORMAL_QUANTILE)
 
     def parse(self, text: str) -> Spec:
         """The spec that `text` writes, checked against what this system can edit."""
