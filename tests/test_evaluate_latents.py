@@ -46,7 +46,8 @@ def exam_of(folder, system):
         system=system, encode=system.encode, decode=system.decode, device=torch.device("cpu"), precision="fp32"
     )
     return Exam(
-        editor=editor, judge=judge, other=judge, pixels=pixels, rows=rows, labels=table.labels()[rows], people=rows,
+        editor=editor, judge=judge, other=judge, pixels=pixels, rows=rows, labels=table.labels()[rows],
+        values=table.descriptions()[rows], ranges={}, people=rows,
         latents=system.encode(x), logits=judge.logits(x).numpy(), reasons=dict.fromkeys(ATTRIBUTES, ""), shuffled={},
         mode="decode", batch_size=64, seed=0, resamples=50,
     )  # fmt: skip

@@ -140,8 +140,8 @@ def test_faces_systems_without_features_no_repeats_and_too_few_digits_have_no_su
 @pytest.mark.parametrize("repeats", [1, -1])
 def test_a_deviation_needs_two_repeats(repeats):
     params = types.SimpleNamespace(
-        mode="replace", strengths=(1.0,), faces=2, reconstructions=2, samples=2, strokes=2, bootstrap=2, batch_size=2,
-        semi_supervised=repeats,
+        mode="replace", strengths=(1.0,), faces=2, reconstructions=2, samples=2, strokes=2, graded=2, bootstrap=2,
+        batch_size=2, semi_supervised=repeats,
     )  # fmt: skip
     with pytest.raises(InputError, match=f"semi_supervised {repeats}: 0 leaves it out"):
         evaluate.check(params)
