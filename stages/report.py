@@ -166,7 +166,8 @@ def system(
         "control_means": dict.fromkeys(("success", "flips", "flips_matched")) | sections.means(one),
         "psnr": in_use.get("psnr"),
         "l2": in_use.get("l2"),
-        "kid": {row["name"]: row["judge_kid"] for row in sections.rows(metrics, "samples")},
+        "kid": dict.fromkeys(("prior", "reconstructions", "edits"))
+        | {row["name"]: row["judge_kid"] for row in sections.rows(metrics, "samples")},
         "speed": next(iter(papers.speed_of(one.name, metrics, kept)), None),
         "estimators": sections.estimator_table(one),
         "costs": sections.one(metrics, "costs"),
