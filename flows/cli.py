@@ -131,7 +131,7 @@ def _profile(args: argparse.Namespace) -> int:
         return _misfit(str(error))
     for change in changes:
         print(change)
-    print(f"params.yaml holds profile {args.name}, {len(changes)} values changed")
+    print(f"params.yaml holds profile {args.name}, {len(changes)} changes")
     return 0
 
 

@@ -56,7 +56,7 @@ def render(root: Path, name: str, settings: Sequence[str] = ()) -> str:
 
 
 def apply(root: Path, name: str, settings: Sequence[str] = (), *, force: bool = False) -> list[str]:
-    """Write params.yaml; the values that changed, as `key: old -> new`.
+    """Write params.yaml; what changed, as `key: old -> new`, a whole mapping as `key: removed` or `key: added`.
 
     A params.yaml that somebody edited by hand is left alone unless `force`."""
     target = root / "params.yaml"
@@ -69,15 +69,7 @@ def apply(root: Path, name: str, settings: Sequence[str] = (), *, force: bool = 
     aside = target.with_name(".params.yaml.part")
     aside.write_text(new, encoding="utf-8")
     aside.replace(target)
-    before = _leaves_of(old)
-    after = _leaves_of(new)
-    keys = [*after, *(key for key in before if key not in after)]
-    gone = "(none)"
-    return [
-        f"{key}: {before.get(key, gone)} -> {after.get(key, gone)}"
-        for key in keys
-        if before.get(key, gone) != after.get(key, gone)
-    ]
+    return _changes(_tree_of(old), _tree_of(new))
 
 
 def values(root: Path) -> dict[str, Any]:
@@ -92,13 +84,28 @@ def values(root: Path) -> dict[str, Any]:
     return found
 
 
-def _leaves_of(text: str | None) -> dict[str, Any]:
-    """The leaves of a params.yaml; nothing where there was none, or none that could be read."""
+def _tree_of(text: str | None) -> Mapping[str, Any]:
+    """A params.yaml; empty where there was none, or none that could be read."""
     try:
         tree = _yaml().load(text) if text else None
     except YAMLError:
         tree = None
-    return _leaves(tree) if isinstance(tree, Mapping) else {}
+    return tree if isinstance(tree, Mapping) else {}
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any], above: str = "") -> list[str]:
+    found: list[str] = []
+    for key in [*after, *(key for key in before if key not in after)]:
+        path, old, new = f"{above}{key}", before.get(key), after.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found += _changes(old, new, f"{path}.")
+        elif key not in after:
+            found.append(f"{path}: removed")
+        elif key not in before:
+            found.append(f"{path}: added" if isinstance(new, Mapping) else f"{path}: {new}")
+        elif old != new:
+            found.append(f"{path}: {old} -> {new}")
+    return found
 
 
 def origin(root: Path) -> tuple[str, list[str]] | None:
@@ -175,16 +182,6 @@ def _nested(setting: str) -> Any:
     for key in reversed(path.split(".")):
         value = {key: value}
     return value
-
-
-def _leaves(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            flat.update(_leaves(value, f"{above}{key}."))
-        else:
-            flat[f"{above}{key}"] = value
-    return flat
 
 
 def _read(root: Path, name: str) -> str:

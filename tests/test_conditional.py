@@ -175,6 +175,11 @@ def test_a_vigan_without_any_term_is_a_clear_error():
         vigan_trainer(**(VAE_ONLY | GAN_ONLY))
 
 
+def test_a_vigan_of_an_unknown_distance_is_a_clear_error():
+    with pytest.raises(InputError, match="distance 'huber' is unknown; choose one of l1, l2"):
+        vigan_trainer(distance="huber")
+
+
 def test_vigan_s_generator_is_not_moved_by_the_prior():
     trainer = vigan_trainer(pixel=0.0, feature=0.0, kl=1.0, adversarial=0.0, recognition=0.0)
     trainer.step(1, batch())

@@ -77,7 +77,8 @@ def test_a_setting_that_does_not_fit_is_an_error_and_writes_nothing(root, settin
 def test_a_profile_may_add_an_entry_like_its_siblings_and_remove_one(root):
     overlay = "train_encoder:\n  wide: {steps: 5, freeze: false}\n  fc: null\n"
     (root / "profiles/more.yaml").write_text(overlay)
-    apply(root, "more")
+    apply(root, "drawn")
+    assert apply(root, "more") == ["train_encoder.wide: added", "train_encoder.fc: removed"]
     assert list(load(root)["train_encoder"]) == ["deep", "wide"]
     (root / "profiles/more.yaml").write_text("train_encoder:\n  wide: {step: 5, freeze: false}\n")
     with pytest.raises(ProfileError, match=r"profiles/more.yaml: no key train_encoder\.wide"):

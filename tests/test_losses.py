@@ -57,4 +57,5 @@ def test_centre_weights_have_mean_one_and_their_peak_in_the_middle():
     assert weights.mean().item() == pytest.approx(1)
     assert weights[0, 0, 3, 3] > 1.5 * weights[0, 0, 0, 0]
     x = torch.zeros(1, 1, 8, 8)
-    assert reconstruction.weighted_l1(x, x + 1, weights).item() == pytest.approx(1)
+    assert reconstruction.weighted_l1(x, x + 2, weights).item() == pytest.approx(2)
+    assert reconstruction.weighted_l2(x, x + 2, weights).item() == pytest.approx(4)

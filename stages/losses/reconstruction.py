@@ -39,3 +39,11 @@ def centre_weights(size: int, *, peak: float) -> Tensor:
 def weighted_l1(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
     """Mean absolute difference, every pixel weighted by `weights` (1, 1, S, S) of mean 1."""
     return ((x - y).abs() * weights).mean()
+
+
+def weighted_l2(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
+    """Mean squared difference, every pixel weighted by `weights` (1, 1, S, S) of mean 1."""
+    return ((x - y).square() * weights).mean()
+
+
+WEIGHTED_LOSSES = {"l1": weighted_l1, "l2": weighted_l2}

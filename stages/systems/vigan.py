@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from stages import checkpoints, compute
 from stages.losses import adversarial
 from stages.losses.latent import kl_to_normal, recognition_loss, reparametrise
-from stages.losses.reconstruction import centre_weights, weighted_l1
+from stages.losses.reconstruction import WEIGHTED_LOSSES, centre_weights
 from stages.nets.blocks import SLOPE, down, halvings, init_dcgan, init_he, transposed, up
 from stages.nets.decoder import Decoder
 from stages.nets.descriptions import Descriptions, one_hots, read
@@ -139,7 +139,8 @@ class GanSettings:
     width_d: int  # the same for D and Q
     norm: str  # of D: batch | spectral | none
     warmup: int  # first steps, as a conditional VAE: no D, no Q
-    pixel: float  # weight of the mean absolute error; the paper has none
+    pixel: float  # weight of the mean error of pixels; the paper has none
+    distance: str  # that error: l1, absolute | l2, squared: on a dark canvas all black has the least absolute one
     centre: float  # weight of the face's centre over the border in it
     kl: float  # weight of L_prior, a sum over z; the paper: 1
     kl_ramp: int  # first steps, over which it grows from 0 (Bowman et al. 2016): small bright things are kept by then
@@ -190,6 +191,8 @@ class GanTrainer:
             raise InputError(
                 "pixel, kl, feature, adversarial and recognition are all 0: nothing to learn; give one a weight"
             )
+        if settings.distance not in WEIGHTED_LOSSES:
+            raise InputError(f"distance {settings.distance!r} is unknown; choose one of {', '.join(WEIGHTED_LOSSES)}")
         self.groups = one_hots(data.attributes) if settings.softmax else ()
         self.independence = Independence(settings.z_dim, len(data.attributes))
         for network in (self.encoder, self.generator, self.discriminator, self.descriptions, self.independence):
@@ -235,7 +238,7 @@ class GanTrainer:
         else:
             with compute.autocast(self.device, self.precision):
                 x_q = self.generator(z, c).float()
-            terms["pixel"] = weighted_l1(x_q, batch.x, self.weights)
+            terms["pixel"] = self._pixel(x_q, batch.x)
             self._zero()
             (settings.pixel * terms["pixel"] + self._prior(step, terms)).backward()
             if settings.recognition and step % 2 == 0:  # Q may learn what it will be asked
@@ -270,7 +273,7 @@ class GanTrainer:
             seen, *seen_made = (self.discriminator.recognise(found).float() for found in (on_x, *on_made))
         reconstruction = torch.zeros((), device=c.device)
         if z is not None:
-            terms["pixel"] = weighted_l1(made[0], batch.x, self.weights)
+            terms["pixel"] = self._pixel(made[0], batch.x)
             terms["feature"] = (on_made[0].float() - on_x.detach().float()).square().mean()
             reconstruction = settings.pixel * terms["pixel"] + (settings.feature * terms["feature"] if heard else 0)
         terms["adversarial"] = _mean([adversarial.nonsaturating_generator(fake) for fake in fakes])
@@ -290,6 +293,9 @@ class GanTrainer:
             terms["r1"] = adversarial.r1_penalty(self.discriminator.logits(self.discriminator.features(x)), x)
             (settings.r1_gamma * settings.r1_every * terms["r1"]).backward(inputs=self.parts["discriminator"])
         self.adam_d.step()
+
+    def _pixel(self, made: Tensor, x: Tensor) -> Tensor:
+        return WEIGHTED_LOSSES[self.settings.distance](made, x, self.weights)
 
     def _prior(self, step: int, terms: dict[str, Tensor]) -> Tensor:
         """What is asked of z alone."""
