@@ -34,9 +34,7 @@ def model(folder: Path, size: int) -> Path:
     numbers = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
     data = Data(crop="face120", size=size, channels=3, attributes=("Smiling",), split_hash="benchmark")
     how: dict[str, Any] = {"seed": 0, "device": torch.device("cpu"), "precision": "fp32"}
-    dcgan.save_gan(
-        folder / "gan", dcgan.gan_trainer(_settings(dcgan.GanSettings, numbers["train_gan"]["dcgan"]), data, **how)
-    )
+    dcgan.GanTrainer(_settings(dcgan.GanSettings, numbers["train_gan"]["dcgan"]), data, **how).save(folder / "gan")
     settings = _settings(dcgan_encoders.settings_class("in_domain"), numbers["train_encoder"]["in_domain"])
     dcgan_encoders.encoder_trainer("in_domain", settings, folder / "gan", **how).save(folder / "encoder", "in_domain")
     return folder / "encoder"

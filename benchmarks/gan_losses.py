@@ -68,7 +68,7 @@ def plan(way: dict[str, Any], base: dict[str, Any], budget: int) -> dcgan.GanSet
 
 def train(settings: dcgan.GanSettings, data: systems.Data, pixels: Any, rows: Any, seed: int) -> dcgan.GanTrainer:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    trainer = dcgan.gan_trainer(settings, data, seed=seed, device=device, precision="auto")
+    trainer = dcgan.GanTrainer(settings, data, seed=seed, device=device, precision="auto")
     labels = torch.zeros(settings.batch_size, len(data.attributes), device=device)
     batches = images.batch_rows(rows, batch_size=settings.batch_size, seed=seed)
     for step, chosen in zip(range(1, settings.steps + 1), batches, strict=False):

@@ -60,7 +60,7 @@ def plain_step(chosen: dcgan.GanSettings, data: systems.Data, device: torch.devi
 
 
 def our_step(chosen: dcgan.GanSettings, data: systems.Data, device: torch.device) -> Callable[[Tensor], None]:
-    trainer = dcgan.gan_trainer(chosen, data, seed=1, device=device, precision="auto")
+    trainer = dcgan.GanTrainer(chosen, data, seed=1, device=device, precision="auto")
     labels = torch.zeros(BATCH, 1, device=device)
     count = iter(range(1, 1 << 30))
 

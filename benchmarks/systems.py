@@ -90,7 +90,7 @@ def measure(name: str, params: dict[str, Any], rates: dict[str, float], device: 
     speeds: dict[str, Estimate] = {}
     row: Row = {"system": name}
     for precision, rate in rates.items():
-        trainer = module.gan_trainer(settings, data, seed=1, device=device, precision=precision)
+        trainer = module.GanTrainer(settings, data, seed=1, device=device, precision=precision)
         count = iter(range(100, 1 << 30))  # past the steps in which a generator waits for its critic
         with FlopCounterMode(display=False) as counter:
             two_steps(trainer, count, batch)

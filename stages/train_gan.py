@@ -45,7 +45,7 @@ def run(params: Params) -> None:
     faces, pixels = read_faces(params.prepared), images.open_images(params.prepared)
     system, settings = systems.module(params.system), params.settings
     data = data_of(faces, pixels.shape[-1])
-    trainer = system.gan_trainer(settings, data, seed=params.seed, device=device, precision=params.precision)
+    trainer = system.GanTrainer(settings, data, seed=params.seed, device=device, precision=params.precision)
     history = History(params.history, every=params.log_every)
     resume = Resume(params.resume, key(params, params.prepared / "faces.parquet"))
     train(
@@ -62,7 +62,7 @@ def run(params: Params) -> None:
         resume=resume,
         preview=lambda step: images.write_grid(params.samples, images.to_pixels(trainer.samples(64)), columns=8),
     )
-    system.save_gan(params.model, trainer)
+    trainer.save(params.model)
     resume.clear()
     log.info("%s: %d steps of %d images; wrote %s", params.system, settings.steps, settings.batch_size, params.model)
 

@@ -26,7 +26,7 @@ def batch() -> Batch:
 
 def vigan_trainer(**changes):
     settings = small.gan_settings("vigan", **({"warmup": 0, "steps": 100} | changes))
-    return vigan.gan_trainer(settings, DATA, seed=1, device=CPU, precision="fp32")
+    return vigan.GanTrainer(settings, DATA, seed=1, device=CPU, precision="fp32")
 
 
 def moved(network, before):
@@ -83,7 +83,7 @@ def test_a_vigan_of_digits_is_asked_and_answers_by_softmax(tmp_path):
     names = tuple(f"Digit_{digit}" for digit in range(10))
     data = dataclasses.replace(DATA, attributes=names)
     softmax, sigmoid = (
-        vigan.gan_trainer(
+        vigan.GanTrainer(
             small.gan_settings("vigan", warmup=0, steps=100, softmax=softmax),
             data,
             seed=1,
@@ -96,7 +96,7 @@ def test_a_vigan_of_digits_is_asked_and_answers_by_softmax(tmp_path):
     terms = {name: trainer.step(1, shown)["recognition"].item() for name, trainer in
              {"softmax": softmax, "sigmoid": sigmoid}.items()}  # fmt: skip
     assert terms["softmax"] < math.log(10) + 1 < 10 * math.log(2) - 1 < terms["sigmoid"]
-    vigan.save_gan(tmp_path, softmax)
+    softmax.save(tmp_path)
     y = systems.load(tmp_path, CPU).encode(shown.x)[:, 6:]
     torch.testing.assert_close((y + 1).sum(1), torch.full((8,), 2.0))
 
@@ -246,7 +246,7 @@ def test_a_wrong_label_always_differs_and_is_somebody_else_s():
 
 def test_icgan_s_discriminator_is_taught_to_refuse_a_wrong_label():
     settings = small.gan_settings("icgan", warmup=0, steps=500, learning_rate_d=0.003, learning_rate_g=0.0, width_d=8)
-    trainer = icgan.gan_trainer(settings, DATA, seed=1, device=CPU, precision="fp32")
+    trainer = icgan.GanTrainer(settings, DATA, seed=1, device=CPU, precision="fp32")
     x = torch.where(Y[:, :1, None, None] > 0, 0.7, -0.7).expand(-1, 3, 64, 64) + 0.05 * batch().x
     for step in range(1, 81):
         terms = trainer.step(step, Batch(x, Y))

@@ -120,7 +120,7 @@ def test_the_loss_falls_on_one_repeated_batch(tmp_path, name):
     )
     settings = small.gan_settings(name, warmup=1000, steps=1000)
     data = train_gan.data_of(faces, 3)
-    trainer = systems.module(name).gan_trainer(settings, data, seed=1, device=CPU, precision="fp32")
+    trainer = systems.module(name).GanTrainer(settings, data, seed=1, device=CPU, precision="fp32")
     losses = [float(trainer.step(step, batch)["pixel"].detach()) for step in range(1, 31)]
     assert losses[-1] < 0.9 * losses[0]
 
@@ -128,7 +128,7 @@ def test_the_loss_falls_on_one_repeated_batch(tmp_path, name):
 @pytest.mark.parametrize(("name", "size", "channels"), list(itertools.product(SYSTEMS, [28, 32, 64], [1, 3])))
 def test_networks_fit_other_sizes_and_grey_pictures(name, size, channels):
     data = systems.Data(crop="whole", size=size, channels=channels, attributes=("A", "B"), split_hash="h")
-    trainer = systems.module(name).gan_trainer(
+    trainer = systems.module(name).GanTrainer(
         small.gan_settings(name, warmup=1), data, seed=1, device=CPU, precision="fp32"
     )
     batch = Batch(torch.zeros(8, channels, size, size), torch.tensor([[1, -1], [-1, 1]] * 4, dtype=torch.int8))

@@ -27,7 +27,7 @@ BATCH = Batch(
 
 def trainer(**changes):
     settings = small.gan_settings("ian", **({"warmup": 0, "steps": 100} | changes))
-    return ian.gan_trainer(settings, DATA, seed=1, device=CPU, precision="fp32")
+    return ian.GanTrainer(settings, DATA, seed=1, device=CPU, precision="fp32")
 
 
 def gradients(weights):
@@ -220,7 +220,7 @@ def test_the_untrained_network_is_the_one_that_training_began_with(tmp_path):
     x = BATCH.x
     before, after = ian.untrained(folder, x, seed=1, device=CPU), systems.load(folder, CPU)
     data = systems.Data.from_json(checkpoints.read_card(folder)["data"])
-    first = ian.gan_trainer(small.gan_settings("ian"), data, seed=1, device=CPU, precision="fp32")
+    first = ian.GanTrainer(small.gan_settings("ian"), data, seed=1, device=CPU, precision="fp32")
     for name in ("trunk", "head"):
         weights = getattr(before, name).named_parameters()
         for (key, mine), theirs in zip(weights, getattr(first, name).parameters(), strict=True):

@@ -79,7 +79,7 @@ def test_the_loss_falls_on_one_repeated_batch(tmp_path, kind):
     batch = train_gan.systems.module("dcgan").Batch(x, torch.from_numpy(faces.labels()[:8].copy()))
     if kind == "gan":
         settings = dcgan.GanSettings(**(tiny.GAN | {"warmup": 1000}))
-        trainer, term = dcgan.gan_trainer(settings, DATA, seed=1, device=CPU, precision="fp32"), "pixel"
+        trainer, term = dcgan.GanTrainer(settings, DATA, seed=1, device=CPU, precision="fp32"), "pixel"
     else:
         params = encoder_params(tmp_path, kind, **({"steps": 1000} if kind == "in_domain" else {}))
         trainer = dcgan_encoders.encoder_trainer(
@@ -91,7 +91,7 @@ def test_the_loss_falls_on_one_repeated_batch(tmp_path, kind):
 
 
 def test_each_half_of_a_gan_step_moves_its_own_network_only():
-    trainer = dcgan.gan_trainer(
+    trainer = dcgan.GanTrainer(
         dcgan.GanSettings(**(tiny.GAN | {"learning_rate_g": 0.0})), DATA, seed=1, device=CPU, precision="fp32"
     )
     batch = dcgan.Batch(torch.zeros(8, 3, 64, 64), torch.zeros(8, 2))
@@ -116,7 +116,7 @@ def test_the_paper_s_networks_have_the_paper_s_sizes():
 
 def test_a_warm_up_needs_a_normal_prior():
     with pytest.raises(InputError, match="needs prior normal"):
-        dcgan.gan_trainer(
+        dcgan.GanTrainer(
             dcgan.GanSettings(**(tiny.GAN | {"prior": "uniform", "warmup": 2})),
             DATA, seed=1, device=CPU, precision="fp32",
         )  # fmt: skip

@@ -136,7 +136,7 @@ def test_a_collapsed_generator_stops_the_stage(tmp_path, monkeypatch):
     params = gan_params(tmp_path)
     trainer_class = systems.module("dcgan").GanTrainer
     monkeypatch.setattr(trainer_class, "samples", lambda self, count: torch.zeros(count, 3, 64, 64))
-    trainer = systems.module("dcgan").gan_trainer(
+    trainer = systems.module("dcgan").GanTrainer(
         params.settings, train_gan.data_of(train_gan.read_faces(params.prepared), 3), seed=1,
         device=torch.device("cpu"), precision="fp32",
     )  # fmt: skip

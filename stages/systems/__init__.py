@@ -1,4 +1,4 @@
-"""The generative systems. Each is one module here that offers `NAME`, `GanSettings`, `gan_trainer`, `save_gan`,
+"""The generative systems. Each is one module here that offers `NAME`, `GanSettings`, `GanTrainer` (a `SystemTrainer`),
 `sampler` and `load`; where encoders are trained apart, <name>_encoders.py offers `load`, with `settings_class` and
 `encoder_trainer`.
 
@@ -11,13 +11,14 @@ import dataclasses
 import importlib
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from stages import checkpoints
 from stages.params import InputError
+from stages.training import collapsed
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,41 @@ class System(Protocol):
     def decode(self, latent: Tensor) -> Tensor:
         """Latents -> images (N, C, S, S) in [-1, 1]."""
         ...
+
+
+class SystemTrainer:
+    """The networks and optimisers of one system in training, for `stages.training.train`."""
+
+    name: ClassVar[str]
+    kind: ClassVar[str]  # joint: what it saves encodes too | gan: encoders are trained apart
+    advice: ClassVar[str]  # where the generator collapses
+    modules: dict[str, nn.Module]
+    optimisers: dict[str, torch.optim.Optimizer]
+
+    def __init__(self, settings: Any, data: Data, *, seed: int, device: torch.device, precision: str):
+        self.settings, self.data, self.seed, self.device, self.precision = settings, data, seed, device, precision
+
+    def samples(self, count: int) -> Tensor:
+        """Images (count, C, S, S) from the generator to keep, on the CPU, from the same codes every time."""
+        raise NotImplementedError
+
+    def kept(self) -> dict[str, nn.Module]:
+        """The networks that a model folder holds, by name."""
+        raise NotImplementedError
+
+    def check(self, step: int) -> str | None:
+        """What to say where the generator has collapsed, or None."""
+        return collapsed(self.samples(32), step, self.advice)
+
+    def save(self, folder: Path) -> None:
+        """Write the model folder, with all settings."""
+        card = {
+            "system": self.name,
+            "kind": self.kind,
+            "data": self.data.to_json(),
+            "settings": dataclasses.asdict(self.settings),
+        }
+        checkpoints.save(folder, self.kept(), card)
 
 
 def names() -> tuple[str, ...]:

@@ -22,8 +22,8 @@ from stages.nets.ema import Ema
 from stages.nets.modes import evaluating
 from stages.nets.variational import Variational
 from stages.params import InputError
-from stages.systems import Data
-from stages.training import Batch, collapsed
+from stages.systems import Data, SystemTrainer
+from stages.training import Batch
 
 NAME = "dcgan"
 CRITIC_STEPS = 50  # discriminator updates alone, after a warm-up
@@ -98,13 +98,17 @@ class GanSettings:
     train_on: str  # train | all: the paper's GAN saw its test images too
 
 
-class GanTrainer:
+class GanTrainer(SystemTrainer):
     """One discriminator update and `generator_updates` generator updates per step."""
+
+    name, kind = NAME, "gan"
+    advice = "Raise r1_gamma, lower learning_rate_d"
+    settings: GanSettings
 
     def __init__(self, settings: GanSettings, data: Data, *, seed: int, device: torch.device, precision: str):
         if settings.warmup and settings.prior != "normal":
             raise InputError(f"warmup {settings.warmup} needs prior normal, not {settings.prior}")
-        self.settings, self.data, self.seed, self.device, self.precision = settings, data, seed, device, precision
+        super().__init__(settings, data, seed=seed, device=device, precision=precision)
         self.generator, self.discriminator = networks(settings, data)
         start = compute.generator(seed, 0)
         init_dcgan(self.generator, start)
@@ -195,8 +199,10 @@ class GanTrainer:
             images: Tensor = self.averaged(z.to(self.device))
         return images.cpu()
 
-    def check(self, step: int) -> str | None:
-        return collapsed(self.samples(32), step, "Raise r1_gamma, lower learning_rate_d")
+    def kept(self) -> dict[str, nn.Module]:
+        """generator (averaged) and discriminator; after a warm-up its encoder too."""
+        parts: dict[str, nn.Module] = {"generator": self.averaged, "discriminator": self.discriminator}
+        return parts | ({"warmup": self.warmup} if self.settings.warmup else {})
 
 
 def networks(settings: GanSettings, data: Data) -> tuple[Decoder, Discriminator]:
@@ -213,26 +219,8 @@ def variational(data: Data, *, z_dim: int, width: int) -> Variational:
     )
 
 
-def gan_trainer(settings: GanSettings, data: Data, *, seed: int, device: torch.device, precision: str) -> GanTrainer:
-    return GanTrainer(settings, data, seed=seed, device=device, precision=precision)
-
-
-def save_gan(folder: Path, trainer: GanTrainer) -> None:
-    """generator (averaged) and discriminator, with all settings."""
-    card = {
-        "system": NAME,
-        "kind": "gan",
-        "data": trainer.data.to_json(),
-        "settings": dataclasses.asdict(trainer.settings),
-    }
-    parts: dict[str, nn.Module] = {"generator": trainer.averaged, "discriminator": trainer.discriminator}
-    if trainer.settings.warmup:
-        parts["warmup"] = trainer.warmup
-    checkpoints.save(folder, parts, card)
-
-
 def load_gan(folder: Path) -> tuple[Decoder, Discriminator, GanSettings, Data]:
-    """The networks that `save_gan` wrote, on the CPU, in eval mode."""
+    """The networks that `GanTrainer.save` wrote, on the CPU, in eval mode."""
     card = checkpoints.read_card(folder)
     settings, data = GanSettings(**card["settings"]), Data.from_json(card["data"])
     generator, discriminator = networks(settings, data)

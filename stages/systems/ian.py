@@ -30,8 +30,8 @@ from stages.nets.mdc import Mdc, MdcResidual, RgbBeta
 from stages.nets.minibatch import MinibatchDiscrimination
 from stages.nets.modes import evaluating
 from stages.params import InputError
-from stages.systems import Data
-from stages.training import Batch, collapsed, half_cosine, set_rate
+from stages.systems import Data, SystemTrainer
+from stages.training import Batch, half_cosine, set_rate
 
 NAME = "ian"
 VARIANTS = ("full", "simple")
@@ -169,12 +169,16 @@ class GanSettings:
     train_on: str  # train | all
 
 
-class GanTrainer:
+class GanTrainer(SystemTrainer):
     """Steps alternate: even ones update generator and head, odd ones discriminator (trunk and verdict) and head."""
+
+    name, kind = NAME, "joint"
+    advice = "Lower adversarial or learning_rate_d"
+    settings: GanSettings
 
     def __init__(self, settings: GanSettings, data: Data, *, seed: int, device: torch.device, precision: str):
         check(settings)
-        self.settings, self.data, self.seed, self.device, self.precision = settings, data, seed, device, precision
+        super().__init__(settings, data, seed=seed, device=device, precision=precision)
         self.networks = networks(settings, data)
         self.trunk, self.head, self.verdict, self.generator, self.iaf = self.networks.values()
         start = compute.generator(seed, 50)
@@ -311,8 +315,10 @@ class GanTrainer:
             images: Tensor = self.averaged("generator")(self.iaf(z))
         return images.cpu()
 
-    def check(self, step: int) -> str | None:
-        return collapsed(self.samples(32), step, "Lower adversarial or learning_rate_d")
+    def kept(self) -> dict[str, nn.Module]:
+        """The averaged trunk, head and generator, the verdict and the frozen flow."""
+        parts = {name: self.averaged(name) for name in self.emas}
+        return parts | {"verdict": self.verdict, "iaf": self.iaf}
 
 
 def verdict_loss(logits: Tensor, said: int) -> Tensor:
@@ -378,22 +384,6 @@ def networks(settings: GanSettings, data: Data) -> dict[str, Any]:
     }
 
 
-def gan_trainer(settings: GanSettings, data: Data, *, seed: int, device: torch.device, precision: str) -> GanTrainer:
-    return GanTrainer(settings, data, seed=seed, device=device, precision=precision)
-
-
-def save_gan(folder: Path, trainer: GanTrainer) -> None:
-    """The averaged trunk, head and generator, the verdict and the frozen flow."""
-    card = {
-        "system": NAME,
-        "kind": "joint",
-        "data": trainer.data.to_json(),
-        "settings": dataclasses.asdict(trainer.settings),
-    }
-    parts = {name: trainer.averaged(name) for name in trainer.emas}
-    checkpoints.save(folder, parts | {"verdict": trainer.verdict, "iaf": trainer.iaf}, card)
-
-
 class Ian:
     """A trained IAN: implements `stages.systems.System`. A latent is z behind the flow, which the brush edits too."""
 
@@ -437,7 +427,7 @@ class Ian:
 
 
 def load(folder: Path, card: dict[str, Any], device: torch.device) -> Ian:
-    """The system in a folder written by `save_gan`."""
+    """The system in a folder written by `GanTrainer.save`."""
     settings, data = GanSettings(**card["settings"]), Data.from_json(card["data"])
     parts = networks(settings, data)
     checkpoints.load_weights(folder, parts)

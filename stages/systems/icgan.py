@@ -25,8 +25,8 @@ from stages.nets.independence import Independence
 from stages.nets.modes import evaluating
 from stages.nets.variational import Variational
 from stages.params import InputError
-from stages.systems import Data
-from stages.training import Batch, collapsed
+from stages.systems import Data, SystemTrainer
+from stages.training import Batch
 
 NAME = "icgan"
 VARIANTS = ("perarnau", "cs230")
@@ -96,13 +96,17 @@ class GanSettings:
     train_on: str  # train | all
 
 
-class GanTrainer:
+class GanTrainer(SystemTrainer):
     """One discriminator update and one generator update per step."""
+
+    name, kind = NAME, "gan"
+    advice = "Raise r1_gamma, lower learning_rate_d"
+    settings: GanSettings
 
     def __init__(self, settings: GanSettings, data: Data, *, seed: int, device: torch.device, precision: str):
         if settings.variant not in VARIANTS:
             raise InputError(f"variant {settings.variant!r} is unknown; choose one of {', '.join(VARIANTS)}")
-        self.settings, self.data, self.seed, self.device, self.precision = settings, data, seed, device, precision
+        super().__init__(settings, data, seed=seed, device=device, precision=precision)
         self.generator, self.discriminator, self.descriptions = networks(settings, data)
         self.warmup = warmup_encoder(settings, data)
         start = compute.generator(seed, 30)
@@ -195,8 +199,12 @@ class GanTrainer:
             images: Tensor = self.averaged(z, self.descriptions.draw(count, draw))
         return images.cpu()
 
-    def check(self, step: int) -> str | None:
-        return collapsed(self.samples(32), step, "Raise r1_gamma, lower learning_rate_d")
+    def kept(self) -> dict[str, nn.Module]:
+        """generator (averaged), discriminator and descriptions; after a warm-up its encoder too."""
+        parts: dict[str, nn.Module] = {
+            "generator": self.averaged, "discriminator": self.discriminator, "descriptions": self.descriptions,
+        }  # fmt: skip
+        return parts | ({"warmup": self.warmup} if self.settings.warmup else {})
 
 
 def networks(settings: GanSettings, data: Data) -> tuple[Decoder, Discriminator, Descriptions]:
@@ -226,26 +234,6 @@ def warmup_encoder(settings: GanSettings, data: Data) -> Variational:
         channels=data.channels,
         attributes=len(data.attributes),
     )
-
-
-def gan_trainer(settings: GanSettings, data: Data, *, seed: int, device: torch.device, precision: str) -> GanTrainer:
-    return GanTrainer(settings, data, seed=seed, device=device, precision=precision)
-
-
-def save_gan(folder: Path, trainer: GanTrainer) -> None:
-    """generator (averaged), discriminator and descriptions, with all settings; after a warm-up its encoder too."""
-    card = {
-        "system": NAME,
-        "kind": "gan",
-        "data": trainer.data.to_json(),
-        "settings": dataclasses.asdict(trainer.settings),
-    }
-    parts: dict[str, nn.Module] = {
-        "generator": trainer.averaged, "discriminator": trainer.discriminator, "descriptions": trainer.descriptions,
-    }  # fmt: skip
-    if trainer.settings.warmup:
-        parts["warmup"] = trainer.warmup
-    checkpoints.save(folder, parts, card)
 
 
 def load_gan(folder: Path) -> tuple[Decoder, Descriptions, GanSettings, Data]:

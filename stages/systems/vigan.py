@@ -30,8 +30,8 @@ from stages.nets.independence import Independence
 from stages.nets.modes import evaluating
 from stages.nets.variational import Variational
 from stages.params import InputError
-from stages.systems import Data, System
-from stages.training import Batch, collapsed, half_cosine, set_rate
+from stages.systems import Data, System, SystemTrainer
+from stages.training import Batch, half_cosine, set_rate
 
 NAME = "vigan"
 SIDE = 8  # of the grid between convolutions and linear layers, at 64 pixels
@@ -173,11 +173,15 @@ class GanSettings:
         return any((self.pixel, self.kl, self.feature))
 
 
-class GanTrainer:
+class GanTrainer(SystemTrainer):
     """E, G, and D with Q; one update of each per step."""
 
+    name, kind = NAME, "joint"
+    advice = "Lower adversarial or learning_rate_d"
+    settings: GanSettings
+
     def __init__(self, settings: GanSettings, data: Data, *, seed: int, device: torch.device, precision: str):
-        self.settings, self.data, self.seed, self.device, self.precision = settings, data, seed, device, precision
+        super().__init__(settings, data, seed=seed, device=device, precision=precision)
         self.encoder, self.generator, self.discriminator, self.descriptions = networks(settings, data)
         start = compute.generator(seed, 20)
         init_he(self.encoder, start)
@@ -325,8 +329,13 @@ class GanTrainer:
             images: Tensor = self.averaged[1](z, self.descriptions.draw(count, draw))
         return images.cpu()
 
-    def check(self, step: int) -> str | None:
-        return collapsed(self.samples(32), step, "Lower adversarial or learning_rate_d")
+    def kept(self) -> dict[str, nn.Module]:
+        """The averaged encoder and generator, the discriminator with its recogniser, and the descriptions."""
+        encoder, generator = self.averaged
+        return {
+            "encoder": encoder, "generator": generator, "discriminator": self.discriminator,
+            "descriptions": self.descriptions,
+        }  # fmt: skip
 
 
 def _mean(terms: list[Tensor]) -> Tensor:
@@ -355,26 +364,6 @@ def networks(settings: GanSettings, data: Data) -> tuple[nn.Module, nn.Module, D
         Discriminator(labels=labels, width=settings.width_d, norm=settings.norm, **shape),
         Descriptions(labels),
     )
-
-
-def gan_trainer(settings: GanSettings, data: Data, *, seed: int, device: torch.device, precision: str) -> GanTrainer:
-    return GanTrainer(settings, data, seed=seed, device=device, precision=precision)
-
-
-def save_gan(folder: Path, trainer: GanTrainer) -> None:
-    """The averaged encoder and generator, the discriminator with its recogniser, and the descriptions."""
-    encoder, generator = trainer.averaged
-    parts = {
-        "encoder": encoder, "generator": generator, "discriminator": trainer.discriminator,
-        "descriptions": trainer.descriptions,
-    }  # fmt: skip
-    card = {
-        "system": NAME,
-        "kind": "joint",
-        "data": trainer.data.to_json(),
-        "settings": dataclasses.asdict(trainer.settings),
-    }
-    checkpoints.save(folder, parts, card)
 
 
 class Vigan:
@@ -410,7 +399,7 @@ class Vigan:
 
 
 def load(folder: Path, card: dict[str, Any], device: torch.device) -> System:
-    """The system in a folder written by `save_gan`."""
+    """The system in a folder written by `GanTrainer.save`."""
     return Vigan(folder, card, device)
 
 
