@@ -12,7 +12,7 @@ from stages.losses.latent import description_error, recognition_loss
 from stages.nets.descriptions import ROWS, Descriptions, one_hots, read
 from stages.nets.independence import Independence, squared_correlations
 from stages.params import InputError
-from stages.systems import icgan, vigan
+from stages.systems import icgan, icgan_encoders, vigan
 from stages.training import Batch
 
 CPU = torch.device("cpu")
@@ -259,6 +259,18 @@ def test_icgan_s_encoders_start_from_the_warm_up_and_say_when_there_was_none(tmp
         train_encoder.run(small.encoder_params(tmp_path, "icgan_zy"))
     train_encoder.run(small.encoder_params(tmp_path, "icgan_zy", warm=False, pixel=0.0))
     assert systems.load(tmp_path / "icgan_zy", CPU).encode(torch.zeros(1, 3, 64, 64)).shape == (1, 8)
+
+
+def test_icgan_s_penalty_on_what_z_says_of_y_reaches_e_z_alone(tmp_path):
+    train_gan.run(small.gan_params(tmp_path, "icgan"))
+    after = {}
+    for weight in (0.0, 1.0):
+        settings = small.encoder_params(tmp_path, "icgan_zy", independent=weight, pixel=0.0).settings
+        one = icgan_encoders.EncoderTrainer(settings, tmp_path / "model", seed=1, device=CPU, precision="fp32")
+        assert ("correlation" in one.step(1, batch())) == (weight > 0)
+        after[weight] = one
+    assert moved(after[1.0].encoder_z, weights(after[0.0].encoder_z))
+    assert not moved(after[1.0].encoder_y, weights(after[0.0].encoder_y))
 
 
 @pytest.mark.parametrize("threshold", [True, False])

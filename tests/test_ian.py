@@ -199,7 +199,7 @@ def test_the_code_s_full_model_has_the_code_s_sizes():
     assert parts["generator"].project[0].weight.shape == (8192, 100)
 
 
-@pytest.mark.parametrize("change", [{"variant": "tiny"}, {"iaf": "odd"}, {"loss": "hinge"}])
+@pytest.mark.parametrize("change", [{"variant": "tiny"}, {"iaf": "odd"}, {"loss": "hinge"}, {"prior": "flat"}])
 def test_an_unknown_word_is_an_input_error(change):
     with pytest.raises(InputError, match="is unknown; choose one of"):
         trainer(**change)
@@ -230,6 +230,17 @@ def test_the_untrained_network_is_the_one_that_training_began_with(tmp_path):
     h = before.head.hidden[1](before.trunk(x)[-1].flatten(1))
     torch.testing.assert_close(norm.running_mean, h.mean(0), rtol=0.3, atol=0.3 * float(h.abs().mean()))
     assert before.features(x).std() > 0.1  # normed by these images, where the bare weights give next to nothing
+
+
+@pytest.mark.parametrize(("prior", "followed"), [("normal", False), ("fitted", True)])
+def test_samples_are_drawn_from_the_codes_of_training_where_the_prior_is_fitted(tmp_path, prior, followed):
+    folder = small.train(tmp_path, "ian", prior=prior)
+    system = systems.load(folder, CPU)
+    eps = torch.randn(5, system.z_dim, generator=torch.Generator().manual_seed(3))
+    assert (int(system.prior.steps) == 4) == followed
+    assert torch.equal(system.prior(eps), eps) != followed
+    drawn = ian.sampler(folder, CPU)(5, torch.Generator().manual_seed(3))
+    torch.testing.assert_close(drawn, system.decode(system.iaf(system.prior(eps))))
 
 
 @pytest.mark.parametrize("iaf", ["textbook", "none"])

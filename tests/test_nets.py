@@ -6,6 +6,7 @@ from stages.compute import generator
 from stages.nets.augment import cutout, diff_augment, translate
 from stages.nets.blocks import binomial, down, init_dcgan, up
 from stages.nets.ema import Ema
+from stages.nets.prior import GaussianPrior
 from stages.nets.variational import Variational
 
 
@@ -73,3 +74,24 @@ def test_the_binomial_filter_removes_a_checkerboard_and_keeps_what_is_even():
     board[..., ::2, 1::2] = board[..., 1::2, ::2] = -1
     assert binomial(board)[..., 1:-1, 1:-1].abs().max() == 0
     assert torch.equal(binomial(torch.full((1, 2, 8, 8), 0.5)), torch.full((1, 2, 8, 8), 0.5))
+
+
+def test_a_prior_is_standard_normal_until_it_follows_codes_and_then_has_their_mean_and_covariance():
+    generator = torch.Generator().manual_seed(1)
+    prior, eps = GaussianPrior(2), torch.randn(20_000, 2, generator=generator)
+    torch.testing.assert_close(prior(eps), eps, rtol=0, atol=0)
+    mean, mix = torch.tensor([3.0, -1.0]), torch.tensor([[2.0, 0.0], [1.5, 0.5]])
+    for _ in range(3000):
+        codes = mean + torch.randn(32, 2, generator=generator) @ mix.T
+        with torch.autocast("cpu", torch.bfloat16):
+            prior.follow(codes)
+    drawn = prior(eps)
+    torch.testing.assert_close(drawn.mean(0), mean, rtol=0, atol=0.1)
+    torch.testing.assert_close(drawn.T.cov(), mix @ mix.T, rtol=0, atol=0.15)
+
+
+def test_a_prior_forgets_the_codes_of_early_steps():
+    prior = GaussianPrior(1)
+    for value in (*[50.0] * 20, *[1.0] * 8000):
+        prior.follow(torch.full((4, 1), value))
+    assert prior(torch.zeros(1, 1)).item() == pytest.approx(1.0, abs=0.1)

@@ -29,6 +29,7 @@ from stages.nets.made import Iaf
 from stages.nets.mdc import Mdc, MdcResidual, RgbBeta
 from stages.nets.minibatch import MinibatchDiscrimination
 from stages.nets.modes import evaluating
+from stages.nets.prior import GaussianPrior
 from stages.params import InputError
 from stages.systems import Data, SystemTrainer
 from stages.training import Batch, half_cosine, set_rate
@@ -36,6 +37,7 @@ from stages.training import Batch, half_cosine, set_rate
 NAME = "ian"
 VARIANTS = ("full", "simple")
 IAFS = ("none", "textbook", "published")
+PRIORS = ("normal", "fitted")
 LOSSES = ("ternary", "binary")
 NORMS = ("batch", "none")
 KERNEL_DIMS = 5  # of each kernel of minibatch discrimination
@@ -148,6 +150,7 @@ class GanSettings:
     norm: str  # of mean and log sigma: batch (the code) | none; a small batch's statistics are noise in z
     kernels: int  # of minibatch discrimination (the code: 500); 0 leaves it out
     iaf: str  # none | textbook | published: the frozen flow between head and generator
+    prior: str  # what samples are drawn from, before the flow: normal, N(0, I) | fitted, a Gaussian of the codes (ours)
     loss: str  # ternary | binary
     warmup: int  # first steps, as a plain VAE that trains the trunk too
     pixel: float  # weight of the mean absolute error (the code: 6)
@@ -180,7 +183,7 @@ class GanTrainer(SystemTrainer):
         check(settings)
         super().__init__(settings, data, seed=seed, device=device, precision=precision)
         self.networks = networks(settings, data)
-        self.trunk, self.head, self.verdict, self.generator, self.iaf = self.networks.values()
+        self.trunk, self.head, self.verdict, self.generator, self.iaf, self.prior = self.networks.values()
         start = compute.generator(seed, 50)
         for network in (self.trunk, self.head, self.verdict, self.generator):
             (init_he if network is self.trunk and settings.warmup else init_dcgan)(network, start)
@@ -206,7 +209,7 @@ class GanTrainer(SystemTrainer):
             for name, weights in self.parts.items()
         }
         self.modules: dict[str, nn.Module] = {name: self.networks[name] for name in ("trunk", "head", "verdict")}
-        self.modules |= {"generator": self.generator}
+        self.modules |= {"generator": self.generator, "prior": self.prior}
         self.modules |= {f"ema_{name}": ema.network for name, ema in self.emas.items()}
 
     def _init_head(self, start: torch.Generator) -> None:
@@ -244,7 +247,7 @@ class GanTrainer(SystemTrainer):
         settings = self.settings
         heard = step > settings.warmup + (CRITIC_STEPS if settings.warmup else 0)
         judging = step % 2 == 1 or not heard  # this step updates the discriminator, otherwise the generator
-        z_g = torch.randn(len(batch.x), settings.z_dim, generator=noise).to(self.device)
+        z_g = self.prior(torch.randn(len(batch.x), settings.z_dim, generator=noise).to(self.device))
         with compute.autocast(self.device, self.precision):
             on_x = self.trunk(batch.x)
             terms, x_r, x_g = self._reconstruct(batch, on_x[-1].detach(), noise, z_g)
@@ -284,6 +287,8 @@ class GanTrainer(SystemTrainer):
         Both are made in one pass, or batch norm would learn statistics that fit neither."""
         mu, logvar = (found.float() for found in self.head(last))
         z = reparametrise(mu, logvar, noise)
+        if self.settings.prior == "fitted":
+            self.prior.follow(z)
         made = self.generator(self.iaf(z if z_g is None else torch.cat([z, z_g])))
         x_r, x_g = made[: len(z)], made[len(z) :]
         terms = {"pixel": weighted_l1(x_r.float(), batch.x, self.weights), "kl": kl_to_normal(mu, logvar)}
@@ -310,15 +315,15 @@ class GanTrainer(SystemTrainer):
 
     def samples(self, count: int) -> Tensor:
         """Images (count, C, S, S) from the averaged generator, from the same z every time."""
-        z = torch.randn(count, self.settings.z_dim, generator=compute.generator(self.seed, 52)).to(self.device)
+        eps = torch.randn(count, self.settings.z_dim, generator=compute.generator(self.seed, 52)).to(self.device)
         with evaluating(self.averaged("generator")):
-            images: Tensor = self.averaged("generator")(self.iaf(z))
+            images: Tensor = self.averaged("generator")(self.iaf(self.prior(eps)))
         return images.cpu()
 
     def kept(self) -> dict[str, nn.Module]:
-        """The averaged trunk, head and generator, the verdict and the frozen flow."""
+        """The averaged trunk, head and generator, the verdict, the frozen flow and the prior."""
         parts = {name: self.averaged(name) for name in self.emas}
-        return parts | {"verdict": self.verdict, "iaf": self.iaf}
+        return parts | {"verdict": self.verdict, "iaf": self.iaf, "prior": self.prior}
 
 
 def verdict_loss(logits: Tensor, said: int) -> Tensor:
@@ -353,13 +358,13 @@ def without_statistics(network: nn.Module) -> Iterator[None]:
 
 def check(settings: GanSettings) -> None:
     """InputError where a word is unknown."""
-    for name, words in (("variant", VARIANTS), ("iaf", IAFS), ("loss", LOSSES), ("norm", NORMS)):
+    for name, words in (("variant", VARIANTS), ("iaf", IAFS), ("prior", PRIORS), ("loss", LOSSES), ("norm", NORMS)):
         if getattr(settings, name) not in words:
             raise InputError(f"{name} {getattr(settings, name)!r} is unknown; choose one of {', '.join(words)}")
 
 
 def networks(settings: GanSettings, data: Data) -> dict[str, Any]:
-    """trunk, head, verdict, generator and iaf of the sizes in `settings`, untrained."""
+    """trunk, head, verdict, generator, iaf and prior of the sizes in `settings`, untrained."""
     shape: dict[str, Any] = {"size": data.size, "channels": data.channels}
     sized: dict[str, Any] = {"width": settings.width, "kernel": settings.kernel, **shape}
     stages = halvings(data.size, least=SIDE)
@@ -381,6 +386,7 @@ def networks(settings: GanSettings, data: Data) -> dict[str, Any]:
         "verdict": Verdict(features=widest, kernels=settings.kernels, outputs=3 if settings.loss == "ternary" else 1),
         "generator": generator,
         "iaf": nn.Identity() if settings.iaf == "none" else Iaf(settings.z_dim, degrees=settings.iaf),
+        "prior": GaussianPrior(settings.z_dim),
     }
 
 
@@ -396,7 +402,7 @@ class Ian:
         self.z_dim, self.device = settings.z_dim, device
         for network in parts.values():
             network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
-        self.trunk, self.head, _, self.generator, self.iaf = parts.values()
+        self.trunk, self.head, _, self.generator, self.iaf, self.prior = parts.values()
 
     def _last(self, x: Tensor) -> Tensor:
         last: Tensor = self.trunk(x.to(self.device, memory_format=torch.channels_last))[-1]
@@ -453,7 +459,7 @@ def sampler(folder: Path, device: torch.device) -> Callable[[int, torch.Generato
     system = load(folder, checkpoints.read_card(folder), device)
 
     def draw(count: int, random: torch.Generator) -> Tensor:
-        z = torch.randn(count, system.z_dim, generator=random).to(device)
-        return system.decode(system.iaf(z))
+        eps = torch.randn(count, system.z_dim, generator=random).to(device)
+        return system.decode(system.iaf(system.prior(eps)))
 
     return draw

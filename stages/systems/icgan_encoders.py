@@ -2,7 +2,8 @@
 generated pairs, E_y from real images; both by the squared error.
 
 Ours, each a setting: `pixel`, a term that pulls G(E_z(x), y) to the real x, for E_z of the paper never sees a real
-image; and `warm`, E_z starting as the encoder that warmed G up."""
+image; `independent`, which keeps what y says out of E_z(x); and `warm`, E_z starting as the encoder that warmed G
+up."""
 
 import dataclasses
 import itertools
@@ -17,6 +18,7 @@ from stages.losses.latent import description_error
 from stages.nets.blocks import halvings, init_he, same_padding
 from stages.nets.decoder import SIDE, Decoder
 from stages.nets.ema import Ema
+from stages.nets.independence import Independence
 from stages.nets.modes import evaluating
 from stages.params import InputError
 from stages.systems import Data
@@ -60,6 +62,7 @@ class EncoderSettings:
     hidden_y: int  # of E_y's (the paper: 512)
     warm: bool  # E_z is the warm-up's encoder and starts with its weights
     pixel: float  # weight of the mean absolute error of G(E_z(x), y) on real images; the paper: 0
+    independent: float  # weight of the correlations between E_z of real images and y; the paper: 0
     threshold: bool  # a photo's y is -1 or +1, as in the paper; otherwise E_y's answer within [-1, 1]
     learning_rate: float
     final_rate: float  # the learning rate falls to this share of itself along a half cosine
@@ -90,6 +93,7 @@ class EncoderTrainer:
                 raise InputError(f"{gan} was not warmed up, so no encoder is in it to start from; set warm: false")
             checkpoints.load_weights(gan, {"warmup": self.encoder_z})
         self.generator.requires_grad_(False).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.independence = Independence(self.gan_settings.z_dim, len(self.data.attributes)).to(device)
         both = (self.encoder_z, self.encoder_y)
         for network in both:
             network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
@@ -98,7 +102,7 @@ class EncoderTrainer:
         self.adam = torch.optim.Adam(weights, settings.learning_rate, (settings.beta1, 0.999), fused=True)
         self.modules: dict[str, nn.Module] = {
             "encoder_z": self.encoder_z, "encoder_y": self.encoder_y,
-            "ema_z": self.ema_z.network, "ema_y": self.ema_y.network,
+            "ema_z": self.ema_z.network, "ema_y": self.ema_y.network, "independence": self.independence,
         }  # fmt: skip
         self.optimisers: dict[str, torch.optim.Optimizer] = {"e": self.adam}
 
@@ -115,10 +119,16 @@ class EncoderTrainer:
                 fake = self.generator(z, y_fake)
             terms["z"] = (mean_of(self.encoder_z(fake)).float() - z).square().mean()
             terms["y"] = description_error(self.encoder_y(batch.x).float(), y)
+            if settings.pixel or settings.independent:
+                z_x = mean_of(self.encoder_z(batch.x)).float()
             if settings.pixel:
-                x_hat = self.generator(mean_of(self.encoder_z(batch.x)).float(), y)
-                terms["pixel"] = (x_hat.float() - batch.x).abs().mean()
-        loss = terms["z"] + terms["y"] + (settings.pixel * terms["pixel"] if settings.pixel else 0)
+                terms["pixel"] = (self.generator(z_x, y).float() - batch.x).abs().mean()
+        loss = terms["z"] + terms["y"]
+        if settings.pixel:
+            loss = loss + settings.pixel * terms["pixel"]
+        if settings.independent:
+            terms["correlation"] = self.independence(z_x, y)
+            loss = loss + settings.independent * terms["correlation"]
         self.adam.zero_grad()
         loss.backward()
         self.adam.step()
