@@ -59,3 +59,14 @@ def test_centre_weights_have_mean_one_and_their_peak_in_the_middle():
     x = torch.zeros(1, 1, 8, 8)
     assert reconstruction.weighted_l1(x, x + 2, weights).item() == pytest.approx(2)
     assert reconstruction.weighted_l2(x, x + 2, weights).item() == pytest.approx(4)
+
+
+def test_a_black_pixel_that_should_be_white_costs_nine_nats_and_still_has_a_gradient():
+    weights = torch.ones(1, 1, 1, 1)
+    white, black = torch.ones(1, 1, 1, 1), -torch.ones(1, 1, 1, 1)
+    assert reconstruction.weighted_bce(white, white, weights).item() == pytest.approx(0, abs=1e-3)
+    assert reconstruction.weighted_bce(black, white, weights).item() == pytest.approx(9.21, abs=0.01)
+    assert reconstruction.weighted_bce(0 * white, white, weights).item() == pytest.approx(0.693, abs=1e-3)
+    before = torch.full((1, 1, 1, 1), -4.0, requires_grad=True)  # of the tanh
+    reconstruction.weighted_bce(before.tanh(), white, weights).backward()
+    assert before.grad.item() < -1

@@ -5,6 +5,7 @@ from torch import nn
 from stages.compute import generator
 from stages.nets.augment import cutout, diff_augment, translate
 from stages.nets.blocks import binomial, down, init_dcgan, up
+from stages.nets.decoder import Decoder
 from stages.nets.ema import Ema
 from stages.nets.prior import GaussianPrior
 from stages.nets.variational import Variational
@@ -95,3 +96,14 @@ def test_a_prior_forgets_the_codes_of_early_steps():
     for value in (*[50.0] * 20, *[1.0] * 8000):
         prior.follow(torch.full((4, 1), value))
     assert prior(torch.zeros(1, 1)).item() == pytest.approx(1.0, abs=0.1)
+
+
+def test_a_decoder_s_black_pixels_go_on_learning_in_bf16():
+    """A bf16 tanh of -4 is exactly -1, and has no gradient."""
+    decoder = Decoder(inputs=2, width=4, kernel=4, size=64, channels=1)
+    torch.nn.init.constant_(decoder.to_rgb.bias, -4.0)
+    with torch.autocast("cpu", torch.bfloat16):
+        x = decoder(torch.randn(8, 2, generator=generator(1)))
+    x.sum().backward()
+    assert x.dtype == torch.float32
+    assert decoder.to_rgb.bias.grad.abs().item() > 0

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from stages.metrics.reconstruction import ssim
 
+LEAST_CHANCE = 1e-4  # of a pixel's colour, so that no single one costs more than 9 nats
 SSIM_L2_WEIGHT = 5e-5  # Photoshop 2.0, the loss of its SSIM encoder
 
 
@@ -46,4 +47,12 @@ def weighted_l2(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
     return ((x - y).square() * weights).mean()
 
 
-WEIGHTED_LOSSES = {"l1": weighted_l1, "l2": weighted_l2}
+def weighted_bce(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
+    """Mean cross entropy in nats of the chance (x + 1) / 2 that a pixel is white, where (y + 1) / 2 of it is: Kingma and
+    Welling 2014, appendix C.1. Every pixel is weighted by `weights` (1, 1, S, S) of mean 1."""
+    white, target = (x + 1) / 2, (y + 1) / 2
+    nats = -target * (white + LEAST_CHANCE).log() - (1 - target) * (1 - white + LEAST_CHANCE).log()
+    return (nats * weights).mean()
+
+
+WEIGHTED_LOSSES = {"l1": weighted_l1, "l2": weighted_l2, "bce": weighted_bce}

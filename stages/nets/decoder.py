@@ -44,4 +44,5 @@ class Decoder(nn.Module):
         x = self.norm(x.contiguous(memory_format=torch.channels_last)).relu()
         x = self.ups(x)  # (N, width, S/2, S/2)
         x = self.to_rgb(x)  # (N, C, S, S)
-        return (binomial(x) if self.blur else x).tanh()
+        # in float32: a bf16 tanh is exactly -1 from -3.1 on, and a pixel that is black once would learn nothing more
+        return (binomial(x) if self.blur else x).float().tanh()

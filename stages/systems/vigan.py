@@ -88,7 +88,7 @@ class PaperGenerator(nn.Module):
         x = self.project(torch.cat([z, c], dim=1)).unflatten(1, (-1, self.side, self.side))  # (N, 4 * width, 8, 8)
         x = self.norm(x.contiguous(memory_format=torch.channels_last)).relu()
         x = self.ups(x)  # (N, width, S/2, S/2)
-        image: Tensor = self.to_rgb(x).tanh()  # (N, C, S, S)
+        image: Tensor = self.to_rgb(x).float().tanh()  # (N, C, S, S), in float32 as in Decoder
         return image
 
 
@@ -140,7 +140,8 @@ class GanSettings:
     norm: str  # of D: batch | spectral | none
     warmup: int  # first steps, as a conditional VAE: no D, no Q
     pixel: float  # weight of the mean error of pixels; the paper has none
-    distance: str  # that error: l1, absolute | l2, squared: on a dark canvas all black has the least absolute one
+    distance: str  # that error: l1, absolute | l2, squared | bce, of pixels as chances: on a dark canvas the first two
+    #                settle for all black, where a tanh hardly has a gradient
     centre: float  # weight of the face's centre over the border in it
     kl: float  # weight of L_prior, a sum over z; the paper: 1
     kl_ramp: int  # first steps, over which it grows from 0 (Bowman et al. 2016): small bright things are kept by then
