@@ -59,10 +59,10 @@ FULL = "full"
 FROM_NOTHING = {"learning_rate": 0.001, "learning_rate_d": 0.0005, "beta1": 0.5, "r1_gamma": 1.0, "warmup": 0}
 SWITCHED_OFF = {  # what figure 5 puts beside the full system
     "VAE only": {"adversarial": 0.0, "recognition": 0.0, "feature": 0.0},
-    "GAN only": {"pixel": 0.0, "kl": 0.0, "feature": 0.0, "independent": 0.0, "edits": 0.0} | FROM_NOTHING,
+    "GAN only": {"pixel": 0.0, "kl": 0.0, "feature": 0.0, "residual": False, "edits": 0.0} | FROM_NOTHING,
 }
 TOLD = (  # settings in the table
-    "feature", "recognition", "adversarial", "pixel", "kl", "independent", "edits", "r1_gamma", "learning_rate",
+    "feature", "recognition", "adversarial", "pixel", "kl", "residual", "edits", "r1_gamma", "learning_rate",
     "learning_rate_d", "beta1", "warmup", "steps",
 )  # fmt: skip
 

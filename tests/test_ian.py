@@ -237,7 +237,7 @@ def test_samples_are_drawn_from_the_codes_of_training_where_the_prior_is_fitted(
     folder = small.train(tmp_path, "ian", prior=prior)
     system = systems.load(folder, CPU)
     eps = torch.randn(5, system.z_dim, generator=torch.Generator().manual_seed(3))
-    assert (int(system.prior.steps) == 4) == followed
+    assert (int(system.prior.moments.steps) == 4) == followed
     assert torch.equal(system.prior(eps), eps) != followed
     drawn = ian.sampler(folder, CPU)(5, torch.Generator().manual_seed(3))
     torch.testing.assert_close(drawn, system.decode(system.iaf(system.prior(eps))))

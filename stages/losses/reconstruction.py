@@ -48,8 +48,8 @@ def weighted_l2(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
 
 
 def weighted_bce(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
-    """Mean cross entropy in nats of the chance (x + 1) / 2 that a pixel is white, where (y + 1) / 2 of it is: Kingma and
-    Welling 2014, appendix C.1. Every pixel is weighted by `weights` (1, 1, S, S) of mean 1."""
+    """Mean cross entropy in nats of the chance (x + 1) / 2 that a pixel is white, where (y + 1) / 2 of it is: Kingma
+    and Welling 2014, appendix C.1. Every pixel is weighted by `weights` (1, 1, S, S) of mean 1."""
     white, target = (x + 1) / 2, (y + 1) / 2
     nats = -target * (white + LEAST_CHANCE).log() - (1 - target) * (1 - white + LEAST_CHANCE).log()
     return (nats * weights).mean()

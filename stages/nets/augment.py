@@ -1,5 +1,8 @@
-"""DiffAugment (Zhao et al. 2020, arXiv:2006.10738): the same kinds of random change for real and generated images,
-differentiable, so that a discriminator trained on few images cannot learn them by heart."""
+"""What a discriminator sees of images instead of themselves, real and generated alike, differentiable.
+
+DiffAugment (Zhao et al. 2020, arXiv:2006.10738): random changes, so that few images cannot be learned by heart.
+Instance noise (Sønderby et al. 2017, arXiv:1610.04490, section 4): what it drowns cannot decide the answer, so that a
+generator cannot win by changes that no eye sees."""
 
 import torch
 from torch import Tensor
@@ -10,6 +13,11 @@ def diff_augment(x: Tensor, generator: torch.Generator) -> Tensor:
     """x (N, C, S, S) in [-1, 1] -> the same shape: brightness, saturation, contrast, translation by up to 1/8,
     a grey cutout of half the side."""
     return cutout(translate(colour(x, generator), generator), generator)
+
+
+def instance_noise(x: Tensor, most: float, generator: torch.Generator) -> Tensor:
+    """x (N, C, S, S) plus normal noise; its deviation differs by image, uniform between 0 and `most`."""
+    return x + most * _uniform(x, generator) * torch.randn(x.shape, generator=generator).to(x.device)
 
 
 def _uniform(x: Tensor, generator: torch.Generator) -> Tensor:

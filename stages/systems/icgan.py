@@ -21,8 +21,8 @@ from stages.nets.blocks import down, halvings, init_dcgan, init_he
 from stages.nets.decoder import SIDE, Decoder
 from stages.nets.descriptions import Descriptions
 from stages.nets.ema import Ema
-from stages.nets.independence import Independence
 from stages.nets.modes import evaluating
+from stages.nets.residual import Residual
 from stages.nets.variational import Variational
 from stages.params import InputError
 from stages.systems import Data, SystemTrainer
@@ -83,7 +83,7 @@ class GanSettings:
     warmup: int  # first steps, in which G learns as the decoder of a conditional VAE instead
     warmup_rate: float
     warmup_kl: float
-    warmup_independent: float  # weight of the correlations between z and y in it
+    residual: bool  # z in it is the encoder's answer less what a regression on y says of it
     r1_gamma: float
     r1_every: int
     learning_rate_g: float
@@ -113,8 +113,8 @@ class GanTrainer(SystemTrainer):
         init_dcgan(self.generator, start)
         (init_dcgan if settings.norm == "batch" else init_he)(self.discriminator, start)
         self.warmup.init(start)
-        self.independence = Independence(settings.z_dim, len(data.attributes))
-        for network in (self.generator, self.discriminator, self.warmup, self.descriptions, self.independence):
+        self.residual = Residual(settings.z_dim, len(data.attributes))
+        for network in (self.generator, self.discriminator, self.warmup, self.descriptions, self.residual):
             network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = Ema(self.generator, decay=settings.ema)
         betas = (settings.beta1, 0.999)
@@ -124,7 +124,7 @@ class GanTrainer(SystemTrainer):
         self.adam_w = torch.optim.Adam(both, settings.warmup_rate, betas, fused=True)
         self.modules: dict[str, nn.Module] = {
             "generator": self.generator, "discriminator": self.discriminator, "ema": self.ema.network,
-            "warmup": self.warmup, "descriptions": self.descriptions, "independence": self.independence,
+            "warmup": self.warmup, "descriptions": self.descriptions, "residual": self.residual,
         }  # fmt: skip
         self.optimisers: dict[str, torch.optim.Optimizer] = {"g": self.adam_g, "d": self.adam_d, "w": self.adam_w}
 
@@ -139,15 +139,16 @@ class GanTrainer(SystemTrainer):
 
     def _warmup_step(self, step: int, x: Tensor, y: Tensor) -> dict[str, Tensor]:
         with compute.autocast(self.device, self.precision):
-            mu, logvar = self.warmup(x)
-            z = reparametrise(mu.float(), logvar.float(), compute.generator(self.seed, 31, step))
-            x_hat = self.generator(z, y)
-        pixel, kl = (x_hat.float() - x).abs().mean(), kl_to_normal(mu.float(), logvar.float())
-        correlation = self.independence(mu.float(), y)
+            mu, logvar = (found.float() for found in self.warmup(x))
+            if self.settings.residual:
+                self.residual.follow(mu, y)
+            mu = self.residual(mu, y)
+            x_hat = self.generator(reparametrise(mu, logvar, compute.generator(self.seed, 31, step)), y)
+        pixel, kl = (x_hat.float() - x).abs().mean(), kl_to_normal(mu, logvar)
         self.adam_w.zero_grad()
-        (pixel + self.settings.warmup_kl * kl + self.settings.warmup_independent * correlation).backward()
+        (pixel + self.settings.warmup_kl * kl).backward()
         self.adam_w.step()
-        return {"pixel": pixel, "kl": kl, "correlation": correlation}
+        return {"pixel": pixel, "kl": kl}
 
     def _adversarial_step(self, step: int, x: Tensor, y: Tensor) -> dict[str, Tensor]:
         settings = self.settings
@@ -200,11 +201,11 @@ class GanTrainer(SystemTrainer):
         return images.cpu()
 
     def kept(self) -> dict[str, nn.Module]:
-        """generator (averaged), discriminator and descriptions; after a warm-up its encoder too."""
+        """generator (averaged), discriminator and descriptions; after a warm-up its encoder and regression too."""
         parts: dict[str, nn.Module] = {
             "generator": self.averaged, "discriminator": self.discriminator, "descriptions": self.descriptions,
         }  # fmt: skip
-        return parts | ({"warmup": self.warmup} if self.settings.warmup else {})
+        return parts | ({"warmup": self.warmup, "residual": self.residual} if self.settings.warmup else {})
 
 
 def networks(settings: GanSettings, data: Data) -> tuple[Decoder, Discriminator, Descriptions]:

@@ -2,8 +2,7 @@
 generated pairs, E_y from real images; both by the squared error.
 
 Ours, each a setting: `pixel`, a term that pulls G(E_z(x), y) to the real x, for E_z of the paper never sees a real
-image; `independent`, which keeps what y says out of E_z(x); and `warm`, E_z starting as the encoder that warmed G
-up."""
+image; `residual`, which takes what y says out of E_z(x); and `warm`, E_z starting as the encoder that warmed G up."""
 
 import dataclasses
 import itertools
@@ -18,8 +17,8 @@ from stages.losses.latent import description_error
 from stages.nets.blocks import halvings, init_he, same_padding
 from stages.nets.decoder import SIDE, Decoder
 from stages.nets.ema import Ema
-from stages.nets.independence import Independence
 from stages.nets.modes import evaluating
+from stages.nets.residual import Residual
 from stages.params import InputError
 from stages.systems import Data
 from stages.systems.icgan import NAME, GanSettings, load_gan, networks, warmup_encoder
@@ -62,7 +61,7 @@ class EncoderSettings:
     hidden_y: int  # of E_y's (the paper: 512)
     warm: bool  # E_z is the warm-up's encoder and starts with its weights
     pixel: float  # weight of the mean absolute error of G(E_z(x), y) on real images; the paper: 0
-    independent: float  # weight of the correlations between E_z of real images and y; the paper: 0
+    residual: bool  # z is E_z's answer less what a regression on y says of it; the paper: false
     threshold: bool  # a photo's y is -1 or +1, as in the paper; otherwise E_y's answer within [-1, 1]
     learning_rate: float
     final_rate: float  # the learning rate falls to this share of itself along a half cosine
@@ -85,6 +84,7 @@ class EncoderTrainer:
         self.settings, self.seed, self.device, self.precision = settings, seed, device, precision
         self.generator, _, self.gan_settings, self.data = load_gan(gan)
         self.encoder_z, self.encoder_y = encoders(settings, self.gan_settings, self.data)
+        self.residual = Residual(self.gan_settings.z_dim, len(self.data.attributes))
         start = compute.generator(seed, 40)
         init_he(self.encoder_z, start)
         init_he(self.encoder_y, start)
@@ -92,8 +92,10 @@ class EncoderTrainer:
             if not checkpoints.has_network(gan, "warmup", self.encoder_z):
                 raise InputError(f"{gan} was not warmed up, so no encoder is in it to start from; set warm: false")
             checkpoints.load_weights(gan, {"warmup": self.encoder_z})
+            if settings.residual:
+                checkpoints.load_weights(gan, {"residual": self.residual})
+        self.residual.to(device)
         self.generator.requires_grad_(False).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.independence = Independence(self.gan_settings.z_dim, len(self.data.attributes)).to(device)
         both = (self.encoder_z, self.encoder_y)
         for network in both:
             network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
@@ -102,7 +104,7 @@ class EncoderTrainer:
         self.adam = torch.optim.Adam(weights, settings.learning_rate, (settings.beta1, 0.999), fused=True)
         self.modules: dict[str, nn.Module] = {
             "encoder_z": self.encoder_z, "encoder_y": self.encoder_y,
-            "ema_z": self.ema_z.network, "ema_y": self.ema_y.network, "independence": self.independence,
+            "ema_z": self.ema_z.network, "ema_y": self.ema_y.network, "residual": self.residual,
         }  # fmt: skip
         self.optimisers: dict[str, torch.optim.Optimizer] = {"e": self.adam}
 
@@ -117,18 +119,15 @@ class EncoderTrainer:
         with compute.autocast(self.device, self.precision):
             with torch.no_grad():
                 fake = self.generator(z, y_fake)
-            terms["z"] = (mean_of(self.encoder_z(fake)).float() - z).square().mean()
+            z_x = mean_of(self.encoder_z(batch.x)).float() if settings.pixel or settings.residual else None
+            if z_x is not None and settings.residual:
+                self.residual.follow(z_x, y)
+            z_fake = self.residual(mean_of(self.encoder_z(fake)), y_fake)
+            terms["z"] = (z_fake - z).square().mean()
             terms["y"] = description_error(self.encoder_y(batch.x).float(), y)
-            if settings.pixel or settings.independent:
-                z_x = mean_of(self.encoder_z(batch.x)).float()
-            if settings.pixel:
-                terms["pixel"] = (self.generator(z_x, y).float() - batch.x).abs().mean()
-        loss = terms["z"] + terms["y"]
-        if settings.pixel:
-            loss = loss + settings.pixel * terms["pixel"]
-        if settings.independent:
-            terms["correlation"] = self.independence(z_x, y)
-            loss = loss + settings.independent * terms["correlation"]
+            if z_x is not None and settings.pixel:
+                terms["pixel"] = (self.generator(self.residual(z_x, y), y).float() - batch.x).abs().mean()
+        loss = terms["z"] + terms["y"] + (settings.pixel * terms["pixel"] if settings.pixel else 0)
         self.adam.zero_grad()
         loss.backward()
         self.adam.step()
@@ -148,7 +147,8 @@ class EncoderTrainer:
         encoder_z, encoder_y = self.averaged
         with evaluating(encoder_z, encoder_y):
             x = x.to(self.device)
-            x_hat: Tensor = self.generator(mean_of(encoder_z(x)), seen(encoder_y(x), self.settings.threshold))
+            y = seen(encoder_y(x), self.settings.threshold)
+            x_hat: Tensor = self.generator(self.residual(mean_of(encoder_z(x)), y), y)
         return x_hat.cpu()
 
     def save(self, folder: Path, variant: str) -> None:
@@ -161,7 +161,10 @@ class EncoderTrainer:
             "settings": dataclasses.asdict(self.settings),
             "gan_settings": dataclasses.asdict(self.gan_settings),
         }
-        checkpoints.save(folder, {"encoder_z": encoder_z, "encoder_y": encoder_y, "generator": self.generator}, card)
+        parts = {
+            "encoder_z": encoder_z, "encoder_y": encoder_y, "residual": self.residual, "generator": self.generator
+        }  # fmt: skip
+        checkpoints.save(folder, parts, card)
 
 
 def mean_of(encoded: Tensor | tuple[Tensor, Tensor]) -> Tensor:
@@ -196,20 +199,20 @@ class Icgan:
     name = NAME
 
     def __init__(
-        self, encoder_z: nn.Module, encoder_y: nn.Module, generator: Decoder, threshold: bool, data: Data,
-        z_dim: int, device: torch.device,
+        self, encoder_z: nn.Module, encoder_y: nn.Module, residual: Residual, generator: Decoder, threshold: bool,
+        data: Data, z_dim: int, device: torch.device,
     ):  # fmt: skip
         self.crop, self.size, self.channels = data.crop, data.size, data.channels
         self.attributes, self.split_hash = data.attributes, data.split_hash
         self.z_dim, self.y_dim, self.device, self.threshold = z_dim, len(data.attributes), device, threshold
-        self.encoder_z, self.encoder_y, self.generator = encoder_z, encoder_y, generator
-        for network in (encoder_z, encoder_y, generator):
+        self.encoder_z, self.encoder_y, self.residual, self.generator = encoder_z, encoder_y, residual, generator
+        for network in (encoder_z, encoder_y, residual, generator):
             network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)  # type: ignore[call-overload]
 
     def encode(self, x: Tensor) -> Tensor:
         x = x.to(self.device, memory_format=torch.channels_last)
         y = seen(self.encoder_y(x).float(), self.threshold)
-        return torch.cat([mean_of(self.encoder_z(x)).float(), y], dim=1)
+        return torch.cat([self.residual(mean_of(self.encoder_z(x)), y), y], dim=1)
 
     def decode(self, latent: Tensor) -> Tensor:
         z, y = latent.to(self.device).split([self.z_dim, self.y_dim], dim=1)
@@ -223,5 +226,8 @@ def load(folder: Path, card: dict[str, Any], device: torch.device) -> Icgan:
     settings = EncoderSettings(**card["settings"])
     generator, _, _ = networks(gan, data)
     encoder_z, encoder_y = encoders(settings, gan, data)
-    checkpoints.load_weights(folder, {"encoder_z": encoder_z, "encoder_y": encoder_y, "generator": generator})
-    return Icgan(encoder_z, encoder_y, generator, settings.threshold, data, gan.z_dim, device)
+    residual = Residual(gan.z_dim, len(data.attributes))
+    checkpoints.load_weights(
+        folder, {"encoder_z": encoder_z, "encoder_y": encoder_y, "residual": residual, "generator": generator}
+    )
+    return Icgan(encoder_z, encoder_y, residual, generator, settings.threshold, data, gan.z_dim, device)

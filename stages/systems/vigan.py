@@ -3,7 +3,8 @@ description c beside z, with a recogniser Q that must find c again in what is ge
 
 The losses are the paper's with its signs mended (its equations 4, 9 and 15 let a term fall without bound; 7 and 13
 un-train Q). Ours beyond the paper, each a setting that 0 turns off: a pixel term; a warm-up as a plain conditional
-VAE; and `edits`, the share of generated images whose z is that of an encoded face, so that Q sees what edits make.
+VAE; `edits`, the share of generated images whose z is that of an encoded face, so that Q sees what edits make; and
+`noise`, through which D and Q see images.
 
 The baselines of the paper's figure 5 are this trainer with terms switched off: what no term needs is left out. Without
 `adversarial`, `recognition` and `feature` there is no D and Q, and all steps are those of a conditional VAE; without
@@ -22,12 +23,13 @@ from stages import checkpoints, compute
 from stages.losses import adversarial
 from stages.losses.latent import kl_to_normal, recognition_loss, reparametrise
 from stages.losses.reconstruction import WEIGHTED_LOSSES, centre_weights
+from stages.nets.augment import instance_noise
 from stages.nets.blocks import SLOPE, down, halvings, init_dcgan, init_he, transposed, up
 from stages.nets.decoder import Decoder
 from stages.nets.descriptions import Descriptions, one_hots, read
 from stages.nets.ema import Ema
-from stages.nets.independence import Independence
 from stages.nets.modes import evaluating
+from stages.nets.residual import Residual
 from stages.nets.variational import Variational
 from stages.params import InputError
 from stages.systems import Data, System, SystemTrainer
@@ -146,11 +148,12 @@ class GanSettings:
     kl: float  # weight of L_prior, a sum over z; the paper: 1
     kl_ramp: int  # first steps, over which it grows from 0 (Bowman et al. 2016): small bright things are kept by then
     feature: float  # lambda 1: of the squared distance of D's features, a mean over them
-    independent: float  # of the correlations between z and the description (ours)
+    residual: bool  # z is the encoder's answer less what a regression on the description says of it; the paper: false
     recognition: float  # lambda 2: of Q's answers on generated images, a sum over the description
     softmax: bool  # Q tells digits by a softmax for each place; the paper: 20 sigmoids
     adversarial: float  # of D's answers on generated images; the paper: 1
     edits: float  # share of generated images made from encoded faces instead of draws of z
+    noise: float  # most noise through which D and Q see images, or G pleases Q by what no eye sees; the paper: 0
     r1_gamma: float  # weight of the R1 penalty on D; 0 leaves it out
     r1_every: int  # steps between R1 penalties
     learning_rate: float  # of E and G
@@ -199,8 +202,8 @@ class GanTrainer(SystemTrainer):
         if settings.distance not in WEIGHTED_LOSSES:
             raise InputError(f"distance {settings.distance!r} is unknown; choose one of {', '.join(WEIGHTED_LOSSES)}")
         self.groups = one_hots(data.attributes) if settings.softmax else ()
-        self.independence = Independence(settings.z_dim, len(data.attributes))
-        for network in (self.encoder, self.generator, self.discriminator, self.descriptions, self.independence):
+        self.residual = Residual(settings.z_dim, len(data.attributes))
+        for network in (self.encoder, self.generator, self.discriminator, self.descriptions, self.residual):
             network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.weights = centre_weights(data.size, peak=settings.centre).to(device)
         self.ema_e, self.ema_g = (Ema(network, decay=settings.ema) for network in (self.encoder, self.generator))
@@ -216,7 +219,7 @@ class GanTrainer(SystemTrainer):
         self.modules: dict[str, nn.Module] = {
             "encoder": self.encoder, "generator": self.generator, "discriminator": self.discriminator,
             "ema_e": self.ema_e.network, "ema_g": self.ema_g.network, "descriptions": self.descriptions,
-            "independence": self.independence,
+            "residual": self.residual,
         }  # fmt: skip
         self.optimisers: dict[str, torch.optim.Optimizer] = {"e": self.adam_e, "g": self.adam_g, "d": self.adam_d}
 
@@ -234,10 +237,11 @@ class GanTrainer(SystemTrainer):
         with compute.autocast(self.device, self.precision):
             mu, logvar = self.encoder(batch.x)
         mu, logvar = mu.float(), logvar.float()
+        if settings.residual:
+            self.residual.follow(mu, c)
+        mu = self.residual(mu, c)
         z = reparametrise(mu, logvar, noise)
         terms = {"kl": kl_to_normal(mu, logvar)}
-        if settings.independent:
-            terms["correlation"] = self.independence(mu, c)
         if settings.plays and step > settings.warmup - LEAD:
             self._all_four(step, batch, z, c, terms, noise)
         else:
@@ -245,10 +249,11 @@ class GanTrainer(SystemTrainer):
                 x_q = self.generator(z, c).float()
             terms["pixel"] = self._pixel(x_q, batch.x)
             self._zero()
-            (settings.pixel * terms["pixel"] + self._prior(step, terms)).backward()
+            (settings.pixel * terms["pixel"] + self._prior(step, terms["kl"])).backward()
             if settings.recognition and step % 2 == 0:  # Q may learn what it will be asked
                 with compute.autocast(self.device, self.precision):
-                    seen = self.discriminator.recognise(self.discriminator.features(batch.x)).float()
+                    shown = self._shown(batch.x, noise)
+                    seen = self.discriminator.recognise(self.discriminator.features(shown)).float()
                 terms["recognition"] = recognition_loss(seen, c, self.groups)
                 terms["recognition"].backward()
                 self.adam_d.step()
@@ -273,7 +278,7 @@ class GanTrainer(SystemTrainer):
             asked = [(z, c), (z_p, c_p)]
         with compute.autocast(self.device, self.precision):
             made = self.generator(*map(torch.cat, zip(*asked, strict=True))).float().chunk(len(asked))
-            on_x, *on_made = (self.discriminator.features(image) for image in (batch.x, *made))
+            on_x, *on_made = (self.discriminator.features(self._shown(image, noise)) for image in (batch.x, *made))
             real, *fakes = (self.discriminator.logits(found).float() for found in (on_x, *on_made))
             seen, *seen_made = (self.discriminator.recognise(found).float() for found in (on_x, *on_made))
         reconstruction = torch.zeros((), device=c.device)
@@ -290,7 +295,7 @@ class GanTrainer(SystemTrainer):
         fooling = settings.adversarial * terms["adversarial"] + settings.recognition * terms["obeyed"]
         self._zero()
         if z is not None:
-            (self._prior(step, terms) + reconstruction).backward(inputs=self.parts["encoder"], retain_graph=True)
+            (self._prior(step, terms["kl"]) + reconstruction).backward(inputs=self.parts["encoder"], retain_graph=True)
         (reconstruction + (fooling if heard else 0)).backward(inputs=self.parts["generator"], retain_graph=True)
         (terms["discriminator"] + terms["recognition"]).backward(inputs=self.parts["discriminator"])
         if settings.r1_gamma and step % settings.r1_every == 0:
@@ -299,13 +304,16 @@ class GanTrainer(SystemTrainer):
             (settings.r1_gamma * settings.r1_every * terms["r1"]).backward(inputs=self.parts["discriminator"])
         self.adam_d.step()
 
+    def _shown(self, x: Tensor, noise: torch.Generator) -> Tensor:
+        """What D and Q see of images."""
+        return instance_noise(x, self.settings.noise, noise) if self.settings.noise else x
+
     def _pixel(self, made: Tensor, x: Tensor) -> Tensor:
         return WEIGHTED_LOSSES[self.settings.distance](made, x, self.weights)
 
-    def _prior(self, step: int, terms: dict[str, Tensor]) -> Tensor:
-        """What is asked of z alone."""
-        prior = self.settings.kl * min(1.0, step / max(self.settings.kl_ramp, 1)) * terms["kl"]
-        return prior + self.settings.independent * terms["correlation"] if "correlation" in terms else prior
+    def _prior(self, step: int, kl: Tensor) -> Tensor:
+        """L_prior, which grows with its ramp."""
+        return self.settings.kl * min(1.0, step / max(self.settings.kl_ramp, 1)) * kl
 
     def _zero(self) -> None:
         for optimiser in self.optimisers.values():
@@ -335,7 +343,7 @@ class GanTrainer(SystemTrainer):
         encoder, generator = self.averaged
         return {
             "encoder": encoder, "generator": generator, "discriminator": self.discriminator,
-            "descriptions": self.descriptions,
+            "descriptions": self.descriptions, "residual": self.residual,
         }  # fmt: skip
 
 
@@ -379,9 +387,10 @@ class Vigan:
         self.z_dim, self.y_dim, self.device = settings.z_dim, len(data.attributes), device
         self.groups = one_hots(data.attributes) if settings.softmax else ()
         self.encoder, self.generator, self.discriminator, self.descriptions = networks(settings, data)
+        self.residual = Residual(self.z_dim, self.y_dim)
         parts = {
             "encoder": self.encoder, "generator": self.generator, "discriminator": self.discriminator,
-            "descriptions": self.descriptions,
+            "descriptions": self.descriptions, "residual": self.residual,
         }  # fmt: skip
         checkpoints.load_weights(folder, parts)
         for network in parts.values():
@@ -391,7 +400,7 @@ class Vigan:
         x = x.to(self.device, memory_format=torch.channels_last)
         mu, _ = self.encoder(x)
         c = read(self.discriminator.recognise(self.discriminator.features(x)).float(), self.groups)
-        return torch.cat([mu.float(), c], dim=1)
+        return torch.cat([self.residual(mu, c), c], dim=1)
 
     def decode(self, latent: Tensor) -> Tensor:
         z, c = latent.to(self.device).split([self.z_dim, self.y_dim], dim=1)
