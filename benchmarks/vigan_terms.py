@@ -130,7 +130,7 @@ def opened(run: Run) -> Exam:
     system = systems.load(run.model, device)
     meta = TableMeta(
         system=vigan.NAME, crop=system.crop, split_hash=system.split_hash, z_dim=system.z_dim, y_dim=system.y_dim,
-        mode="decode", max_strength=1.0, latent_low=(), latent_high=(), refused={},
+        mode="decode", max_strength=1.0, margin=1.0, latent_low=(), latent_high=(), refused={},
     )  # fmt: skip
     b, a = (Judge.load(run.data / "judges", which, device, crop=system.crop) for which in ("b", "a"))
     exam = Exam.open(

@@ -62,6 +62,7 @@ class Params:
     calibration_faces: int  # per attribute and direction
     max_strength: float  # the strongest edit tried, in class-mean gaps
     strengths: int  # steps from 0 to max_strength
+    margin: float  # what `on` and `off` take of the strength that flips 95 %: another judge is harder to convince
     mode: str  # the compositing that users get
     seed: int
     batch_size: int
@@ -112,6 +113,7 @@ def run(params: Params) -> None:
             y_dim=system.y_dim,
             mode=params.mode,
             max_strength=params.max_strength,
+            margin=params.margin,
             latent_low=low,
             latent_high=high,
             refused=refused,
@@ -130,6 +132,8 @@ def check(params: Params) -> None:
     if unknown or len(set(params.estimators)) != len(params.estimators):
         raise InputError(f"estimators {' '.join(params.estimators)}: choose among {', '.join(ESTIMATORS)}, each once")
     check_mode(params.mode)
+    if not params.margin > 0:
+        raise InputError(f"margin {params.margin} must be positive: 1 takes the strength that flips 95 %")
     if params.max_strength <= 0 or params.strengths < 2 or params.calibration_faces < 1 or params.min_count < 2:
         raise InputError(
             "max_strength must be positive, strengths and min_count at least 2, calibration_faces at least 1"

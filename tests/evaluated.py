@@ -93,6 +93,7 @@ def linear(
                 calibration_faces=40,
                 max_strength=3.0,
                 strengths=12,
+                margin=1.1,
                 mode="add",
                 seed=0,
                 **common,

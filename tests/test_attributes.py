@@ -45,6 +45,7 @@ def params(tmp_path, monkeypatch):
         calibration_faces=40,
         max_strength=3.0,
         strengths=12,
+        margin=1.1,
         mode="add",
         seed=0,
         batch_size=64,
@@ -219,7 +220,7 @@ def test_what_the_judge_cannot_see_is_marked_and_moves_by_the_class_gap(params, 
     direction = table.read(params.attributes).chosen("Eyeglasses")
     assert not direction.judged
     assert direction.add[80] is None
-    assert direction.unit(True, 95, 3.0) == direction.target(True, 3.0) == 1.0
+    assert direction.unit(True, 95, 3.0) == direction.target(True, 3.0, 1.1) == 1.0
     assert "Eyeglasses" in json.loads(params.report.read_text())["not_judged"]
 
 
@@ -227,7 +228,7 @@ def test_a_strength_out_of_reach_is_null_and_the_best_there_is_takes_its_place(p
     attributes.run(dataclasses.replace(params, max_strength=0.5, strengths=4))
     direction = table.read(params.attributes).chosen("Smiling")
     assert direction.add[95] is None
-    assert direction.unit(True, 95, 9.0) == direction.target(True, 9.0) == direction.best[0] == 0.5
+    assert direction.unit(True, 95, 9.0) == direction.target(True, 9.0, 1.1) == direction.best[0] == 0.5
 
 
 def test_nothing_is_read_beyond_the_peak_of_a_curve():
@@ -253,6 +254,7 @@ def test_latents_of_other_images_are_refused(params):
     [
         ({"estimators": ("mean",)}, "choose among mean_difference"),
         ({"mode": "blend"}, "choose one of ian"),
+        ({"margin": 0.0}, "margin 0.0 must be positive"),
         ({"min_count": 100_000}, "no attribute has 100000"),
         ({"model": Path("other")}, None),
     ],
@@ -269,4 +271,4 @@ def test_flags_that_cannot_work_are_refused(params, change, message, monkeypatch
 def test_on_and_off_go_a_little_beyond_95_percent(params):
     attributes.run(params)
     direction = table.read(params.attributes).chosen("Smiling")
-    assert direction.target(True, 3.0) == pytest.approx(table.TARGET_MARGIN * direction.add[95])
+    assert direction.target(True, 3.0, 1.1) == pytest.approx(1.1 * direction.add[95])

@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 
 def planted(**changes) -> table.AttributeTable:
     """The true directions and read-outs of the linear system: 80 % at .6 of the gap, `on` and `off` at .8."""
-    strengths = {50: 0.4, 80: 0.6, 90: 0.65, 95: 0.8 / table.TARGET_MARGIN}
+    strengths = {50: 0.4, 80: 0.6, 90: 0.65, 95: 0.8 / 1.1}
     directions, readouts = [], {}
     for k, name in enumerate(ATTRIBUTES):
         vector = 2 * np.eye(DIMS, dtype=np.float32)[k]
@@ -49,6 +49,7 @@ def planted(**changes) -> table.AttributeTable:
         "y_dim": 0,
         "mode": "add",
         "max_strength": 3.0,
+        "margin": 1.1,
         "latent_low": (-1.5,) * DIMS,
         "latent_high": (1.5,) * DIMS,
         "refused": {},

@@ -140,9 +140,10 @@ class Editor:
         shift = torch.zeros_like(latent)
         for change in spec.changes:
             direction = self.table.chosen(change.attribute)
-            reach = self.table.meta.max_strength
+            reach, margin = self.table.meta.max_strength, self.table.meta.margin
             if change.add is None:
-                amount = direction.target(change.towards, reach) * self.need(latent, change.attribute, change.on)
+                full = direction.target(change.towards, reach, margin)
+                amount = full * self.need(latent, change.attribute, change.on)
             else:
                 unit = direction.unit(change.towards, table.STRENGTH_LEVEL, reach)
                 amount = torch.full_like(latent[:, 0], unit * abs(change.add))

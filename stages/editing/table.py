@@ -19,8 +19,7 @@ from stages.tables import META_KEY, write_table
 LEVELS = (50, 80, 90, 95)  # per cent of judged faces that a calibrated strength flips
 STRENGTH_LEVEL = 80  # the number 1 in a spec is the strength that flips 80 %
 LEAST = 0.05  # of a unit, where a reconstruction alone flips faces: a number in a spec must do something
-TARGET_LEVEL = 95  # `on` and `off` go beyond the strength that flips 95 %,
-TARGET_MARGIN = 1.08  # since the judge that calibrated it is easier to convince than another, on its own faces too
+TARGET_LEVEL = 95  # `on` and `off` start from the strength that flips 95 %
 Strengths = dict[int, float | None]  # level -> strength, None where no strength within reach gets there
 
 
@@ -49,11 +48,11 @@ class Direction:
         strength, best = (self.add if add else self.remove)[level], self.best[0 if add else 1]
         return max(next((value for value in (strength, best) if value is not None), reach), LEAST)
 
-    def target(self, add: bool, reach: float) -> float:
-        """The strength of `on` and `off`."""
+    def target(self, add: bool, reach: float, margin: float) -> float:
+        """The strength of `on` and `off`: `margin` times the one that flips TARGET_LEVEL per cent."""
         strength = self.unit(add, TARGET_LEVEL, reach)
         known = self.judged and (self.add if add else self.remove)[TARGET_LEVEL] is not None
-        return strength * TARGET_MARGIN if known else strength
+        return strength * margin if known else strength
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,6 +66,7 @@ class TableMeta:
     y_dim: int
     mode: str  # the compositing that the strengths were calibrated on
     max_strength: float  # the strongest edit that was tried
+    margin: float  # what `on` and `off` take of the strength that flips TARGET_LEVEL per cent
     latent_low: tuple[float, ...]  # .1 % and 99.9 % quantiles of training latents, for norm control
     latent_high: tuple[float, ...]
     refused: dict[str, str]  # attributes without a direction, and why

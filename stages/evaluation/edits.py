@@ -202,8 +202,10 @@ def _edit_row(exam: Exam, tried: Tried, name: str) -> Row:
     assert details is not None
     direction = exam.editor.table.chosen(case.attribute)
     column, sign = exam.column(case.attribute), case.sign
-    reach, level = exam.editor.table.meta.max_strength, TARGET_LEVEL if name == TARGET else int(name[1:])
-    strength = direction.target(case.on, reach) if name == TARGET else direction.unit(case.on, level, reach)
+    meta, level = exam.editor.table.meta, TARGET_LEVEL if name == TARGET else int(name[1:])
+    strength = direction.unit(case.on, level, meta.max_strength)
+    if name == TARGET:
+        strength = direction.target(case.on, meta.max_strength, meta.margin)
     on_y, on_e = success(exam, case, outcome.y), success(exam, case, details.e)
     on_a = details.other == case.on
     shown = ~success(exam, case, tried.r)  # reconstructions that still show the source state
