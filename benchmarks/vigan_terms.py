@@ -250,8 +250,8 @@ def figure5(runs: list[Run], rows: dict[Run, Row]) -> Image.Image:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=600)
-    parser.add_argument("--features", type=float, nargs="+", default=[0.0, 0.01, 0.05, 0.25], help="lambda 1")
-    parser.add_argument("--recognitions", type=float, nargs="+", default=[0.0, 0.004, 0.02, 0.1], help="lambda 2")
+    parser.add_argument("--features", type=float, nargs="+", default=[0.0, 0.05, 0.25], help="lambda 1")
+    parser.add_argument("--recognitions", type=float, nargs="+", default=[0.0, 0.05, 0.25], help="lambda 2")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time, a process each")
     parser.add_argument("--threads", type=int, default=1, help="of each run")
     parser.add_argument("--data", type=Path, default=Path("data"))

@@ -107,3 +107,13 @@ def test_a_decoder_s_black_pixels_go_on_learning_in_bf16():
     x.sum().backward()
     assert x.dtype == torch.float32
     assert decoder.to_rgb.bias.grad.abs().item() > 0
+
+
+def test_a_prior_of_fewer_codes_than_dimensions_can_be_drawn_from():
+    prior = GaussianPrior(100)
+    codes = 1e3 * torch.randn(16, 100, generator=generator(1))
+    for _ in range(3):
+        prior.follow(codes)
+    drawn = prior(torch.randn(50, 100, generator=generator(2)))
+    assert drawn.isfinite().all()
+    assert 0.3 < drawn.std() / codes.std() < 3

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from stages.nets.moments import RunningMoments
 
-JITTER = 1e-6  # of the variances
+JITTERS = (1e-6, 1e-4, 1e-2, 1.0)  # added to the variances, the first that makes a covariance of few codes definite
 
 
 class GaussianPrior(nn.Module):
@@ -26,8 +26,17 @@ class GaussianPrior(nn.Module):
     def forward(self, eps: Tensor) -> Tensor:
         if not self.moments.seen:
             return eps
-        covariance = self.moments.covariance()
-        covariance.diagonal().add_(JITTER)
-        factor = torch.linalg.cholesky(covariance)
+        factor = definite_factor(self.moments.covariance())
         with torch.autocast(eps.device.type, enabled=False):
             return self.moments.mean + eps @ factor.T.to(eps.dtype)
+
+
+def definite_factor(covariance: Tensor) -> Tensor:
+    """The lower Cholesky factor of a covariance (d, d) with the least jitter that gives it one."""
+    for jitter in JITTERS:
+        jittered = covariance.clone()
+        jittered.diagonal().add_(jitter)
+        factor, failed = torch.linalg.cholesky_ex(jittered)
+        if not failed:
+            break
+    return factor
