@@ -1,4 +1,4 @@
-"""Makes docs/faces.png, the picture of the README, after `make repro`: test faces chosen by seed, what the system keeps
+"""Makes docs/faces.png, the picture of the README, after `make repro`: test faces chosen by seed, what vigan keeps
 of them, and one edit per column. Drawn faces only: pictures of any other source may not be published.
 
     .venv/bin/python docs/faces.py"""
@@ -22,7 +22,7 @@ def main() -> None:
     faces, pixels = read_faces(data / "prepared"), images.open_images(data / "prepared")
     if faces.meta.source != "drawn":
         sys.exit(f"data/prepared holds faces of {faces.meta.source}, which may not be shown; run `facet profile drawn`")
-    editor = Editor.load(data / "encoders" / "in_domain", data / "attributes" / "dcgan.parquet", torch.device("cpu"))
+    editor = Editor.load(data / "models" / "vigan", data / "attributes" / "vigan.parquet", torch.device("cpu"))
     rows = faces.rows("test")
     x = images.gather(pixels, rows[choose_rows(FACES, len(rows), SEED)])
     columns = {"photo": x, "reconstruction": editor.decode(editor.encode(x))}
