@@ -189,13 +189,25 @@ def test_vigan_s_generator_is_not_moved_by_the_prior():
 
 def test_vigan_s_recogniser_learns_real_images_only():
     """With the discriminator's own loss out of the way, its gradient is that of -log Q(c | x)."""
-    trainer = vigan_trainer(norm="none")
+    trainer = vigan_trainer(norm="none", noise=0.0)
     trainer.step(1, batch())
     got = trainer.discriminator.recogniser[-1].weight.grad.clone()
-    fresh = vigan_trainer(norm="none")
+    fresh = vigan_trainer(norm="none", noise=0.0)
     features = fresh.discriminator.features(batch().x)
     recognition_loss(fresh.discriminator.recognise(features), Y.float()).backward()
     torch.testing.assert_close(got, fresh.discriminator.recogniser[-1].weight.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_vigan_s_discriminator_and_recogniser_see_through_noise_and_the_encoder_does_not():
+    trainer = vigan_trainer(norm="none", noise=0.5)
+    seen = {}
+    trainer.discriminator.trunk.register_forward_pre_hook(lambda _, given: seen.setdefault("d", given[0]))
+    trainer.encoder.register_forward_pre_hook(lambda _, given: seen.setdefault("e", given[0]))
+    trainer.step(1, batch())
+    assert torch.equal(seen["e"], batch().x)
+    per_image = (seen["d"] - batch().x).std(dim=(1, 2, 3))
+    assert per_image.max() < 0.55
+    assert per_image.std() > 0.05  # from none to all of it, image by image
 
 
 def test_q_learns_to_read_a_description_off_real_images():
