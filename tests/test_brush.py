@@ -267,11 +267,21 @@ def test_facet_brush_says_what_does_not_fit(project, capsys, words, message):
     assert message in capsys.readouterr().err
 
 
-def test_facet_brush_never_replaces_the_photo(project, capsys):
-    before = (project / "a.png").read_bytes()
-    assert brushed(project, "--system", "linear", "--out", str(project / "a.png")) == 2
-    assert "would be replaced" in capsys.readouterr().err
-    assert (project / "a.png").read_bytes() == before
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--out", "a.png"], "a.png would replace the photo; choose another --out"),
+        (["--out", "strokes.json"], "strokes.json would replace the strokes; choose another --out"),
+        (["--sheet", "strokes.json"], "strokes.json would replace the strokes; choose another --sheet"),
+        (["--out", "new.png", "--sheet", "new.png"], "new.png would replace the result; choose another --sheet"),
+    ],
+)
+def test_facet_brush_replaces_nothing_that_it_needs(project, capsys, words, message):
+    before = {path: path.read_bytes() for path in project.iterdir() if path.is_file()}
+    placed = [word if word.startswith("--") else str(project / word) for word in words]
+    assert brushed(project, "--system", "linear", *placed) == 2
+    assert message in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in project.iterdir() if path.is_file()} == before
 
 
 def test_a_photo_that_is_framed_otherwise_is_a_clear_error(project):

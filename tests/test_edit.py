@@ -162,6 +162,15 @@ def test_the_table_must_belong_to_the_model(editor, tmp_path):
     table.write(tmp_path / "other.parquet", planted(crop="dcgan108"))
     with pytest.raises(InputError, match=r"crop dcgan108.* was not made for"):
         Editor.load(tmp_path, tmp_path / "other.parquet", CPU)
+    table.write(tmp_path / "other.parquet", planted(system="ian"))
+    with pytest.raises(InputError, match=r"other\.parquet \(ian, .* was not made for .* \(linear, "):
+        Editor.load(tmp_path, tmp_path / "other.parquet", CPU)
+
+
+@pytest.mark.parametrize(("folder", "stage"), [("models/ian", "train_gan@ian"), ("encoders/fc", "train_encoder@fc")])
+def test_a_model_that_is_missing_names_the_stage_that_trains_it(tmp_path, folder, stage):
+    with pytest.raises(InputError, match=f"stage `{stage}` writes it"):
+        Editor.load(tmp_path / folder, tmp_path / "table.parquet", CPU)
 
 
 def test_groups_exclude_each_other_both_ways():

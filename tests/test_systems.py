@@ -135,3 +135,24 @@ def test_a_model_folder_that_is_none_or_of_an_unknown_system_is_an_input_error(t
     (tmp_path / "model.json").write_text(json.dumps({"system": "stylegan"}))
     with pytest.raises(InputError, match=r"'stylegan' is unknown; choose one of .*dcgan"):
         systems.load(tmp_path, CPU)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda card: card["settings"].pop("width"),
+        lambda card: card["settings"].update(unknown=1),
+        lambda card: card.pop("data"),
+        lambda card: card.update(kind="joint"),  # a generator without its encoder
+    ],
+)
+def test_a_model_of_another_version_is_one_clear_error(trained, tmp_path, change):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for path in (trained / "fc").iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    card = json.loads((folder / "model.json").read_text())
+    change(card)
+    (folder / "model.json").write_text(json.dumps(card))
+    with pytest.raises(InputError, match=r"model\.json is not that of a system which this version can load"):
+        systems.load(folder, CPU)

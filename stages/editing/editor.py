@@ -73,15 +73,16 @@ class Editor:
         cls, model: Path, attributes: Path, device: torch.device, *, precision: str = "fp32", clip: bool = False
     ) -> "Editor":
         """From a model folder and the attributes table made for it; InputError where they do not belong together."""
-        system = systems.load(need(model, "train_encoder"), device)
+        stage = f"train_gan@{model.name}" if model.parent.name == "models" else f"train_encoder@{model.name}"
+        system = systems.load(need(model, stage), device)
         found = table.read(attributes)
         meta = found.meta
-        mine = (system.crop, system.split_hash, system.z_dim, system.y_dim)
-        if mine != (meta.crop, meta.split_hash, meta.z_dim, meta.y_dim):
+        mine = (system.name, system.crop, system.split_hash, system.z_dim, system.y_dim)
+        if mine != (meta.system, meta.crop, meta.split_hash, meta.z_dim, meta.y_dim):
             raise InputError(
-                f"{attributes} (crop {meta.crop}, {meta.z_dim}+{meta.y_dim} dimensions, split {meta.split_hash[:8]}) "
-                f"was not made for {model} (crop {system.crop}, {system.z_dim}+{system.y_dim} dimensions, split "
-                f"{system.split_hash[:8]}); run `dvc repro attributes`"
+                f"{attributes} ({meta.system}, crop {meta.crop}, {meta.z_dim}+{meta.y_dim} dimensions, split "
+                f"{meta.split_hash[:8]}) was not made for {model} ({system.name}, crop {system.crop}, "
+                f"{system.z_dim}+{system.y_dim} dimensions, split {system.split_hash[:8]}); run `dvc repro attributes`"
             )
         return cls(system, found, device=device, precision=precision, clip=clip)
 

@@ -21,10 +21,14 @@ def brush_photo(
 ) -> None:
     """The crop of `photo` after the strokes of a file, as PNG; on `sheet` every stroke's result side by side.
 
-    InputError where the photo cannot be used, a stroke is wrong, or `out` would replace the photo."""
+    InputError where the photo cannot be used, a stroke is wrong, or one file would replace another."""
     compositing.check_mode(mode)
-    if out.resolve() == photo.resolve() or (sheet is not None and sheet.resolve() == photo.resolve()):
-        raise InputError(f"{photo} would be replaced by the result; choose another --out")
+    taken = {photo.resolve(): "the photo", strokes.resolve(): "the strokes"}
+    for flag, path in (("--out", out), ("--sheet", sheet)):
+        if path is not None and path.resolve() in taken:
+            raise InputError(f"{path} would replace {taken[path.resolve()]}; choose another {flag}")
+        if path is not None:
+            taken[path.resolve()] = "the result"
     editor = Editor.load(model, attributes, torch.device("cpu"))
     wanted = brush.read(strokes, editor.system.z_dim + editor.system.y_dim)
     x = images.to_tensor(read_crop(photo, editor.system.crop, editor.system.size, editor.system.channels)[None])

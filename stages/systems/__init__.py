@@ -119,6 +119,11 @@ def encoders(name: str) -> ModuleType:
 def load(folder: Path, device: torch.device) -> System:
     """The trained system in a model folder that can encode and decode."""
     card = checkpoints.read_card(folder)
-    found = encoders if card.get("kind") == "encoder" else module
-    system: System = found(card["system"]).load(folder, card, device)
+    try:
+        found = encoders if card.get("kind") == "encoder" else module
+        system: System = found(card["system"]).load(folder, card, device)
+    except (AttributeError, KeyError, TypeError) as error:  # settings that this code does not know, or that it misses
+        raise InputError(
+            f"{folder / checkpoints.CARD} is not that of a system which this version can load ({error}); train it anew"
+        ) from error
     return system
