@@ -71,8 +71,11 @@ def train(
 ) -> None:
     """Run steps 1..steps over random batches of `rows`, from the resume file if there is one.
 
-    `preview(step)` is called at every log row. Raises TrainingError with advice when a term is not finite or
-    the trainer's check finds a collapse. On SIGTERM the state is saved first, so the next run goes on from there."""
+    `preview(step)` is called at every log row. Raises TrainingError with advice when a term is not finite or the
+    trainer's check finds a collapse, InputError where no log row would come. On SIGTERM the state is saved first, so
+    the next run goes on from there."""
+    if history.every > steps:
+        raise InputError(f"log_every {history.every} is above the {steps} steps: nothing would be logged; lower it")
     first = 1
     state = resume.load()
     if state is not None:

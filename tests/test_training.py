@@ -185,3 +185,9 @@ def test_the_global_random_state_does_not_touch_the_bytes(tmp_path):
     torch.manual_seed(99)
     train_gan.run(gan_params(tmp_path))
     assert outs(tmp_path, "model") == first
+
+
+def test_a_log_that_would_stay_empty_is_refused_before_the_first_step(tmp_path):
+    params = dataclasses.replace(gan_params(tmp_path), log_every=1000)
+    with pytest.raises(InputError, match="log_every 1000 is above the 4 steps"):
+        train_gan.run(params)
