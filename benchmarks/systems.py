@@ -1,12 +1,12 @@
 """How fast every system trains and how long one stroke of the brush takes, in one run.
 
     python benchmarks/systems.py [--profile celeba] [--systems dcgan icgan vigan ian] [--seconds 5] [--threads 2] \\
-      [--json FILE]
+      [--batch_size 512] [--json FILE]
 
 Prints, for the sizes of a profile: images/s of a training step after the warm-up in fp32 and, where the hardware has
 it, bf16, their ratio, and the share of the machine's own matrix rate that each reaches; then the milliseconds of one
 gradient step of the contextual brush on one photo, beside a plain decode. `facet record --speed FILE` takes what --json
-writes."""
+writes. A profile's batches may be too small to keep a GPU busy: --batch_size takes another for all systems."""
 
 import argparse
 import dataclasses
@@ -135,10 +135,14 @@ def main() -> None:
     parser.add_argument("--systems", nargs="+", help="default: all of the profile")
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--batch_size", type=int, help="default: the profile's, of each system")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     device = compute.start(device="auto", threads=options.threads)
     params = yaml.safe_load(profiles.render(ROOT, options.profile))
+    if options.batch_size:
+        for values in params["train_gan"].values():
+            values["batch_size"] = options.batch_size
     precisions = {"fp32": torch.float32} | ({"bf16": torch.bfloat16} if compute.has_bf16(device) else {})
     rates = {name: 2 * matrix_rate(device, dtype) for name, dtype in precisions.items()}
     matrices = ", ".join(f"{name} matrices {rate * 1e-9:.0f} GFLOP/s" for name, rate in rates.items())

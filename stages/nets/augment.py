@@ -17,7 +17,11 @@ def diff_augment(x: Tensor, generator: torch.Generator) -> Tensor:
 
 def instance_noise(x: Tensor, most: float, generator: torch.Generator) -> Tensor:
     """x (N, C, S, S) plus normal noise; its deviation differs by image, uniform between 0 and `most`."""
-    return x + most * _uniform(x, generator) * torch.randn(x.shape, generator=generator).to(x.device)
+    deviation = most * _uniform(x, generator)
+    if x.device != generator.device:  # drawing for every pixel elsewhere would cost more than a step does here
+        seed = int(torch.randint(1 << 62, (), generator=generator))
+        generator = torch.Generator(x.device).manual_seed(seed)
+    return x + deviation * torch.randn(x.shape, generator=generator, device=x.device)
 
 
 def _uniform(x: Tensor, generator: torch.Generator) -> Tensor:
