@@ -173,8 +173,8 @@ def _nearest(key: str, base: Mapping[str, Any], above: str) -> str:
 def _nested(setting: str) -> Any:
     """`a.b=1` -> {a: {b: 1}}; the value is read as YAML."""
     path, equals, text = setting.partition("=")
-    if not equals or not path or not text:
-        raise ProfileError(f"--set {setting}: expected key=value, as in train_gan.dcgan.steps=100")
+    if not equals or not path or not text or len(setting.splitlines()) > 1:
+        raise ProfileError(f"--set {setting}: expected key=value in one line, as in train_gan.dcgan.steps=100")
     try:
         value = _yaml().load(text)
     except YAMLError as error:

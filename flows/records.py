@@ -25,6 +25,7 @@ def record(root: Path, name: str | None = None, speed: Path | None = None) -> Pa
 
     `name`: that of the profile, where params.yaml holds one as it is. `speed`: a file of benchmarks/systems.py."""
     from stages.files import write_rows  # pandas: not before the command is known
+    from stages.reporting.papers import damage
     from stages.reporting.records import measured
 
     params = profiles.values(root)
@@ -37,7 +38,10 @@ def record(root: Path, name: str | None = None, speed: Path | None = None) -> Pa
     value: Json = {"profile": profile, "changes": changes, "params_sha256": _hash(params)}
     value |= measured(root / "reports", _settings(params))
     found = _speed(speed, profile) if speed else _speed_before(path, value)
-    write_rows(path, value | ({"speed": found} if found else {}))
+    value |= {"speed": found} if found else {}
+    if broken := damage(value):
+        raise RecordError(f"{speed or root / 'reports'} holds what no page could show ({broken}); measure it anew")
+    write_rows(path, value)
     return path
 
 

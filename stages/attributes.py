@@ -33,7 +33,7 @@ from stages.judges import Judge
 from stages.match import check_images, check_latents
 from stages.metrics.classification import auroc, balanced_accuracy
 from stages.metrics.intervals import Estimate, bootstrap_mean, paired_difference, wilson
-from stages.params import InputError, run_stage
+from stages.params import Device, InputError, Precision, run_stage
 from stages.progress import progress
 from stages.tables import Faces, latents_meta, read_faces, read_latents
 
@@ -67,8 +67,8 @@ class Params:
     seed: int
     batch_size: int
     threads: int
-    device: str  # auto | cpu | cuda
-    precision: str  # auto | bf16 | fp32
+    device: Device
+    precision: Precision
 
 
 def run(params: Params) -> None:

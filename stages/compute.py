@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from stages.params import InputError
+
 log = logging.getLogger(__name__)
 
 
 def start(*, device: str, threads: int) -> torch.device:
-    """Fix threads and determinism for the whole process; `auto` takes CUDA, then the CPU."""
+    """Fix threads and determinism for the whole process; `auto` takes CUDA, then the CPU. InputError where `cuda` is
+    asked for and there is none."""
     torch.set_num_threads(threads)
     # what torch.use_deterministic_algorithms does, without its import of Inductor, which costs every stage seconds
     torch._C._set_deterministic_algorithms(True, warn_only=True)
@@ -20,6 +23,8 @@ def start(*, device: str, threads: int) -> torch.device:
     torch.backends.cudnn.benchmark = False
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("device cuda: there is no GPU that torch can use; set compute.device to auto or cpu")
     if device.startswith("cuda"):
         torch.backends.cuda.matmul.allow_tf32 = True
         torch.backends.cudnn.allow_tf32 = True

@@ -16,7 +16,7 @@ from stages.editing.editor import Editor, EditResult
 from stages.editing.spec import Change, Spec
 from stages.files import replacing_folder
 from stages.match import check_images
-from stages.params import InputError, run_stage
+from stages.params import Device, InputError, Precision, run_stage
 from stages.progress import progress
 from stages.tables import read_faces, write_table
 
@@ -44,8 +44,8 @@ class Params:
     seed: int
     batch_size: int
     threads: int
-    device: str  # auto | cpu | cuda
-    precision: str  # auto | bf16 | fp32
+    device: Device
+    precision: Precision
 
 
 def run(params: Params) -> None:

@@ -14,7 +14,7 @@ from stages import compute, images, systems
 from stages.files import replacing_folder
 from stages.match import check_images
 from stages.parallel import in_order
-from stages.params import InputError, run_stage
+from stages.params import Device, InputError, Precision, run_stage
 from stages.progress import progress
 from stages.tables import LATENT_SHARD, latents_schema, read_faces, write_latents_part
 
@@ -30,8 +30,8 @@ class Params:
     latents: Path  # out: part-*.parquet in the order of faces.parquet
     batch_size: int  # images per forward pass
     threads: int
-    device: str  # auto | cpu | cuda
-    precision: str  # auto | bf16 | fp32
+    device: Device
+    precision: Precision
 
 
 def run(params: Params) -> None:

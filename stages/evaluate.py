@@ -36,7 +36,7 @@ from stages.evaluation.exam import Exam, Row, flat, short
 from stages.files import replacing_folder, write_csv, write_json
 from stages.judges import Judge
 from stages.match import check_images, check_latents
-from stages.params import InputError, run_stage
+from stages.params import Device, InputError, Precision, run_stage
 from stages.progress import progress
 from stages.tables import Faces, latents_meta, read_faces
 
@@ -70,8 +70,8 @@ class Params:
     batch_size: int
     seed: int
     threads: int
-    device: str  # auto | cpu | cuda
-    precision: str  # auto | bf16 | fp32
+    device: Device
+    precision: Precision
 
 
 def run(params: Params) -> None:

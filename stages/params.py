@@ -7,11 +7,14 @@ import sys
 import typing
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
+
+from stages.limits import ANY, LIMITS
 
 P = TypeVar("P")
 
-LEAST = {"seed": 0, "threads": 1, "batch_size": 1, "steps": 1, "log_every": 1}  # of flags with these names, anywhere
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "bf16", "fp32"]
 
 
 class InputError(Exception):
@@ -21,15 +24,17 @@ class InputError(Exception):
 def from_argv(params: type[P], argv: Sequence[str] | None = None) -> P:
     """One required flag per field of the dataclass `params`; unknown or missing flags end the program with their name.
 
-    Fields may be str, int, float, bool (`--flag/--no-flag`), Path or a tuple of one of these (`--flag a b`);
-    InputError for a number below its LEAST."""
-    return params(**_checked(vars(_parser(params).parse_args(argv))))
+    Fields may be str, int, float, bool (`--flag/--no-flag`), Path, a tuple of one of these (`--flag a b`) or a
+    Literal for a choice of words; InputError as of `check`."""
+    return check(params(**_tuples(vars(_parser(params).parse_args(argv)))))
 
 
 def known_from_argv(params: type[Any], argv: Sequence[str] | None = None) -> tuple[dict[str, Any], list[str]]:
     """The values of the fields of `params`, and the flags that are none of its own (another dataclass takes them)."""
     values, rest = _parser(params).parse_known_args(argv)
-    return _checked(vars(values)), rest
+    found = _tuples(vars(values))
+    _check(params, found)
+    return found, rest
 
 
 def _parser(params: type[Any]) -> argparse.ArgumentParser:
@@ -41,10 +46,27 @@ def _parser(params: type[Any]) -> argparse.ArgumentParser:
     return parser
 
 
-def _checked(values: dict[str, Any]) -> dict[str, Any]:
-    for name, least in LEAST.items():
-        if values.get(name, least) < least:
-            raise InputError(f"{name} {values[name]}: expected {least} or more; see params.yaml")
+def check(params: P) -> P:
+    """The dataclass instance `params` as it is; InputError where a number is out of its LIMITS or not finite, or a word
+    is none of its choices."""
+    names = [field.name for field in dataclasses.fields(params)]  # type: ignore[arg-type]  # a dataclass instance
+    _check(type(params), {name: getattr(params, name) for name in names})
+    return params
+
+
+def _check(params: type[Any], values: dict[str, Any]) -> None:
+    hints = typing.get_type_hints(params)
+    for name, value in values.items():
+        if typing.get_origin(hints[name]) is Literal and value not in typing.get_args(hints[name]):
+            words = ", ".join(typing.get_args(hints[name]))
+            raise InputError(f"{name} {value!r} is unknown; choose one of {words}")
+        limit = LIMITS.get(name, ANY)
+        for number in value if isinstance(value, tuple) else (value,):
+            if isinstance(number, int | float) and not isinstance(number, bool) and not limit.holds(number):
+                raise InputError(f"{name} {number}: expected {limit if limit != ANY else 'a number'}; see params.yaml")
+
+
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
@@ -53,6 +75,8 @@ def _flag(hint: Any) -> dict[str, Any]:
         return {"action": argparse.BooleanOptionalAction}
     if typing.get_origin(hint) is tuple:
         return {"type": typing.get_args(hint)[0], "nargs": "+"}
+    if typing.get_origin(hint) is Literal:
+        return {"type": str}  # `check` tells what there is to choose
     return {"type": hint}
 
 

@@ -42,6 +42,12 @@ def run(params: Params) -> None:
     budget = round(params.megabytes * MEGABYTE)
     found = inputs.read(params.reports, params.data, params.params_file, budget=budget)
     kept = records.read(params.docs / "runs")
+    for name, record in kept.items():
+        if damage := papers.damage(record):
+            raise InputError(
+                f"{params.docs / 'runs' / name}.json is damaged ({damage}); restore it (git checkout), or write it "
+                f"again with `facet record {name}`"
+            )
     runs = papers.runs(found, kept)
     page = render(found, kept, runs, success_goal=params.success_goal, flips_goal=params.flips_goal)
     with replacing(params.out) as aside:

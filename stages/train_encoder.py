@@ -12,7 +12,7 @@ import numpy as np
 from stages import compute, images, systems
 from stages.history import History
 from stages.match import check_images
-from stages.params import from_argv, known_from_argv, run_stage
+from stages.params import Device, Precision, from_argv, known_from_argv, run_stage
 from stages.resume import Resume, key
 from stages.tables import read_faces
 from stages.training import train
@@ -37,8 +37,8 @@ class Params:
     log_every: int  # steps averaged into one row of the history
     seed: int
     threads: int
-    device: str  # auto | cpu | cuda
-    precision: str  # auto | bf16 | fp32
+    device: Device
+    precision: Precision
     settings: Any = dataclasses.field(metadata={"flag": False})  # the variant's own settings
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from stages import compute, images, systems
 from stages.history import History
-from stages.params import from_argv, known_from_argv, run_stage
+from stages.params import Device, Precision, from_argv, known_from_argv, run_stage
 from stages.resume import Resume, key
 from stages.tables import Faces, read_faces
 from stages.training import train
@@ -29,8 +29,8 @@ class Params:
     log_every: int  # steps averaged into one row of the history
     seed: int
     threads: int
-    device: str  # auto | cpu | cuda
-    precision: str  # auto | bf16 | fp32
+    device: Device
+    precision: Precision
     settings: Any = dataclasses.field(metadata={"flag": False})  # the system's own GanSettings
 
 
@@ -77,11 +77,7 @@ def data_of(faces: Faces, channels: int) -> systems.Data:
 
 def training_rows(faces: Faces, train_on: str) -> Any:
     """Rows of the training split, or of all splits for `all`."""
-    if train_on == "train":
-        return faces.rows("train")
-    if train_on == "all":
-        return faces.ok["row"].to_numpy("int64")
-    raise ValueError(f"train_on {train_on!r} is neither train nor all")
+    return faces.ok["row"].to_numpy("int64") if train_on == "all" else faces.rows("train")
 
 
 if __name__ == "__main__":

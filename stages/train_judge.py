@@ -26,7 +26,7 @@ from stages.judges import Calibration, Judge, Which
 from stages.metrics.classification import auroc, balanced_accuracy, balanced_weights, calibration_error, top_one
 from stages.metrics.graded import absolute_error, rank_correlation
 from stages.metrics.intervals import wilson
-from stages.params import InputError, run_stage
+from stages.params import Device, InputError, Precision, run_stage
 from stages.resume import Resume, key
 from stages.tables import Faces, read_faces
 from stages.training import Batch, set_rate, train
@@ -61,8 +61,8 @@ class Params:
     min_auroc: float
     seed: int
     threads: int
-    device: str  # auto | cpu | cuda
-    precision: str  # auto | bf16 | fp32
+    device: Device
+    precision: Precision
 
 
 def run(params: Params) -> None:

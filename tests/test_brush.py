@@ -216,7 +216,7 @@ def test_a_file_of_strokes_is_read(tmp_path):
         ([REACH | {"hold": -1}], "hold is -1; expected a number from 0"),
         ([REACH | {"steps": 3}], "has colour, hold, reach, size, steps, x, y; expected exactly"),
         ([PAINT | {"extra": 1}], "expected exactly colour, size, steps, x, y; or"),
-        ([{"latent": {"16": 1}}], "16 ; expected 0 to 15"),
+        ([{"latent": {"16": 1}}], "stroke 1, place in the latent: 16; expected 0 to 15"),
         ([{"latent": {}}], "latent is {}"),
         ([{"x": 0.5, "y": 0.5, "size": 0.1, "lighten": 2, "steps": 1}], "lighten is 2"),
     ],

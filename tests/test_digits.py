@@ -167,6 +167,10 @@ def test_svhn_s_ten_is_a_zero_and_its_axes_are_turned(tmp_path):
         ({"X": np.zeros((32, 32, 3, 4), np.uint8)}, "has no variable 'y'"),
         ({"X": np.zeros((32, 32, 3, 4), np.uint8), "y": np.full((3, 1), 1)}, "and 3 labels"),
         ({"X": np.zeros((32, 32, 3, 4), np.uint8), "y": np.full((4, 1), 11)}, "labels from 11 to 11"),
+        (
+            {"X": np.zeros((32, 32, 3, 4), np.uint8), "y": np.full((4, 1), np.nan)},
+            "expected whole numbers from 1 to 10",
+        ),
     ],
 )
 def test_a_wrong_file_of_svhn_is_a_clear_error(tmp_path, data, message):
@@ -221,6 +225,7 @@ def test_lfw_pictures_without_scores_are_listed_last_and_scores_without_picture_
         ("#\tperson\timagenum\tA\nAnn\t1\n", "line 2 has 2 cells; expected 3"),
         ("#\tperson\timagenum\tA\nAnn\t1\tx\n", r"line 2 \(Ann\).*expected numbers"),
         ("#\tperson\timagenum\tA\nStranger\t1\t0.5\n", "none of the 1 rows"),
+        ("#\tperson\timagenum\tA\nBo\t1\t0.5\nBo\t1\t0.7\n", r"line 3: Bo/Bo_0001\.jpg stands in line 2 too"),
     ],
 )
 def test_a_wrong_table_of_lfw_is_a_clear_error(tmp_path, table, message):

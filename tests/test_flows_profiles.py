@@ -65,6 +65,7 @@ def test_settings_lie_over_the_profile(root):
         ("seed=true", "another kind"),
         ("train_gan=3", "train_gan is a mapping"),
         ("seed", "expected key=value"),
+        ("seed=1\nb: 2", "in one line"),
         ("seed=[1", "no YAML value"),
     ],
 )

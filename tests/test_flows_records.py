@@ -159,6 +159,7 @@ def test_speed_of_the_profile_is_kept_and_stays_while_the_numbers_stay(root):
     [
         ({"profile": "celeba"}, "measured at profile celeba, the run is drawn; run .*--profile drawn"),
         (None, "no speeds"),
+        ({"rows": [{"system": "dcgan", "images_per_second": "fast"}]}, "holds what no page could show"),
     ],
 )
 def test_speed_of_another_profile_or_file_is_refused(root, changes, message):

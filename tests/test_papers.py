@@ -81,11 +81,7 @@ def written(system, found, kept, folder, **where):
 def asks():
     """Every ask of papers.json, with its columns."""
     for text in TEXTS.values():
-        for table in text["tables"]:
-            yield from ((ask, table["columns"]) for ask in table["asks"])
-        for check in text["visible"]:
-            yield from ((ask, ask["columns"]) for ask in check.get("asks", []))
-        yield text["headline"]["ask"], [text["headline"]["column"]]
+        yield from papers.asks(text)
 
 
 def test_papers_json_asks_for_sections_that_are_kept_in_units_that_are_known():
@@ -222,7 +218,29 @@ def test_pages_of_photographs_warn_and_pages_without_any_do_not(tmp_path):
         found.data_card["source"] = "drawn"
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda kept: kept["data"].pop("images"),
+        lambda kept: kept["systems"].update(icgan=[]),
+        lambda kept: kept["systems"]["icgan"].pop("settings"),
+        lambda kept: kept["systems"]["icgan"]["digits"].append("row"),
+        lambda kept: kept["systems"]["icgan"]["digits"][0]["clearly"].update(value="many"),
+        lambda kept: kept.update(changes=3),
+        lambda kept: kept.update(speed={"machine": "a desk", "rows": [{"system": "icgan", "brush_ms": "fast"}]}),
+    ],
+)
+def test_a_damaged_record_is_told_from_a_whole_one(spoil):
+    kept = record({"icgan": {"digits": digits(0.9)}})
+    assert papers.damage(kept) is None
+    spoil(kept := copy.deepcopy(kept))
+    assert papers.damage(kept)
+
+
 def test_a_file_that_is_no_record_is_named(tmp_path):
     (tmp_path / "mnist.json").write_text(json.dumps({"profile": "mnist"}))
     with pytest.raises(InputError, match=r"mnist\.json is no record of a run.*facet record mnist"):
+        records.read(tmp_path)
+    (tmp_path / "mnist.json").write_text("[]")
+    with pytest.raises(InputError, match=r"mnist\.json holds no JSON object"):
         records.read(tmp_path)

@@ -1,9 +1,11 @@
 import dataclasses
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
 import pytest
 
-from stages.params import InputError, from_argv, known_from_argv, need, run_stage
+from stages.params import InputError, check, from_argv, known_from_argv, need, run_stage
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,39 @@ def test_a_number_below_its_least_is_a_clear_error_in_every_stage(flag, value):
     for parse in (from_argv, known_from_argv):
         with pytest.raises(InputError, match=f"{flag} {value}: expected . or more"):
             parse(one, [f"--{flag}", value])
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Limited:
+    """Fields with limits."""
+
+    ema: float = 0.5
+    final_rate: float = 0.5
+    strengths: tuple[float, ...] = (0.5,)
+    slack: float = 0.5
+    loss: Literal["l1", "l2"] = "l1"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"ema": 1.0}, "ema 1.0: expected 0 or more, below 1; see params.yaml"),
+        ({"final_rate": 0.0}, "final_rate 0.0: expected above 0, at most 1"),
+        ({"strengths": (1.0, -1.0)}, "strengths -1.0: expected above 0;"),
+        ({"slack": float("nan")}, "slack nan: expected a number"),
+        ({"slack": float("inf")}, "slack inf: expected a number"),
+        ({"loss": "l3"}, "loss 'l3' is unknown; choose one of l1, l2"),
+    ],
+)
+def test_a_number_out_of_its_limits_and_an_unknown_word_are_clear_errors(changes, message):
+    assert check(Limited(final_rate=1.0, ema=0.0)) == Limited(final_rate=1.0, ema=0.0)
+    with pytest.raises(InputError, match=message):
+        check(Limited(**changes))
+    flags = [part for name, value in changes.items() for part in (f"--{name}", *map(str, np.atleast_1d(value)))]
+    defaults = {"ema": ["0"], "final_rate": ["1"], "strengths": ["1"], "slack": ["0"], "loss": ["l1"]}
+    rest = [part for name, value in defaults.items() if name not in changes for part in (f"--{name}", *value)]
+    with pytest.raises(InputError, match=message):
+        from_argv(Limited, flags + rest)
 
 
 def test_ctrl_c_ends_a_stage_with_one_line(monkeypatch, capsys):

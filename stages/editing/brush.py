@@ -81,7 +81,7 @@ def _stroke(entry: Any, where: str, dims: int) -> Stroke:
         return Stroke(kind)
     if kind == "latent":
         values = entry["latent"] if isinstance(entry["latent"], dict) else {}
-        entries = tuple((_whole(where, key, 0, dims - 1), _number(where, key, value)) for key, value in values.items())
+        entries = tuple((_whole(f"{where}, place in the latent", key, 0, dims - 1), _number(where, key, value)) for key, value in values.items())
         if not entries:
             raise InputError(f'{where}: latent is {entry["latent"]!r}; expected numbers by place, {{"3": 1.5}}')
         return Stroke(kind, entries=entries)
@@ -106,7 +106,7 @@ def _number(where: str, name: str, value: Any, low: float = -1e6, high: float = 
 def _whole(where: str, name: str, low: int, high: int, value: Any = None) -> int:
     text = str(name if value is None else value)
     if not re.fullmatch(r"\d{1,9}", text) or not low <= int(text) <= high:
-        raise InputError(f"{where}: {name} {'' if value is None else f'is {value!r}'}; expected {low} to {high}")
+        raise InputError(f"{where}: {name if value is None else f'{name} is {value!r}'}; expected {low} to {high}")
     return int(text)
 
 

@@ -191,6 +191,8 @@ def read_json(path: Path) -> Json:
         value: Json = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise InputError(f"{path} is not JSON ({error}); run the stage that writes it again") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{path} holds no JSON object; run the stage that writes it again")
     return value
 
 

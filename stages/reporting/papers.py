@@ -70,6 +70,31 @@ def recorded(name: str, record: Json, here: Mapping[str, Json]) -> Run:
     )
 
 
+def damage(record: Json) -> str | None:
+    """What keeps a record from being shown, or None."""
+    try:
+        run = recorded("", record, {})
+        for text in texts():
+            for ask, columns in asks(text):
+                for row in asked(ask, run, text["system"]):
+                    line(ask, row, columns)
+        for row in record.get("speed", {"rows": []})["rows"]:
+            sections.told(row["images_per_second"], "sum"), sections.told(row["brush_ms"]), str(row["precision"])
+            sections.millions(row["multiply_adds"])
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def asks(text: Json) -> Iterator[tuple[Json, Sequence[Json]]]:
+    """Every ask of one paper's text, with its columns."""
+    for one in text["tables"]:
+        yield from ((ask, one["columns"]) for ask in one["asks"])
+    for check_ in text["visible"]:
+        yield from ((ask, ask["columns"]) for ask in check_.get("asks", []))
+    yield text["headline"]["ask"], [text["headline"]["column"]]
+
+
 def about(card: Json) -> str:
     """60 000 mnist pictures, 28 × 28"""
     source, size = card["source"].replace("_", " "), card["size"]

@@ -139,8 +139,8 @@ def _read_mat(path: Path) -> tuple[np.ndarray, np.ndarray]:
         raise InputError(f"{path} is no MATLAB file that can be read ({error}); {SVHN_HOW}") from None
     if x.shape[:3] != (32, 32, 3) or x.ndim != 4 or x.shape[3] != len(y) or x.dtype != np.uint8:
         raise InputError(f"{path} holds X {x.dtype} {x.shape} and {len(y):,} labels; {SVHN_HOW}")
-    if y.min() < 1 or y.max() > 10:
-        raise InputError(f"{path} has labels from {y.min()} to {y.max()}; expected 1 to 10")
+    if not np.isin(y, np.arange(1, 11)).all():
+        raise InputError(f"{path} has labels from {y.min()} to {y.max()}; expected whole numbers from 1 to 10")
     return np.ascontiguousarray(x.transpose(3, 0, 1, 2)), (y % 10).astype(np.int64)
 
 

@@ -73,6 +73,7 @@ def _table(path: Path) -> tuple[list[str], list[str], list[str], np.ndarray]:
     names = ["_".join(name.split()) for name in lines[head].lstrip("# \t").rstrip().split("\t")[2:]]
     check_names(names, path)
     people, members, scores = [], [], []
+    seen: dict[str, int] = {}
     for number, line in enumerate(lines[head + 1 :], head + 2):
         cells = line.rstrip("\r\n").split("\t")
         if len(cells) != len(names) + 2:
@@ -83,6 +84,9 @@ def _table(path: Path) -> tuple[list[str], list[str], list[str], np.ndarray]:
             scores.append([float(cell) for cell in cells[2:]])
         except ValueError as error:
             raise InputError(f"{path}, line {number} ({person}): {error}; expected numbers") from None
+        if picture in seen:
+            raise InputError(f"{path}, line {number}: {picture} stands in line {seen[picture]} too; keep one of them")
+        seen[picture] = number
         people.append(person)
         members.append(picture)
     if not members:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from stages import checkpoints
-from stages.params import InputError
+from stages.params import InputError, check
 from stages.training import collapsed
 
 
@@ -70,7 +70,11 @@ class SystemTrainer:
     optimisers: dict[str, torch.optim.Optimizer]
 
     def __init__(self, settings: Any, data: Data, *, seed: int, device: torch.device, precision: str):
-        self.settings, self.data, self.seed, self.device, self.precision = settings, data, seed, device, precision
+        """InputError where a setting is out of its limits, or none of its choices."""
+        self.settings = check(settings)
+        if settings.batch_size < 2:
+            raise InputError(f"batch_size {settings.batch_size}: expected 2 or more, whose statistics can be taken")
+        self.data, self.seed, self.device, self.precision = data, seed, device, precision
 
     def samples(self, count: int) -> Tensor:
         """Images (count, C, S, S) from the generator to keep, on the CPU, from the same codes every time."""

@@ -7,7 +7,7 @@ two generator updates per batch, Adam 2e-4. The default differs where measuremen
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -78,12 +78,12 @@ class GanSettings:
     width_e: int  # the same for the encoder of the warm-up
     kernel: int
     blur: bool  # the generator's last layer passes a fixed filter (Karras et al. 2020, section B)
-    prior: str  # normal | uniform
+    prior: Literal["normal", "uniform"]
     warmup: int  # first steps, in which G learns as the decoder of a VAE instead
     warmup_rate: float  # learning rate of the warm-up
     warmup_kl: float  # weight of the KL term beside the mean absolute error
-    loss: str  # nonsaturating | hinge
-    norm: str  # of D: batch | spectral | none
+    loss: Literal["nonsaturating", "hinge"]
+    norm: Literal["batch", "spectral", "none"]  # of D
     r1_gamma: float  # weight of the R1 penalty; 0 leaves it out
     r1_every: int  # steps between R1 penalties (lazy regularisation, Karras et al. 2020)
     augment: bool  # DiffAugment
@@ -95,7 +95,7 @@ class GanSettings:
     batch_size: int
     steps: int
     flip: bool
-    train_on: str  # train | all: the paper's GAN saw its test images too
+    train_on: Literal["train", "all"]  # the paper's GAN saw its test images too
 
 
 class GanTrainer(SystemTrainer):

@@ -8,7 +8,7 @@ import copy
 import dataclasses
 import itertools
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -99,8 +99,8 @@ def extended_head(channels: int, side: int, z_dim: int) -> nn.Module:
 class FrozenSettings:
     """One of the paper's encoders through the frozen generator."""
 
-    architecture: str  # fc | deep_conv | transfer | extended
-    loss: str  # l2 | l1 | ssim
+    architecture: Literal["fc", "deep_conv", "transfer", "extended"]
+    loss: Literal["l2", "l1", "ssim"]
     width: int  # of deep_conv's first convolution
     freeze: bool  # of the transferred convolutions
     learning_rate: float

@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -30,16 +30,10 @@ from stages.nets.mdc import Mdc, MdcResidual, RgbBeta
 from stages.nets.minibatch import MinibatchDiscrimination
 from stages.nets.modes import evaluating
 from stages.nets.prior import GaussianPrior
-from stages.params import InputError
 from stages.systems import Data, SystemTrainer
 from stages.training import Batch, half_cosine, set_rate
 
 NAME = "ian"
-VARIANTS = ("full", "simple")
-IAFS = ("none", "textbook", "published")
-PRIORS = ("normal", "fitted")
-LOSSES = ("ternary", "binary")
-NORMS = ("batch", "none")
 KERNEL_DIMS = 5  # of each kernel of minibatch discrimination
 CRITIC_STEPS = 50  # after a warm-up, before the generator listens to the discriminator
 REAL, RECONSTRUCTED, GENERATED = range(3)
@@ -141,17 +135,17 @@ class FullGenerator(nn.Module):
 class GanSettings:
     """Everything about the joint training of trunk, head, verdict and generator."""
 
-    variant: str  # full | simple
+    variant: Literal["full", "simple"]
     z_dim: int
     width: int  # channels of the trunk's first convolution and of G before the pixels (the code: 128)
     kernel: int
     blur: bool  # the simple generator's last layer passes a fixed filter (ours)
     hidden: int  # units of the encoder's linear layer (the code: 1000); 0 leaves it out
-    norm: str  # of mean and log sigma: batch (the code) | none; a small batch's statistics are noise in z
+    norm: Literal["batch", "none"]  # of mean and log sigma (the code: batch); a small batch's statistics are noise in z
     kernels: int  # of minibatch discrimination (the code: 500); 0 leaves it out
-    iaf: str  # none | textbook | published: the frozen flow between head and generator
-    prior: str  # what samples are drawn from, before the flow: normal, N(0, I) | fitted, a Gaussian of the codes (ours)
-    loss: str  # ternary | binary
+    iaf: Literal["none", "textbook", "published"]  # the frozen flow between head and generator
+    prior: Literal["normal", "fitted"]  # of samples, before the flow: N(0, I), or a Gaussian of the codes (ours)
+    loss: Literal["ternary", "binary"]
     warmup: int  # first steps, as a plain VAE that trains the trunk too
     pixel: float  # weight of the mean absolute error (the code: 6)
     centre: float  # weight of the face's centre over the border in it
@@ -169,7 +163,7 @@ class GanSettings:
     batch_size: int
     steps: int
     flip: bool
-    train_on: str  # train | all
+    train_on: Literal["train", "all"]
 
 
 class GanTrainer(SystemTrainer):
@@ -180,7 +174,6 @@ class GanTrainer(SystemTrainer):
     settings: GanSettings
 
     def __init__(self, settings: GanSettings, data: Data, *, seed: int, device: torch.device, precision: str):
-        check(settings)
         super().__init__(settings, data, seed=seed, device=device, precision=precision)
         self.networks = networks(settings, data)
         self.trunk, self.head, self.verdict, self.generator, self.iaf, self.prior = self.networks.values()
@@ -354,13 +347,6 @@ def without_statistics(network: nn.Module) -> Iterator[None]:
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
-
-
-def check(settings: GanSettings) -> None:
-    """InputError where a word is unknown."""
-    for name, words in (("variant", VARIANTS), ("iaf", IAFS), ("prior", PRIORS), ("loss", LOSSES), ("norm", NORMS)):
-        if getattr(settings, name) not in words:
-            raise InputError(f"{name} {getattr(settings, name)!r} is unknown; choose one of {', '.join(words)}")
 
 
 def networks(settings: GanSettings, data: Data) -> dict[str, Any]:

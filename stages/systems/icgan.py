@@ -8,7 +8,7 @@ off), and R1 in place of batch norm in D where `norm` is none."""
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +29,6 @@ from stages.systems import Data, SystemTrainer
 from stages.training import Batch
 
 NAME = "icgan"
-VARIANTS = ("perarnau", "cs230")
 CRITIC_STEPS = 50  # discriminator updates alone, after a warm-up
 
 
@@ -71,13 +70,13 @@ def wrong_labels(y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]
 class GanSettings:
     """Everything about the adversarial training of generator and discriminator."""
 
-    variant: str  # perarnau | cs230
+    variant: Literal["perarnau", "cs230"]
     z_dim: int
     width: int  # channels of G before the pixels (both papers: 64)
     width_d: int  # of D's first convolution (perarnau: 64, cs230: 128)
     width_e: int  # of the encoder of the warm-up
     blur: bool  # the generator's last layer passes a fixed filter (ours)
-    norm: str  # of D: batch | spectral | none
+    norm: Literal["batch", "spectral", "none"]  # of D
     dropout: float  # in D (cs230: 0.3)
     wrong_label: float  # weight of the wrong-label term; the generated images weigh 1 - wrong_label
     warmup: int  # first steps, in which G learns as the decoder of a conditional VAE instead
@@ -93,7 +92,7 @@ class GanSettings:
     batch_size: int
     steps: int
     flip: bool
-    train_on: str  # train | all
+    train_on: Literal["train", "all"]
 
 
 class GanTrainer(SystemTrainer):
@@ -104,8 +103,6 @@ class GanTrainer(SystemTrainer):
     settings: GanSettings
 
     def __init__(self, settings: GanSettings, data: Data, *, seed: int, device: torch.device, precision: str):
-        if settings.variant not in VARIANTS:
-            raise InputError(f"variant {settings.variant!r} is unknown; choose one of {', '.join(VARIANTS)}")
         super().__init__(settings, data, seed=seed, device=device, precision=precision)
         self.generator, self.discriminator, self.descriptions = networks(settings, data)
         self.warmup = warmup_encoder(settings, data)

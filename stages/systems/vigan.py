@@ -14,7 +14,7 @@ import dataclasses
 import itertools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -135,14 +135,14 @@ def _widths(channels: int, width: int, size: int) -> list[int]:
 class GanSettings:
     """Everything about the joint training of the four networks."""
 
-    body: str  # paper: E and G of the paper's tables | deep: those of a DCGAN, a halving more and no hidden layers
+    body: Literal["paper", "deep"]  # E and G of the paper's tables, or of a DCGAN: a halving more, no hidden layers
     z_dim: int
     width: int  # channels of the first convolution of E and of the last of G (the paper: 64)
     width_d: int  # the same for D and Q
-    norm: str  # of D: batch | spectral | none
+    norm: Literal["batch", "spectral", "none"]  # of D
     warmup: int  # first steps, as a conditional VAE: no D, no Q
     pixel: float  # weight of the mean error of pixels; the paper has none
-    distance: str  # that error: l1, absolute | l2, squared | bce, of pixels as chances: on a dark canvas the first two
+    distance: Literal["l1", "l2", "bce"]  # absolute, squared, or of pixels as chances: on a dark canvas the first two
     #                settle for all black, where a tanh hardly has a gradient
     centre: float  # weight of the face's centre over the border in it
     kl: float  # weight of L_prior, a sum over z; the paper: 1
@@ -164,7 +164,7 @@ class GanSettings:
     batch_size: int
     steps: int
     flip: bool
-    train_on: str  # train | all
+    train_on: Literal["train", "all"]
 
     @property
     def plays(self) -> bool:
@@ -199,8 +199,6 @@ class GanTrainer(SystemTrainer):
             raise InputError(
                 "pixel, kl, feature, adversarial and recognition are all 0: nothing to learn; give one a weight"
             )
-        if settings.distance not in WEIGHTED_LOSSES:
-            raise InputError(f"distance {settings.distance!r} is unknown; choose one of {', '.join(WEIGHTED_LOSSES)}")
         self.groups = one_hots(data.attributes) if settings.softmax else ()
         self.residual = Residual(settings.z_dim, len(data.attributes))
         for network in (self.encoder, self.generator, self.discriminator, self.descriptions, self.residual):
@@ -362,11 +360,9 @@ def networks(settings: GanSettings, data: Data) -> tuple[nn.Module, nn.Module, D
     if settings.body == "paper":
         encoder = PaperEncoder(z_dim=settings.z_dim, **sized)
         generator = PaperGenerator(z_dim=settings.z_dim, labels=labels, **sized)
-    elif settings.body == "deep":
+    else:
         encoder = Variational(z_dim=settings.z_dim, attributes=labels, **sized)
         generator = Decoder(inputs=settings.z_dim + labels, kernel=4, blur=True, **sized)
-    else:
-        raise InputError(f"body {settings.body!r} is unknown; choose paper or deep")
     return (
         encoder,
         generator,
