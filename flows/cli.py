@@ -1,11 +1,12 @@
 """The `facet` command. Prefect is imported only by the commands that need it."""
 
 import argparse
+import dataclasses
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from flows import profiles
 
@@ -48,6 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     profile.add_argument("--force", action="store_true", help="replace a params.yaml that was edited by hand")
     profile.set_defaults(run=_profile)
 
+    _edit_command(commands)
+
     brush = commands.add_parser(
         "brush",
         help="paint on an aligned photo with the contextual brush",
@@ -75,6 +78,50 @@ def _parser() -> argparse.ArgumentParser:
     _root(record)
     record.set_defaults(run=_record)
     return parser
+
+
+def _edit_command(commands: Any) -> None:
+    edit = commands.add_parser(
+        "edit",
+        help="edit the faces of a folder of photos",
+        description="Edit the faces of ordinary photos: a folder, a zip, a list of paths (.txt) or one file. OUT gets "
+        "photos of the same names, sizes, formats and metadata with the change in them, manifest.parquet and "
+        "contact.html. What cannot be edited is copied, with the reason in the manifest. Run it again to go on.",
+    )
+    edit.add_argument("photos", type=Path, metavar="PHOTOS")
+    edit.add_argument("out", type=Path, metavar="OUT")
+    edit.add_argument("--set", required=True, dest="spec", metavar="SPEC", help='such as "Smiling=on, Blond_Hair=+1"')
+    edit.add_argument("--system", default="ian", help="one of params.yaml's systems (default: ian)")
+    edit.add_argument("--model", type=Path, metavar="FOLDER", help="a model folder instead of a system")
+    edit.add_argument("--attributes", type=Path, metavar="FILE", help="its attributes table, where it is elsewhere")
+    edit.add_argument("--faces", choices=("largest", "all"), default="largest", help="of each photo (default: largest)")
+    edit.add_argument("--aligned", action="store_true", help="photos are framed as CelebA's aligned pictures")
+    edit.add_argument("--landmarks", type=Path, metavar="CSV", help="faces that somebody else found")
+    edit.add_argument(
+        "--mask", type=Path, metavar="PATH", help="a grey picture that limits the edit, or a folder of them"
+    )
+    edit.add_argument(
+        "--mode", default="auto", help="auto, add, replace, ian or decode (default: add for colours, else replace)"
+    )
+    edit.add_argument("--refine", type=int, default=0, metavar="STEPS", help="bring latents nearer to the photo first")
+    edit.add_argument("--no-clip", action="store_true", help="let edited latents leave the range of training latents")
+    edit.add_argument("--unless-already", action="store_true", help="leave faces alone that show it already")
+    edit.add_argument("--off-frontal", action="store_true", help="edit faces that are turned away, too")
+    edit.add_argument("--lossless", action="store_true", help="write PNG")
+    edit.add_argument("--strip-gps", action="store_true", help="take out where photos were taken")
+    edit.add_argument("--no-copy", action="store_true", help="do not copy what cannot be edited")
+    edit.add_argument("--dry-run", action="store_true", help="say how much there is to do and how long it would take")
+    edit.add_argument("--workers", type=int, default=0, help="threads that read and that write (default: the cores)")
+    edit.add_argument(
+        "--engine",
+        choices=("threads", "processes", "dask"),
+        help="spread shards over workers as a Prefect flow (default: all in this process, without Prefect)",
+    )
+    edit.add_argument("--jobs", type=_positive, help="workers of the engine (default: the cores)")
+    edit.add_argument("--address", help="of a Dask cluster (default: a local one)")
+    edit.add_argument("--sheet", type=int, default=100, metavar="N", help="most photos on contact.html (default: 100)")
+    _root(edit)
+    edit.set_defaults(run=_edit)
 
 
 def _root(command: argparse.ArgumentParser) -> None:
@@ -133,6 +180,82 @@ def _profile(args: argparse.Namespace) -> int:
         print(change)
     print(f"params.yaml holds profile {args.name}, {len(changes)} changes")
     return 0
+
+
+def _edit(args: argparse.Namespace) -> int:
+    import logging
+    import warnings
+
+    from stages.params import InputError
+    from stages.photos.align import TURNED_AWAY
+    from stages.photos.editor import Options
+    from stages.photos.folder import edit_folder, estimate
+    from stages.photos.job import Job, JobError
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # of damage in photos, which the manifest tells
+    try:
+        model, attributes = _model(args)
+        judges = args.root / "data" / "judges"
+        job = Job(
+            photos=args.photos,
+            out=args.out,
+            model=model,
+            attributes=attributes,
+            judges=judges if judges.exists() else None,
+            options=Options(
+                spec=args.spec,
+                mode=args.mode,
+                faces=args.faces,
+                aligned=args.aligned,
+                clip=not args.no_clip,
+                refine=args.refine,
+                unless_already=args.unless_already,
+                away=0.0 if args.off_frontal else TURNED_AWAY,
+            ),
+            lossless=args.lossless,
+            strip_gps=args.strip_gps,
+            copy=not args.no_copy,
+            landmarks=args.landmarks,
+            masks=args.mask,
+            workers=args.workers,
+        )
+        if args.dry_run:
+            print(estimate(job))
+            return 0
+        if args.engine is None:
+            print(edit_folder(job, sheet=args.sheet))
+        else:
+            from flows.edit_folder import edit_on
+
+            one = dataclasses.replace(job, workers=args.workers or 1)
+            print(edit_on(one, args.engine, jobs=args.jobs, address=args.address, sheet=args.sheet))
+        print(f"wrote {args.out}; {args.out / 'contact.html'} shows what was done, manifest.parquet tells all")
+    except (profiles.ProfileError, InputError) as error:
+        return _misfit(str(error))
+    except JobError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; run it again to go on", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _model(args: argparse.Namespace) -> tuple[Path, Path | None]:
+    """Model folder and attributes table of an edit; profiles.ProfileError where params.yaml has no such system."""
+    if args.model is not None:
+        return args.model, args.attributes
+    model, table = system_of(args.root, args.system)
+    return model, args.attributes or table
+
+
+def system_of(root: Path, name: str) -> tuple[Path, Path]:
+    """Model folder and attributes table of a system; profiles.ProfileError where params.yaml has no such system."""
+    systems = profiles.values(root).get("systems", {})
+    if name not in systems:
+        raise profiles.ProfileError(f"system {name!r} is not in params.yaml; choose one of {', '.join(systems)}")
+    return root / systems[name]["model"], root / "data" / "attributes" / f"{name}.parquet"
 
 
 def _brush(args: argparse.Namespace) -> int:

@@ -7,6 +7,8 @@ profiles are not applied (no training set of faces does)."""
 import functools
 import io
 import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -46,17 +48,26 @@ def decode(data: bytes) -> np.ndarray:
     if not data:
         raise BadImage("empty")
     if simplejpeg is not None and data[:2] == b"\xff\xd8" and _plain_jpeg(data):
-        try:
-            pixels: np.ndarray = simplejpeg.decode_jpeg(data)
+        pixels = decode_jpeg(data, "RGB")
+        if pixels is not None:
             return pixels
-        except ValueError as error:
-            if "Premature end" in str(error):
-                raise BadImage("truncated") from None
-            if "Corrupt JPEG data" in str(error) and "extraneous bytes" not in str(
-                error
-            ):  # those are common and harmless
-                raise BadImage("corrupt", str(error)) from None
     return _decode_pillow(data)
+
+
+def decode_jpeg(data: bytes, mode: str) -> np.ndarray | None:
+    """A grey (mode L) or three-channel (RGB) JPEG as it is stored, uint8 (H, W) or (H, W, 3), by libjpeg-turbo; None
+    where only Pillow may manage. BadImage where it is cut short or corrupt."""
+    if simplejpeg is None:
+        return None
+    try:
+        pixels: np.ndarray = simplejpeg.decode_jpeg(data, colorspace="GRAY" if mode == "L" else "RGB")
+    except ValueError as error:
+        if "Premature end" in str(error):
+            raise BadImage("truncated") from None
+        if "Corrupt JPEG data" in str(error) and "extraneous bytes" not in str(error):  # common and harmless
+            raise BadImage("corrupt", str(error)) from None
+        return None
+    return pixels[:, :, 0] if mode == "L" else pixels
 
 
 def _plain_jpeg(data: bytes) -> bool:
@@ -95,12 +106,20 @@ def _check_size(width: int, height: int) -> None:
 
 
 def _decode_pillow(data: bytes) -> np.ndarray:
+    with opened(data) as picture:
+        if getattr(picture, "is_animated", False) and picture.format != "MPO":
+            raise BadImage("animated", f"{getattr(picture, 'n_frames', 2)} frames")
+        return _rgb(picture)
+
+
+@contextmanager
+def opened(data: bytes, formats: Sequence[str] = FORMATS) -> Iterator[Image.Image]:
+    """The picture of a file with its header read, of an acceptable size; BadImage where it, or what the caller does
+    with it, meets damage."""
     try:
-        with Image.open(io.BytesIO(data), formats=_formats()) as picture:
+        with Image.open(io.BytesIO(data), formats=_known(tuple(formats))) as picture:
             _check_size(*picture.size)
-            if getattr(picture, "is_animated", False) and picture.format != "MPO":
-                raise BadImage("animated", f"{getattr(picture, 'n_frames', 2)} frames")
-            return _rgb(picture)
+            yield picture
     except BadImage:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -115,10 +134,10 @@ def _decode_pillow(data: bytes) -> np.ndarray:
 
 
 @functools.cache
-def _formats() -> tuple[str, ...]:
-    """FORMATS that this build of Pillow knows."""
+def _known(formats: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the formats that this build of Pillow knows."""
     Image.init()
-    return tuple(name for name in FORMATS if name in Image.OPEN)
+    return tuple(name for name in formats if name in Image.OPEN)
 
 
 def _rgb(picture: Image.Image) -> np.ndarray:

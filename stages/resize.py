@@ -66,7 +66,7 @@ class Squares:
         part = cut(picture, self.crop, self.size)
         if part.size > BUFFER:
             self._flush()
-            self._done.append(_resize_batch(np.ascontiguousarray(part)[None], self.crop, self.size))
+            self._done.append(resize_parts(np.ascontiguousarray(part)[None], self.crop, self.size))
             return
         if part.shape != self._shape or (self._held + 1) * part.size > BUFFER:
             self._flush()
@@ -87,7 +87,7 @@ class Squares:
 
     def _flush(self) -> None:
         if self._held:
-            self._done.append(_resize_batch(self._parts(self._held), self.crop, self.size))
+            self._done.append(resize_parts(self._parts(self._held), self.crop, self.size))
             self._held = 0
 
 
@@ -99,7 +99,8 @@ def resize(pictures: Iterable[np.ndarray], crop: Crop, size: int) -> np.ndarray:
     return squares.take()
 
 
-def _resize_batch(parts: np.ndarray, crop: Crop, size: int) -> np.ndarray:
+def resize_parts(parts: np.ndarray, crop: Crop, size: int) -> np.ndarray:
+    """Parts that a crop is (uint8 N, H, W, 3; for a crop of `rows` whole pictures) -> uint8 (N, size, size, 3)."""
     return _resized(torch.from_numpy(parts).permute(0, 3, 1, 2), crop, size).permute(0, 2, 3, 1).contiguous().numpy()
 
 

@@ -299,7 +299,7 @@ def test_the_code_s_mask_is_the_paper_s_in_another_order():
     x = photo() + 0.1
     reconstruction, edited = photo(), photo()
     edited[:, :, 4:9, 4:9] = 0.4
-    paper, _ = composite(x, reconstruction, edited, "ian", Gates())
-    code, _ = composite(x, reconstruction, edited, "ian_code", Gates())
+    paper, *_ = composite(x, reconstruction, edited, "ian", Gates())
+    code, *_ = composite(x, reconstruction, edited, "ian_code", Gates())
     torch.testing.assert_close(code, paper, rtol=0, atol=2 / 255)
     assert images.to_pixels(code).dtype == np.uint8

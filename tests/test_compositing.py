@@ -15,7 +15,7 @@ def pictures(count=3, size=16, seed=0):
 @pytest.mark.parametrize("mode", ["ian", "add", "replace"])
 def test_a_zero_edit_gives_back_the_photo_bit_for_bit(mode):
     x, reconstruction, _ = pictures()
-    y, mask = composite(x, reconstruction, reconstruction.clone(), mode, GATES)
+    y, mask, _ = composite(x, reconstruction, reconstruction.clone(), mode, GATES)
     assert torch.equal(y, x)
     assert mask.max() == 0
 
@@ -23,7 +23,7 @@ def test_a_zero_edit_gives_back_the_photo_bit_for_bit(mode):
 @pytest.mark.parametrize("mode", MODES)
 def test_an_empty_user_mask_gives_back_the_photo_bit_for_bit(mode):
     x, reconstruction, edited = pictures()
-    y, _ = composite(x, reconstruction, edited, mode, GATES, user=torch.zeros(3, 1, 16, 16))
+    y, *_ = composite(x, reconstruction, edited, mode, GATES, user=torch.zeros(3, 1, 16, 16))
     assert torch.equal(y, x)
 
 
@@ -38,7 +38,7 @@ def test_where_the_mask_is_zero_the_photo_stays_bit_for_bit(mode):
     x, reconstruction, _ = pictures()
     edited = reconstruction.clone()
     edited[:, :, :4, :4] = -edited[:, :, :4, :4]
-    y, mask = composite(x, reconstruction, edited, mode, GATES)
+    y, mask, _ = composite(x, reconstruction, edited, mode, GATES)
     outside = (mask == 0).expand_as(x)
     assert outside.float().mean() > 0.7
     assert torch.equal(y[outside], x[outside])
@@ -47,27 +47,27 @@ def test_where_the_mask_is_zero_the_photo_stays_bit_for_bit(mode):
 
 def test_ian_applies_a_change_of_three_tenths_at_three_tenths():
     x = torch.zeros(1, 3, 16, 16)
-    y, _ = composite(x, x, x + 0.3, "ian", GATES)
+    y, *_ = composite(x, x, x + 0.3, "ian", GATES)
     torch.testing.assert_close(y, x + 0.09)
 
 
 def test_ian_shows_the_decoder_alone_where_the_change_is_as_large_as_one():
     x, reconstruction = torch.full((1, 3, 16, 16), 0.5), torch.full((1, 3, 16, 16), -0.5)
-    y, _ = composite(x, reconstruction, reconstruction + 1.2, "ian", GATES)
+    y, *_ = composite(x, reconstruction, reconstruction + 1.2, "ian", GATES)
     torch.testing.assert_close(y, reconstruction + 1.2)
 
 
 def test_add_brings_a_clear_change_in_full_and_keeps_the_detail_of_the_photo():
     x, reconstruction, _ = pictures()
     x, reconstruction = x / 4, reconstruction / 4
-    y, _ = composite(x, reconstruction, reconstruction + 0.3, "add", GATES)
+    y, *_ = composite(x, reconstruction, reconstruction + 0.3, "add", GATES)
     torch.testing.assert_close(y, x + 0.3)
 
 
 def test_replace_drops_the_detail_of_the_photo_where_the_change_is_large():
     x, reconstruction, _ = pictures()
     edited = reconstruction / 4 + 0.6
-    y, _ = composite(x / 4, reconstruction / 4, edited, "replace", GATES)
+    y, *_ = composite(x / 4, reconstruction / 4, edited, "replace", GATES)
     torch.testing.assert_close(y, edited)
 
 
@@ -78,7 +78,7 @@ def test_a_change_below_two_levels_is_not_worth_touching_the_photo():
 
 def test_a_composite_is_clipped_before_it_becomes_pixels():
     x = torch.full((1, 3, 16, 16), 0.9)
-    y, _ = composite(x, x, x + 0.5, "add", GATES)
+    y, *_ = composite(x, x, x + 0.5, "add", GATES)
     assert y.max() == 1
     assert to_pixels(y).min() == 255  # unclipped arithmetic would wrap around to dark
 

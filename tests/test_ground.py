@@ -52,7 +52,12 @@ PLUMBING = {
     "stages/resume.py",
     "stages/tables.py",
 }
-MODULES = {"pillow": "PIL", "scikit-learn": "sklearn", "ruamel.yaml": "ruamel"}  # where the two names differ
+MODULES = {
+    "pillow": "PIL",
+    "scikit-learn": "sklearn",
+    "ruamel.yaml": "ruamel",
+    "opencv-python-headless": "cv2",
+}  # where the two names differ
 
 
 def sources(*folders: str) -> list[Path]:
@@ -114,7 +119,7 @@ def test_formulas_and_networks_import_only_torch_numpy_and_each_other(package):
     assert not wrong
 
 
-@pytest.mark.parametrize(("folder", "extras"), [("stages", ["download"]), ("flows", ["flows", "dask"])])
+@pytest.mark.parametrize(("folder", "extras"), [("stages", ["download", "heic"]), ("flows", ["flows", "dask"])])
 def test_every_imported_package_is_declared(folder, extras):
     lists = [PROJECT["dependencies"], *(EXTRAS[extra] for extra in extras)]
     declared = {Requirement(line).name for lines in lists for line in lines}

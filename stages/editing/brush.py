@@ -81,7 +81,10 @@ def _stroke(entry: Any, where: str, dims: int) -> Stroke:
         return Stroke(kind)
     if kind == "latent":
         values = entry["latent"] if isinstance(entry["latent"], dict) else {}
-        entries = tuple((_whole(f"{where}, place in the latent", key, 0, dims - 1), _number(where, key, value)) for key, value in values.items())
+        entries = tuple(
+            (_whole(f"{where}, place in the latent", key, 0, dims - 1), _number(where, key, value))
+            for key, value in values.items()
+        )
         if not entries:
             raise InputError(f'{where}: latent is {entry["latent"]!r}; expected numbers by place, {{"3": 1.5}}')
         return Stroke(kind, entries=entries)
@@ -146,7 +149,7 @@ def follow(editor: Editor, x: Tensor, strokes: Iterable[Stroke], mode: str) -> I
         else:
             latent = move(editor, painted.edited_latent, stroke)
             edited = editor.decode(latent)
-            y, mask = compositing.composite(photo, reconstruction, edited, mode, compositing.Gates())
+            y, mask, _ = compositing.composite(photo, reconstruction, edited, mode, compositing.Gates())
             painted = Painted(y, mask, edited, painted.latent, latent)
         yield painted
 

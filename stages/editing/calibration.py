@@ -89,7 +89,7 @@ class Bench:
             part = take(case, rows[start : start + self.batch_size])
             moved = self.editor.move(part.latent, strength * shift[rows[start : start + self.batch_size]])
             edited = self.editor.decode(moved)
-            y, _ = compositing.composite(part.x, part.reconstruction, edited, self.mode, gates)
+            y, *_ = compositing.composite(part.x, part.reconstruction, edited, self.mode, gates)
             outcome = self.outcome(part, y)
             success.append(outcome.success)
             off_target.append(outcome.off_target)

@@ -10,6 +10,7 @@ replace  a as in add, b = a gate with a high threshold: the photo's detail fades
 decode   a = b = 1: plain decoder output (the Photoshop 2.0 report)."""
 
 import dataclasses
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -31,6 +32,14 @@ class Gates:
     fade: tuple[float, float] = (0.1, 0.4)
 
 
+class Composite(NamedTuple):
+    """Images (N, C, S, S) in [-1, 1] and two weights (N, 1, S, S) in [0, 1]."""
+
+    y: Tensor
+    mask: Tensor  # a, the share of the change that was let in; where it is 0, y is the photo bit for bit
+    fade: Tensor  # b, the share of the photo's own detail that was let out
+
+
 def check_mode(mode: str) -> None:
     """InputError where there is no such mode."""
     if mode not in MODES:
@@ -39,17 +48,15 @@ def check_mode(mode: str) -> None:
 
 def composite(
     x: Tensor, reconstruction: Tensor, edited: Tensor, mode: str, gates: Gates, user: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
-    """Photo, G(z), G(z') (N, C, S, S) in [-1, 1], user mask (N, 1, S, S) in [0, 1] -> result, mask (N, 1, S, S).
-
-    The mask is the share of the change that was let in; where it is 0 the result is the photo bit for bit."""
+) -> Composite:
+    """Photo, G(z), G(z') (N, C, S, S) in [-1, 1], user mask (N, 1, S, S) in [0, 1] -> what the user gets."""
     if mode == "ian_code":
         reconstruction, edited = (picture.add(1).mul(127.5).round() / 127.5 - 1 for picture in (reconstruction, edited))
     change = edited - reconstruction
     size = change.abs().mean(1, keepdim=True)  # (N, 1, S, S)
     if mode == "decode":
         mask = torch.ones_like(size) if user is None else user.expand_as(size)
-        return torch.where(mask == 1, edited, x + mask * (edited - x)).clamp(-1, 1), mask
+        return Composite(torch.where(mask == 1, edited, x + mask * (edited - x)).clamp(-1, 1), mask, mask)
     if mode == "ian":
         a = b = smooth(size).clamp(max=1)
     elif mode == "ian_code":
@@ -63,7 +70,7 @@ def composite(
     if user is not None:
         a, b = user * a, user * b
     mixed = x + a * change + b * (reconstruction - x)
-    return torch.where(a > 0, mixed.clamp(-1, 1), x), a
+    return Composite(torch.where(a > 0, mixed.clamp(-1, 1), x), a, b)
 
 
 def smoothstep(value: Tensor, low: float, high: float) -> Tensor:

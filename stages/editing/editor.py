@@ -36,6 +36,7 @@ class EditResult:
 
     y: Tensor  # what the user gets
     mask: Tensor  # the share of the change that reached the photo; 0 where y is the photo bit for bit
+    fade: Tensor  # the share of the photo's own detail that had to go, (N, 1, S, S) as the mask
     reconstruction: Tensor
     edited: Tensor  # the decoder's picture of the edited latent
     latent: Tensor
@@ -200,8 +201,8 @@ class Editor:
         moved = (edited_latent != latent).any(1).view(-1, 1, 1, 1)
         edited = torch.where(moved, self.decode(edited_latent), reconstruction)
         gates = self.gates([change.attribute for change in spec.changes])
-        y, mask = compositing.composite(x, reconstruction, edited, mode, gates, user)
-        return EditResult(y, mask, reconstruction, edited, latent, edited_latent, moves)
+        y, mask, fade = compositing.composite(x, reconstruction, edited, mode, gates, user)
+        return EditResult(y, mask, fade, reconstruction, edited, latent, edited_latent, moves)
 
 
 def quantiles(latents: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -70,18 +70,23 @@ class TableMeta:
     latent_low: tuple[float, ...]  # .1 % and 99.9 % quantiles of training latents, for norm control
     latent_high: tuple[float, ...]
     refused: dict[str, str]  # attributes without a direction, and why
+    # where the detector of stages/photos sees the eyes of training pictures: x and y of the left and the right one,
+    # shares of the crop; None where it sees no faces
+    eyes: tuple[float, float, float, float] | None = None
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self) | {
             "latent_low": list(self.latent_low),
             "latent_high": list(self.latent_high),
+            "eyes": None if self.eyes is None else list(self.eyes),
             "groups": [list(group) for group in spec.EXCLUSIVE],
         }
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "TableMeta":
         value = {name: item for name, item in value.items() if name != "groups"}
-        return cls(**(value | {"latent_low": tuple(value["latent_low"]), "latent_high": tuple(value["latent_high"])}))
+        tuples = {name: tuple(value[name]) for name in ("latent_low", "latent_high")}
+        return cls(**(value | tuples | {"eyes": tuple(value["eyes"]) if value.get("eyes") else None}))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -155,7 +155,7 @@ def _control(exam: Exam, case: Case, part: slice, x: Tensor, latent: Tensor, r: 
         turned = turned if case.on else -turned
     shift = turned * (length / turned.norm(dim=1, keepdim=True).clamp(min=1e-9))
     edited = exam.editor.decode(exam.editor.move(latent, shift))
-    y, _ = compositing.composite(x, r, edited, exam.mode, exam.editor.gates([case.attribute]))
+    y, *_ = compositing.composite(x, r, edited, exam.mode, exam.editor.gates([case.attribute]))
     return Outcome(exam.judge.logits(y).cpu().numpy())
 
 

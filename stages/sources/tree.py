@@ -58,23 +58,28 @@ class Folder:
         self.repeated: list[str] = []
 
     def read(self, name: str) -> bytes:
+        return read_regular(f"{self._prefix}{name}")
+
+
+def read_regular(path: str) -> bytes:
+    """The bytes of a regular file of at most MAX_BYTES; BadImage if it cannot be read or is something else."""
+    try:
+        # pathlib costs half as much as decoding a small face; without O_NONBLOCK a pipe would wait for a writer
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         try:
-            # pathlib costs half as much as decoding a small face; without O_NONBLOCK a pipe would wait for a writer
-            file = os.open(f"{self._prefix}{name}", os.O_RDONLY | os.O_NONBLOCK)
-            try:
-                if not stat.S_ISREG(os.fstat(file).st_mode):
-                    raise BadImage("unreadable", "no regular file")
-                data = os.read(file, SMALL)
-                if len(data) < SMALL:
-                    return data
-                if os.fstat(file).st_size > MAX_BYTES:
-                    raise BadImage("too_large", f"over {MAX_BYTES >> 20} MiB")
-                with open(file, "rb", closefd=False) as rest:
-                    return data + rest.read()
-            finally:
-                os.close(file)
-        except OSError as error:
-            raise BadImage("unreadable", error.strerror or str(error)) from None
+            if not stat.S_ISREG(os.fstat(file).st_mode):
+                raise BadImage("unreadable", "no regular file")
+            data = os.read(file, SMALL)
+            if len(data) < SMALL:
+                return data
+            if os.fstat(file).st_size > MAX_BYTES:
+                raise BadImage("too_large", f"over {MAX_BYTES >> 20} MiB")
+            with open(file, "rb", closefd=False) as rest:
+                return data + rest.read()
+        finally:
+            os.close(file)
+    except OSError as error:
+        raise BadImage("unreadable", error.strerror or str(error)) from None
 
 
 def _walk(path: Path) -> Iterator[str]:

@@ -1,0 +1,92 @@
+"""The flow `edit-folder`: one folder of photos, its shards on threads, processes or a Dask cluster. The engine is not
+seen in the results: the same bytes on every one. A shard whose worker dies is done elsewhere, from where it was."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from prefect import flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.futures import as_completed
+from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
+
+from stages.parallel import worker_count
+from stages.params import InputError
+from stages.photos import folder
+from stages.photos.folder import Summary
+from stages.photos.job import Job
+
+Engine = Literal["threads", "processes", "dask"]
+
+
+@task(name="edit-shard", persist_result=False, cache_policy=NO_CACHE, task_run_name="shard-{number}", retries=2)
+def edit_shard(job: Job, number: int) -> tuple[int, int]:
+    """Edit one shard of a job; how many files it has, and how many of them were worked on."""
+    return folder.edit_shard(job, number)
+
+
+@flow(name="edit-folder-shards", persist_result=False, validate_parameters=False)
+def run_shards(job: Job, shards: int) -> list[tuple[int, int]]:
+    """Every shard of a job on the flow's task runner."""
+    return [future.result() for future in as_completed(edit_shard.map([job] * shards, range(shards)))] if shards else []
+
+
+def runner(engine: Engine, jobs: int | None, address: str | None) -> TaskRunner[Any]:
+    """The task runner of an engine with `jobs` workers, for Dask on the cluster at `address` or on a local one."""
+    jobs = jobs or worker_count(0)
+    if engine == "threads":
+        return ThreadPoolTaskRunner(max_workers=jobs)
+    if engine == "processes":
+        return ProcessPoolTaskRunner(max_workers=jobs)
+    try:
+        from prefect_dask import DaskTaskRunner
+    except ImportError:
+        raise InputError("the engine dask needs its extra: pip install 'facet[dask]'") from None
+    if address:
+        return DaskTaskRunner(address=address)  # type: ignore[no-any-return]
+    return DaskTaskRunner(cluster_kwargs={"n_workers": jobs, "threads_per_worker": 1})  # type: ignore[no-any-return]
+
+
+def edit_on(
+    job: Job, engine: Engine, *, jobs: int | None = None, address: str | None = None, sheet: int = 100
+) -> Summary:
+    """Edit a folder with its shards on an engine."""
+    chosen = runner(engine, jobs, address)
+
+    def run(job: Job, shards: int) -> Iterator[tuple[int, int]]:
+        yield from run_shards.with_options(task_runner=chosen)(job, shards)
+
+    return folder.edit_folder(job, run, sheet=sheet)
+
+
+@flow(name="edit-folder")
+def edit_folder(
+    photos: Path,
+    out: Path,
+    spec: str,
+    system: str = "ian",
+    root: Path = Path(),
+    engine: Engine = "threads",
+    jobs: int | None = None,
+    address: str | None = None,
+    aligned: bool = False,
+    faces: Literal["largest", "all"] = "largest",
+) -> str:
+    """Edit the faces of a folder of photos with a system of the project at `root`; what became of them, in words."""
+    from flows.cli import system_of
+    from stages.photos.editor import Options
+
+    model, attributes = system_of(root, system)
+    judges = root / "data" / "judges"
+    job = Job(
+        photos=photos,
+        out=out,
+        model=model,
+        attributes=attributes,
+        judges=judges if judges.exists() else None,
+        options=Options(spec=spec, aligned=aligned, faces=faces),
+        workers=1,
+    )
+    summary = edit_on(job, engine, jobs=jobs, address=address)
+    get_run_logger().info("%s", summary)
+    return str(summary)

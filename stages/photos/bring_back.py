@@ -1,0 +1,136 @@
+"""The change that the decoder made to a face's crop, brought back into the photo at its full resolution.
+
+In the crop Y = X + a D + b (Xhat - X) (stages/editing/compositing.py). D, a, b and Xhat are smooth, as the network is
+small, so they are enlarged and X stays the photo's own pixels. D follows the photo's edges by a guided filter (He et
+al. 2013) whose coefficients are found in the crop and enlarged (fast guided filter, He and Sun 2015, arXiv:1505.00996).
+Towards the crop's border a and b fade to 0; where a is 0 not one pixel is touched."""
+
+import dataclasses
+
+import cv2
+import numpy as np
+
+from stages.photos.align import Placement
+from stages.photos.colour import Colours
+from stages.photos.photo import Photo
+
+FEATHER = 0.1  # of the crop's side, over which the change fades towards its border
+RADIUS, EDGE = 2, 12.0  # of the guided filter, in pixels of the crop and levels of contrast that count as an edge
+LEAST = 1 / 510  # weights below do nothing: half a level of the strongest change
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """What an edit does to one crop: arrays (S, S, C) and weights (S, S), float32, in levels 0..255 and 0..1."""
+
+    photo: np.ndarray  # X, the crop itself
+    change: np.ndarray  # D = G(z') - G(z)
+    reconstruction: np.ndarray  # Xhat = G(z)
+    a: np.ndarray
+    b: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Touched:
+    """What was done to a photo: the box that holds all of it (left, top, right, bottom of the upright photo) and how
+    many pixels in it changed."""
+
+    box: tuple[int, int, int, int]
+    pixels: int
+
+
+def bring_back(
+    photo: Photo, colours: Colours, placement: Placement, change: Change, user: np.ndarray | None
+) -> Touched:
+    """Edit `photo.pixels` in place under one crop; `user`: weights (H, W) in [0, 1] of the upright photo."""
+    size = change.a.shape[0]
+    upright = photo.upright
+    left, top, right, bottom = box = _region(placement, photo.size)
+    if right <= left or bottom <= top:
+        return Touched((0, 0, 0, 0), 0)
+    region = upright[top:bottom, left:right]  # a view: writing into it edits the photo
+    to_crop = placement.to_crop(size)
+    index = np.hstack([to_crop[:, :2], (to_crop @ (left + 0.5, top + 0.5, 1) - 0.5)[:, None]])
+    window = _window(size)
+    a = _enlarged(change.a * window, index, region)
+    if user is not None:
+        a = a * user[top:bottom, left:right]
+    on = a >= LEAST
+    if not on.any():
+        return Touched(box, 0)
+    b = np.minimum(_enlarged(change.b * window, index, region), a)
+    if user is not None:
+        b = np.minimum(b, a)
+    seen = colours.to_srgb(region)  # (h, w, 3) uint8
+    photo_now = seen.astype(np.float32)
+    moved = guided(change, index, photo_now)
+    moved *= a[:, :, None]
+    fading = b >= LEAST
+    if fading.any():
+        faded = _enlarged(change.reconstruction, index, region) - photo_now
+        moved += np.where(fading, b, 0)[:, :, None] * faded
+    before = region.copy()
+    region[on] = colours.moved(region, seen, photo_now + moved)[on]
+    touched = before != region
+    return Touched(box, int((touched.any(2) if touched.ndim == 3 else touched).sum()))
+
+
+def guided(change: Change, index: np.ndarray, photo: np.ndarray) -> np.ndarray:
+    """D enlarged along the photo's own edges: (h, w, 3) for the part of the photo (h, w, 3) that `index` maps to the
+    crop. Averaged over the crop's pixels it is D again: what the filter smooths away is added, enlarged plainly."""
+    small, big = _luma(change.photo), _luma(photo)
+    slope, offset = _coefficients(small, change.change)
+    filtered = slope * small[:, :, None] + offset
+    rest = _enlarged(change.change - filtered, index, photo)
+    found: np.ndarray = _enlarged(slope, index, photo) * big[:, :, None] + _enlarged(offset, index, photo) + rest
+    return found
+
+
+def _coefficients(guide: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of the guided filter: target (S, S, C) is near slope * guide + offset in every window, means over windows."""
+    kernel = (2 * RADIUS + 1,) * 2
+
+    def mean(value: np.ndarray) -> np.ndarray:
+        return np.asarray(cv2.blur(value, kernel, borderType=cv2.BORDER_REFLECT))
+
+    middle, aim = mean(guide), mean(target)
+    variance = mean(guide * guide) - middle * middle
+    together = mean(guide[:, :, None] * target) - middle[:, :, None] * aim
+    slope = together / (variance + EDGE**2)[:, :, None]
+    offset = aim - slope * middle[:, :, None]
+    return mean(slope), mean(offset)
+
+
+def _luma(pixels: np.ndarray) -> np.ndarray:
+    return np.asarray(pixels @ np.array([0.299, 0.587, 0.114], np.float32))
+
+
+def _enlarged(value: np.ndarray, index: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """A map (S, S) or (S, S, 3) of the crop at every pixel of a part of the photo; weights stay within [0, 1]."""
+    height, width = part.shape[:2]
+    found = np.asarray(
+        cv2.warpAffine(
+            value, index, (width, height), flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+        )
+        if value.ndim == 3
+        else cv2.warpAffine(
+            value, index, (width, height), flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT
+        )
+    )
+    return found if value.ndim == 3 else found.clip(0, 1)
+
+
+def _window(size: int) -> np.ndarray:
+    """(S, S): 1 inside, falling to 0 at the border of the crop."""
+    distance = (np.minimum(np.arange(size), np.arange(size)[::-1]) + 0.5) / size
+    t = np.clip(distance / FEATHER, 0, 1)
+    edge = (t * t * (3 - 2 * t)).astype(np.float32)
+    edge[distance < 1 / size] = 0  # the outermost pixels, so that enlarging ends within the crop
+    return np.outer(edge, edge)
+
+
+def _region(placement: Placement, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The upright box of the photo around a crop."""
+    low = np.maximum(np.floor(placement.corners.min(0)).astype(int), 0)
+    high = np.minimum(np.ceil(placement.corners.max(0)).astype(int), size)
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])

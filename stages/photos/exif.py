@@ -1,0 +1,117 @@
+"""EXIF as the bytes of a TIFF structure, changed in place: maker notes point at offsets that must stay true."""
+
+import io
+import struct
+from typing import NamedTuple
+
+from PIL import Image
+
+THUMBNAIL_AT, THUMBNAIL_LENGTH, GPS = 0x0201, 0x0202, 0x8825
+THUMBNAIL_SIDE = 160  # pixels, of DCF
+QUALITIES = (85, 75, 60, 45, 30)
+ENTRY = 12  # bytes
+WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # of one value, by type
+
+
+class Directory(NamedTuple):
+    """One IFD: where it begins, its entries by tag (offsets of their 12 bytes), where the next IFD's offset stands."""
+
+    at: int
+    entries: dict[int, int]
+    following: int
+
+
+class Exif:
+    """The bytes of an EXIF block, without the head `Exif\\0\\0`; ValueError where they hold no TIFF structure."""
+
+    def __init__(self, data: bytes):
+        self.data = bytearray(data.removeprefix(b"Exif\0\0"))
+        if bytes(self.data[:4]) not in (b"II*\0", b"MM\0*"):
+            raise ValueError("no TIFF header")
+        self._end = "<" if self.data[:2] == b"II" else ">"
+        self.first = self._directory(self._long(4))
+
+    def _short(self, at: int) -> int:
+        return int(struct.unpack_from(f"{self._end}H", self.data, at)[0])
+
+    def _long(self, at: int) -> int:
+        return int(struct.unpack_from(f"{self._end}I", self.data, at)[0])
+
+    def _set_long(self, at: int, value: int) -> None:
+        struct.pack_into(f"{self._end}I", self.data, at, value)
+
+    def _directory(self, at: int) -> Directory:
+        try:
+            count = self._short(at)
+            entries = {self._short(at + 2 + ENTRY * i): at + 2 + ENTRY * i for i in range(count)}
+            self._long(at + 2 + ENTRY * count)
+        except struct.error as error:
+            raise ValueError(f"a directory at {at} is cut short") from error
+        return Directory(at, entries, at + 2 + ENTRY * count)
+
+    @property
+    def _second(self) -> Directory | None:
+        """The directory of the thumbnail."""
+        at = self._long(self.first.following)
+        return self._directory(at) if at else None
+
+    def thumbnail(self) -> bytes | None:
+        """The JPEG of the thumbnail."""
+        second = self._second
+        if second is None or not {THUMBNAIL_AT, THUMBNAIL_LENGTH} <= second.entries.keys():
+            return None
+        at = self._long(second.entries[THUMBNAIL_AT] + 8)
+        return bytes(self.data[at : at + self._long(second.entries[THUMBNAIL_LENGTH] + 8)])
+
+    def renew_thumbnail(self, picture: Image.Image) -> bool:
+        """Where there is a thumbnail: one of `picture` (as stored, not turned) in its place; False where none fits, so
+        that the file has none any more. Nothing of the old one stays."""
+        second = self._second
+        if second is None:
+            return True
+        old = self.thumbnail()
+        if old is not None:
+            at = self._long(second.entries[THUMBNAIL_AT] + 8)
+            room = len(old)
+            self.data[at : at + room] = bytes(room)
+            for new in _thumbnails(picture):
+                if len(new) <= room:
+                    self.data[at : at + len(new)] = new
+                    self._set_long(second.entries[THUMBNAIL_LENGTH] + 8, len(new))
+                    return True
+        self._set_long(self.first.following, 0)
+        return False
+
+    def strip_gps(self) -> None:
+        """Take the place where the photo was taken out, pointer and values."""
+        entry = self.first.entries.get(GPS)
+        if entry is None:
+            return
+        place = self._directory(self._long(entry + 8))
+        for at in place.entries.values():
+            size = WIDTHS.get(self._short(at + 2), 1) * self._long(at + 4)
+            if size > 4:
+                value = self._long(at + 8)
+                size = min(size, max(len(self.data) - value, 0))
+                self.data[value : value + size] = bytes(size)
+        self.data[place.at : place.following + 4] = bytes(place.following + 4 - place.at)
+        end = self.first.following + 4
+        self.data[entry : end - ENTRY] = self.data[entry + ENTRY : end]
+        self.data[end - ENTRY : end] = bytes(ENTRY)
+        struct.pack_into(f"{self._end}H", self.data, self.first.at, len(self.first.entries) - 1)
+        self.first = self._directory(self.first.at)
+
+    def to_bytes(self) -> bytes:
+        return bytes(self.data)
+
+
+def _thumbnails(picture: Image.Image) -> list[bytes]:
+    """The picture small, at ever lower qualities."""
+    small = picture.convert("RGB")
+    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+    found = []
+    for quality in QUALITIES:
+        file = io.BytesIO()
+        small.save(file, "JPEG", quality=quality)
+        found.append(file.getvalue())
+    return found

@@ -1,0 +1,217 @@
+"""A whole folder of photos: one job at a time, its journals, its manifest, its contact sheet."""
+
+import contextlib
+import dataclasses
+import fcntl
+import functools
+import operator
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from stages.params import InputError
+from stages.photos import contact
+from stages.photos.editor import PhotoEditor
+from stages.photos.job import HIDDEN, Job, JobError, Shard
+from stages.photos.listing import Item, Listing, listing, outputs
+from stages.photos.manifest import Journal, Known
+from stages.progress import duration, progress
+
+TRIED = 24  # photos that a dry run edits without writing, to know how long the rest will take
+SHARD = 64  # photos of one shard on an engine
+PNG_FOR = (".gif", ".jp2", ".ppm", ".pgm", ".pnm")  # what no edit can be written as
+
+Run = Callable[[Job, int], Iterator[tuple[int, int]]]  # a job, its shards -> of each its files, and those worked on
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """What became of a job's files."""
+
+    counts: dict[str, int]  # by status
+    redone: int  # files that this run worked on
+    others: int  # files that are no pictures
+    seconds: float
+
+    def __str__(self) -> str:
+        told = ", ".join(f"{count:,} {status}" for status, count in sorted(self.counts.items())) or "no picture"
+        more = f"; {self.others:,} other files left alone" if self.others else ""
+        rate = f", {self.redone / self.seconds:,.1f} photos/s" if self.redone and self.seconds > 0.5 else ""
+        return f"{told}{more} ({self.redone:,} done now in {duration(self.seconds)}{rate})"
+
+
+def check(job: Job) -> None:
+    """InputError where the folders of a job cannot work."""
+    photos, out = job.photos.resolve(), job.out.resolve()
+    if not photos.exists():
+        raise InputError(f"{job.photos} is missing; expected a folder of photos, a zip, a list of paths, or one photo")
+    if out == photos or (photos.is_dir() and out.is_relative_to(photos)):
+        raise InputError(f"{job.out} lies in {job.photos}: results would be edited again; choose another output folder")
+    if photos.is_relative_to(out):
+        raise InputError(f"{job.photos} lies in {job.out}: results could replace photos; choose another output folder")
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{job.out} is a file; expected a folder for the results")
+
+
+def edit_folder(job: Job, run: Run | None = None, *, sheet: int = 100) -> Summary:
+    """Edit every photo of a job that is not done already, by `run` (an engine; without one, here); JobError where it
+    cannot go on. `sheet`: most photos on contact.html, 0 for none."""
+    check(job)
+    begin = time.monotonic()
+    hidden = job.out / HIDDEN
+    with _alone(hidden):
+        _take_in_journals(job)
+        files = listing(job.photos)
+        names = [item.name for item in files.items]
+        redone = 0
+        if run is None:
+            done: Iterator[tuple[int, int]] = shard_rows(job, load(job), files, files.items, "local")
+        else:
+            done = run(job, -(-len(names) // SHARD))
+        for _, fresh in progress(done, len(names), "photos", size=operator.itemgetter(0)):
+            redone += fresh
+        known = Known(job.out, hidden / "journals")
+        counts = known.write(job.out, names, job.settings() | {"photos": job.photos.name})
+        for path in (hidden / "journals").glob("*.jsonl"):
+            path.unlink()
+        if sheet and (redone or not (job.out / contact.NAME).exists()):
+            contact.write(job, files, Known(job.out, hidden / "journals"), names, most=sheet)
+    return Summary(counts, redone, files.others, time.monotonic() - begin)
+
+
+def _take_in_journals(job: Job) -> None:
+    """What a killed job has noted goes into the manifest."""
+    journals = job.out / HIDDEN / "journals"
+    if any(journals.glob("*.jsonl")):
+        known = Known(job.out, journals)
+        known.write(job.out, known.names, {"unfinished": True})
+        for path in journals.glob("*.jsonl"):
+            path.unlink()
+
+
+def load(job: Job) -> PhotoEditor:
+    """The editor of a job."""
+    return PhotoEditor.load(
+        job.model, job.attributes, judges=job.judges, device=job.device, threads=1, clip=job.options.clip
+    )
+
+
+def shard_rows(
+    job: Job, editor: PhotoEditor, files: Listing, items: Sequence[Item], name: str
+) -> Iterator[tuple[int, int]]:
+    """Edit some photos, with a journal of their own; for each (1, whether it was worked on)."""
+    path = job.out / HIDDEN / "journals" / f"{name}.jsonl"
+    known = Known(job.out, job.out / HIDDEN / "none")
+    if path.exists():  # a dead worker's shard
+        known.add_journal(path)
+    shard = Shard(job, editor, files, known, places(files.items, lossless=job.lossless))
+    journal = Journal(path)
+    try:
+        for fresh in shard.run(items, journal):
+            yield 1, fresh
+    finally:
+        journal.close()
+
+
+@functools.lru_cache(maxsize=1)
+def _worker(job: Job) -> tuple[PhotoEditor, Listing]:
+    """The editor and the files of a job, once per process."""
+    return load(job), listing(job.photos)
+
+
+_WORKER = threading.Lock()
+
+
+def edit_shard(job: Job, number: int) -> tuple[int, int]:
+    """Edit shard `number` of a job in this process, whatever process it is: how many files it has, and how many of them
+    were worked on."""
+    with _WORKER:
+        editor, files = _worker(job)
+    items = files.items[number * SHARD : (number + 1) * SHARD]
+    return len(items), sum(fresh for _, fresh in shard_rows(job, editor, files, items, f"shard-{number:06d}"))
+
+
+def places(items: tuple[Item, ...], *, lossless: bool) -> dict[str, str]:
+    """Where the edited photos go."""
+
+    def extension(name: str) -> str:
+        own = PurePosixPath(name).suffix
+        if lossless:
+            return own if own.lower() == ".png" else ".png"
+        return ".png" if own.lower() in PNG_FOR else own
+
+    return outputs(items, extension)
+
+
+@contextlib.contextmanager
+def _alone(hidden: Path) -> Iterator[None]:
+    """The output folder for this job alone, without the parts that a killed one left."""
+    try:
+        hidden.mkdir(parents=True, exist_ok=True)
+        lock = os.open(hidden / "lock", os.O_RDWR | os.O_CREAT)
+    except OSError as error:
+        raise JobError(f"{hidden.parent} cannot be written ({error.strerror}); choose another output folder") from None
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise JobError(
+                f"another job is writing to {hidden.parent}; wait for it, or choose another folder"
+            ) from None
+        shutil.rmtree(hidden / "parts", ignore_errors=True)
+        (hidden / "parts").mkdir()
+        (hidden / "journals").mkdir(exist_ok=True)
+        yield
+    finally:
+        os.close(lock)
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """What a job would do."""
+
+    photos: int
+    done: int  # of them, already
+    others: int
+    tried: int
+    refused: dict[str, int]  # of those tried, by reason
+    seconds: float  # for the rest
+    bytes: int  # of results
+
+    def __str__(self) -> str:
+        rest = self.photos - self.done
+        lines = [f"{self.photos:,} photos, {self.done:,} done already, {self.others:,} other files"]
+        if rest and self.tried:
+            lines.append(f"about {duration(self.seconds)} and {self.bytes / 1e6:,.0f} MB for the other {rest:,}")
+            refused = ", ".join(f"{count} {reason}" for reason, count in sorted(self.refused.items()))
+            lines.append(f"of {self.tried} tried, {refused or 'every one can be edited'}")
+        return "\n".join(lines)
+
+
+def estimate(job: Job) -> Estimate:
+    """What a job would do and how long it would take, from some of its photos; nothing is written."""
+    check(job)
+    files = listing(job.photos)
+    known = Known(job.out, job.out / HIDDEN / "journals")
+    editor = load(job)
+    shard = Shard(job, editor, files, known, places(files.items, lossless=job.lossless))
+    left = [item for item in files.items if not shard.is_done(item)]
+    step = max(len(left) // TRIED, 1)
+    tried = left[::step][:TRIED]
+    shard.try_out(tried[:1])  # what is only slow once
+    begin = time.monotonic()
+    refused, size = shard.try_out(tried)
+    seconds = time.monotonic() - begin
+    scale = len(left) / max(len(tried), 1)
+    return Estimate(
+        len(files.items),
+        len(files.items) - len(left),
+        files.others,
+        len(tried),
+        refused,
+        seconds * scale,
+        round(size * scale),
+    )

@@ -1,0 +1,355 @@
+"""Editing a folder of photos: what has to be done, doing it in overlapping steps, and what became of every file.
+
+Reading, decoding and finding faces run on some threads, the networks on one, bringing back and writing on others. A
+result is written aside and renamed, then noted in a journal: whatever stops a job, its next run goes on from there and
+ends with the same bytes."""
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+import logging
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from stages.decode import BadImage
+from stages.parallel import in_order, worker_count
+from stages.photos import masks, outside
+from stages.photos.editor import BATCH, FaceEdit, Look, Options, PhotoEditor, mode_of, table_of
+from stages.photos.faces import Face
+from stages.photos.landmarks import read_landmarks
+from stages.photos.listing import Item, Listing
+from stages.photos.manifest import EMPTY, Journal, Known
+from stages.photos.photo import Photo, read
+from stages.photos.writing import amended, encode, metadata
+from stages.photos.xmp import EDITED
+
+log = logging.getLogger(__name__)
+
+RECIPE = 1  # raised where the same options give other bytes
+HIDDEN = ".facet"  # of the output folder: lock, journals, parts
+NO_FACE = ("no_face", "too_small", "off_frontal", "aspect", "no_landmarks")  # reasons why a photo is skipped
+
+
+class JobError(Exception):
+    """A job cannot go on (a full disk, another job in the same folder); what it has done is kept."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Job:
+    """One folder to edit, and how; the same on every engine."""
+
+    photos: Path
+    out: Path
+    model: Path
+    attributes: Path | None  # None: the table that belongs to the model
+    judges: Path | None
+    options: Options
+    lossless: bool = False  # PNG, whatever the photo was
+    strip_gps: bool = False
+    copy: bool = True  # what cannot be edited is copied
+    landmarks: Path | None = None  # CSV; takes the place of the detector
+    masks: Path | None = None  # one picture for all, or a folder of pictures by the photos' names
+    device: str = "auto"
+    workers: int = 0  # threads that read, and as many that write; no effect on the bytes
+
+    def settings(self) -> dict[str, Any]:
+        """What decides about the bytes of a result, but for the photo itself."""
+        table = self.attributes or table_of(self.model)
+        return {
+            "recipe": RECIPE,
+            "options": dataclasses.asdict(self.options),
+            "lossless": self.lossless,
+            "strip_gps": self.strip_gps,
+            "model": folder_hash(self.model),
+            "attributes": _sha256(table.read_bytes()),
+            "judges": folder_hash(self.judges) if self.judges else "",
+        }
+
+
+def folder_hash(folder: Path) -> str:
+    """SHA-256 over the names and bytes of a folder's files."""
+    found = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.is_file():
+            found.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return found.hexdigest()
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@dataclasses.dataclass
+class Work:
+    """One file on its way: what is known of it, its photo and faces while it is edited."""
+
+    item: Item
+    row: dict[str, Any]
+    data: bytes = b""
+    photo: Photo | None = None
+    looks: list[Look] = dataclasses.field(default_factory=list)
+    user: np.ndarray | None = None
+    edits: list[FaceEdit] = dataclasses.field(default_factory=list)
+    done: bool = False  # nothing is left to do but to note it
+
+    def let_go(self) -> "Work":
+        """Without what takes memory."""
+        self.data, self.photo, self.looks, self.user, self.edits = b"", None, [], None, []
+        return self
+
+
+class Shard:
+    """Edits some of a job's files, in this process."""
+
+    def __init__(self, job: Job, editor: PhotoEditor, files: Listing, known: Known, places: Mapping[str, str]):
+        self.job, self.editor, self.files, self.known, self.places = job, editor, files, known, places
+        self.spec = editor.parse(job.options.spec)
+        settings = job.settings()
+        self._settings = json.dumps(settings, sort_keys=True).encode()
+        looking = {name: settings["options"][name] for name in ("faces", "aligned", "least", "away")}
+        self._looking = json.dumps(looking, sort_keys=True).encode()
+        self._landmarks = read_landmarks(job.landmarks) if job.landmarks else None
+        self._masks = masks.Masks(job.masks) if job.masks else None
+        self.properties = {
+            "DigitalSourceType": EDITED,
+            "AISystemUsed": f"Facet {editor.system.name}",
+            "AISystemVersionUsed": f"{importlib.metadata.version('facet')}, model {settings['model'][:12]}",
+            "AIPromptInformation": str(self.spec),
+        }
+
+    def run(self, items: Sequence[Item], journal: Journal) -> Iterator[bool]:
+        """For each of these files, in their order, once its result is written and noted: whether it was worked on."""
+        workers = worker_count(self.job.workers)
+        prepared = in_order(self._prepare, items, workers)
+        for work in in_order(self._finish, self._edited(prepared), workers):
+            journal.add(work.row)
+            yield not work.done
+
+    def _prepare(self, item: Item) -> Work:
+        """Read, see whether it is done, decode, find faces, cut crops."""
+        work = Work(item, EMPTY | {"file": item.name, "spec": str(self.spec), "mode": self._mode()})
+        try:
+            if item.refused:
+                raise BadImage(item.refused)
+            work.data = self.files.read(item.name)
+            digest = _sha256(work.data)
+            points, mask = self._given(item.name)
+            work.row["input_sha256"] = digest
+            work.row["key"] = self._key(digest, points, mask)
+            work.row["looked"] = _sha256(self._looking + digest.encode() + points)
+            before = self.known.row(item.name)
+            if before is not None and before["key"] == work.row["key"] and self._stands(before):
+                work.row, work.done, work.data = before, True, b""
+                return work
+            work.photo = read(work.data)
+            width, height = work.photo.size
+            work.row |= {"width": width, "height": height, "format": work.photo.format}
+            work.row["notes"] = list(work.photo.notes)
+            if self._masks is not None:
+                work.user = self._masks.read(item.name, work.photo.size)
+            work.looks = self._looks(work, before)
+        except BadImage as bad:
+            self._refuse(work, bad)
+        except MemoryError:
+            self._refuse(work, BadImage("too_large", "not enough memory"))
+        except Exception as error:  # no photo may stop the others
+            log.exception("%s", item.name)
+            self._refuse(work, BadImage("error", f"{type(error).__name__}: {error}"))
+        return work
+
+    def _key(self, digest: str, points: bytes, mask: bytes) -> str:
+        return _sha256(self._settings + digest.encode() + points + mask)
+
+    def _mode(self) -> str:
+        return mode_of(self.spec, self.job.options.mode)
+
+    def _given(self, name: str) -> tuple[bytes, bytes]:
+        """What of others' files is about a photo: its landmarks and its mask, as bytes that tell changes."""
+        points = b""
+        if self._landmarks is not None:
+            if name not in self._landmarks:
+                raise BadImage("no_landmarks")
+            points = b"".join(one.tobytes() for one in self._landmarks[name])
+        return points, self._masks.digest(name) if self._masks is not None else b""
+
+    def _looks(self, work: Work, before: Mapping[str, Any] | None) -> list[Look]:
+        assert work.photo is not None
+        given = self._landmarks[work.item.name] if self._landmarks is not None else None
+        found = None
+        if before is not None and before["looked"] == work.row["looked"] and not self.job.options.aligned:
+            if before["reason"] in NO_FACE:
+                raise BadImage(before["reason"], before["detail"])
+            found = _faces(before)
+        looks = self.editor.looks(work.photo, self.job.options, given, found)
+        if not self.job.options.aligned:
+            work.row["landmarks"] = [look.face.points.ravel().tolist() for look in looks]
+        work.row["boxes"] = [list(look.face.box) for look in looks]
+        work.row["side"] = [look.placement.side for look in looks]
+        work.row["faces"] = len(looks)
+        return looks
+
+    def _stands(self, row: Mapping[str, Any]) -> bool:
+        """Whether a result is there as it was written."""
+        if not row["output"]:
+            return not (row["status"] != "edited" and self.job.copy and row["input_sha256"])
+        if row["status"] != "edited" and not self.job.copy:
+            return False
+        try:
+            return _sha256((self.job.out / row["output"]).read_bytes()) == row["output_sha256"]
+        except OSError:
+            return False
+
+    def _refuse(self, work: Work, bad: BadImage) -> None:
+        work.row |= {
+            "status": "skipped" if bad.reason in NO_FACE else "failed",
+            "reason": bad.reason,
+            "detail": bad.detail,
+        }
+        work.photo, work.looks = None, []
+
+    def _edited(self, prepared: Iterable[Work]) -> Iterator[Work]:
+        """Hand the faces of consecutive photos to the networks, a full batch at a time."""
+        waiting: list[Work] = []
+        looks: list[tuple[Work, Look]] = []
+        for work in prepared:
+            waiting.append(work)
+            looks += [(work, look) for look in work.looks]
+            while len(looks) >= BATCH:
+                self._network(looks[:BATCH])
+                looks = looks[BATCH:]
+            yield from self._ready(waiting)
+            if len(waiting) >= 2 * BATCH:  # few faces among many files: results should not wait for ever
+                self._network(looks)
+                looks = []
+                yield from self._ready(waiting)
+        self._network(looks)
+        yield from self._ready(waiting)
+
+    def _network(self, looks: Sequence[tuple[Work, Look]]) -> None:
+        for start in range(0, len(looks), BATCH):
+            part = looks[start : start + BATCH]
+            edits = self.editor.edits([look for _, look in part], self.spec, self.job.options)
+            for (work, _), edit in zip(part, edits, strict=True):
+                work.edits.append(edit)
+
+    @staticmethod
+    def _ready(waiting: list[Work]) -> Iterator[Work]:
+        while waiting and len(waiting[0].edits) == len(waiting[0].looks):
+            yield waiting.pop(0)
+
+    def _finish(self, work: Work) -> Work:
+        """Bring the changes back, write the result, say what became of the file."""
+        if work.done:
+            return work
+        try:
+            if work.photo is not None and any(edit.moved for edit in work.edits):
+                place, data = self._result(work)
+                self._put(place, data, work.row)
+                return work.let_go()
+        except BadImage as bad:
+            self._refuse(work, bad)
+        except (OSError, JobError):
+            raise
+        except Exception as error:
+            log.exception("%s", work.item.name)
+            self._refuse(work, BadImage("error", f"{type(error).__name__}: {error}"))
+        if not work.row["status"]:
+            work.row |= {"status": "unchanged", "reason": "already"} | self._told(work)
+        if self.job.copy and work.data:
+            self._put(work.item.name, work.data, work.row)
+        return work.let_go()
+
+    def _result(self, work: Work) -> tuple[str, bytes]:
+        """The file of an edited photo and its place."""
+        photo = work.photo
+        assert photo is not None
+        original = photo.pixels.copy() if photo.format in outside.LOSSY and not self.job.lossless else None
+        touched = self.editor.bring_back(photo, work.edits, work.user)
+        if self.job.lossless:
+            photo.format = "TIFF" if photo.mode == "CMYK" else "PNG"
+            photo.saving = {"compression": "tiff_lzw"} if photo.mode == "CMYK" else {}
+        about, notes = amended(metadata(work.data), photo, iptc=self.properties, strip_gps=self.job.strip_gps)
+        data = encode(photo, work.data, about)
+        work.row["notes"] += notes
+        work.row |= self._told(work) | {
+            "status": "edited",
+            "format": photo.format,
+            "changed_pixels": sum(one.pixels for one in touched),
+        }
+        if original is not None:
+            share, worst = outside.changed(data, original, photo, [one.box for one in touched])
+            work.row |= {"outside_share": share, "outside_worst": worst}
+        place = self.places[work.item.name]
+        if self.job.lossless and photo.format == "TIFF":
+            place = str(PurePosixPath(place).with_suffix(".tif"))
+        return place, data
+
+    def is_done(self, item: Item) -> bool:
+        """Whether the result of a file is there already."""
+        before = self.known.row(item.name)
+        if before is None or item.refused:
+            return False
+        try:
+            digest = _sha256(self.files.read(item.name))
+            points, mask = self._given(item.name)
+        except BadImage:
+            return False
+        return before["key"] == self._key(digest, points, mask) and self._stands(before)
+
+    def try_out(self, items: Sequence[Item]) -> tuple[dict[str, int], int]:
+        """Edit photos and write nothing: how many are refused, by reason, and the bytes of all results."""
+        refused: Counter[str] = Counter()
+        size = 0
+        workers = worker_count(self.job.workers)
+
+        def result(work: Work) -> int:
+            if work.photo is None or not any(edit.moved for edit in work.edits):
+                return len(work.data) if self.job.copy else 0
+            return len(self._result(work)[1])
+
+        for work in in_order(self._prepare, items, workers):
+            if work.row["reason"]:
+                refused[work.row["reason"]] += 1
+            for ready in self._edited([work]):
+                size += result(ready)
+        return dict(refused), size
+
+    def _told(self, work: Work) -> dict[str, Any]:
+        """What the networks say of the faces."""
+        return {
+            "attributes": list(work.edits[0].attributes) if work.edits else [],
+            "strengths": [list(edit.strengths) if edit.moved else [] for edit in work.edits],
+            "before": [list(edit.before) for edit in work.edits],
+            "after": [list(edit.after) for edit in work.edits],
+        }
+
+    def _put(self, name: str, data: bytes, row: dict[str, Any]) -> None:
+        """Write a result aside and rename it; JobError where the disk refuses."""
+        place = self.job.out / name
+        aside = self.job.out / HIDDEN / "parts" / f"{os.getpid()}-{hashlib.sha256(name.encode()).hexdigest()[:24]}"
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            aside.write_bytes(data)
+            aside.replace(place)
+        except OSError as error:
+            aside.unlink(missing_ok=True)
+            raise JobError(
+                f"{place} cannot be written: {error.strerror or error}; mend that and run it again"
+            ) from error
+        row |= {"output": name, "output_sha256": _sha256(data)}
+
+
+def _faces(row: Mapping[str, Any]) -> list[Face] | None:
+    """The faces that were found before."""
+    if not row["landmarks"]:
+        return None
+    return [
+        Face(tuple(box), tuple((points[i], points[i + 1]) for i in range(0, 10, 2)), 1.0)
+        for box, points in zip(row["boxes"], row["landmarks"], strict=True)
+    ]

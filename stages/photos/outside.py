@@ -1,0 +1,31 @@
+"""What became of the pixels that no edit touched: exactly kept, or changed by lossy compression."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from stages.photos.photo import Photo, read, turned
+
+LOSSY = ("JPEG", "WEBP", "AVIF", "HEIF")
+Box = tuple[int, int, int, int]
+
+
+def changed(data: bytes, original: np.ndarray, photo: Photo, boxes: Sequence[Box]) -> tuple[float, int]:
+    """The share of pixels outside the boxes (of the upright photo) that differ in the file `data` from the pixels as
+    they were read, and by how many levels at most."""
+    now = turned(read(data).pixels, photo.orientation)
+    before = turned(original, photo.orientation)
+    if now.shape != before.shape or now.dtype != before.dtype:
+        return 1.0, 255
+    away = np.abs(now.astype(np.int16) - before.astype(np.int16)) if now.dtype == np.uint8 else _deep(now, before)
+    away = away.max(2) if away.ndim == 3 else away
+    inside = 0
+    for left, top, right, bottom in boxes:
+        away[top:bottom, left:right] = 0
+        inside += (right - left) * (bottom - top)
+    rest = max(away.size - inside, 1)
+    return float(np.count_nonzero(away) / rest), int(away.max(initial=0))
+
+
+def _deep(now: np.ndarray, before: np.ndarray) -> np.ndarray:
+    return np.asarray(np.abs(now.astype(np.int32) - before) // 257)

@@ -1,0 +1,59 @@
+"""The chunks of a PNG: where EXIF, XMP, ICC and texts are (ISO 15948, chapter 11; PNG 3 for eXIf)."""
+
+import struct
+import zlib
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+XMP = b"XML:com.adobe.xmp\0"
+CODING = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"bKGD", b"hIST", b"sBIT", b"acTL", b"fcTL", b"fdAT"}
+PROFILE = {b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP"}
+
+Chunk = tuple[bytes, bytes]  # type, data
+
+
+def chunks(data: bytes) -> list[Chunk]:
+    """Every chunk of a PNG file, as far as it goes."""
+    found, at = [], len(SIGNATURE)
+    while at + 12 <= len(data):
+        length = struct.unpack_from(">I", data, at)[0]
+        found.append((data[at + 4 : at + 8], data[at + 8 : at + 8 + length]))
+        at += 12 + length
+    return found
+
+
+def join(found: list[Chunk]) -> bytes:
+    """The file of these chunks."""
+    return SIGNATURE + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in found
+    )
+
+
+def carried(
+    encoded: bytes, source: bytes, *, exif: bytes | None, xmp: bytes | None, iptc: bytes | None, profile: bytes | None
+) -> bytes:
+    """`encoded` with what the PNG `source` says of the photo (nothing where it is of another format), and with this
+    EXIF, XMP, IPTC (Photoshop's image resources) and ICC profile (None: without)."""
+    mine = [chunk for chunk in chunks(encoded) if chunk[0] in CODING]
+    kept: list[Chunk] = []
+    if source.startswith(SIGNATURE):
+        kept = [
+            (kind, data)
+            for kind, data in chunks(source)
+            if kind not in CODING and kind != b"eXIf" and not (kind == b"iTXt" and data.startswith(XMP))
+        ]
+    elif profile is not None:
+        kept = [(b"iCCP", b"icc\0\0" + zlib.compress(profile))]
+    if exif is not None:
+        kept.append((b"eXIf", exif))
+    if xmp is not None:
+        kept.append((b"iTXt", XMP + b"\0\0\0\0" + xmp))
+    if iptc is not None:
+        kept.append((b"zTXt", b"Raw profile type iptc\0\0" + zlib.compress(_raw(b"iptc", iptc))))
+    return join(mine[:1] + kept + mine[1:])
+
+
+def _raw(name: bytes, data: bytes) -> bytes:
+    """How ImageMagick and exiftool keep in text what PNG has no chunk for."""
+    digits = data.hex().encode()
+    lines = b"\n".join(digits[start : start + 72] for start in range(0, len(digits), 72))
+    return b"\n%s\n%8d\n%s\n" % (name, len(data), lines)

@@ -1,0 +1,167 @@
+"""An edited photo -> the bytes of a file like the one it came from: format, compression, EXIF, ICC, XMP, IPTC."""
+
+import dataclasses
+import io
+from collections.abc import Mapping
+
+import numpy as np
+from PIL import Image
+
+from stages.decode import opened
+from stages.photos import jpeg, png
+from stages.photos.exif import Exif
+from stages.photos.photo import Photo, readable, turned
+from stages.photos.xmp import Packet
+
+EXTENSIONS = {  # of the formats that are written, the first for new names
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"), "PNG": (".png", ".apng"), "WEBP": (".webp",), "TIFF": (".tif", ".tiff"),
+    "BMP": (".bmp", ".dib"), "AVIF": (".avif",), "HEIF": (".heic", ".heif", ".hif"),
+}  # fmt: skip
+BARE = ("BMP",)  # formats without any metadata
+
+
+@dataclasses.dataclass(frozen=True)
+class Metadata:
+    """What a file says of its photo, in the forms that formats share."""
+
+    exif: bytes | None = None  # a TIFF structure
+    xmp: bytes | None = None
+    iptc: bytes | None = None  # Photoshop's image resources
+    profile: bytes | None = None  # ICC
+
+
+def metadata(data: bytes) -> Metadata:
+    """The metadata of a file, as it stands there."""
+    with opened(data, readable()) as picture:
+        info = picture.info
+        exif, xmp = info.get("exif"), info.get("xmp")
+        if picture.format == "TIFF":
+            tags = picture.tag_v2  # type: ignore[attr-defined]
+            xmp, exif = tags.get(700), None
+            return Metadata(None, _bytes(xmp), _bytes(tags.get(34377)), info.get("icc_profile"))
+        iptc = jpeg.resources(data) if picture.format in ("JPEG", "MPO") else None
+    return Metadata(exif.removeprefix(b"Exif\0\0") if exif else None, _bytes(xmp), iptc, info.get("icc_profile"))
+
+
+def _bytes(value: bytes | str | tuple[int, ...] | None) -> bytes | None:
+    if value is None or isinstance(value, bytes):
+        return value or None
+    return value.encode() if isinstance(value, str) else bytes(value)
+
+
+def amended(
+    found: Metadata, photo: Photo, *, iptc: Mapping[str, str], strip_gps: bool
+) -> tuple[Metadata, tuple[str, ...]]:
+    """Metadata that is true of the edited photo: its own thumbnail, these IPTC properties, no place where `strip_gps`
+    is set; and words of NOTES."""
+    notes = []
+    exif = found.exif
+    if exif is not None:
+        try:
+            block = Exif(exif)
+            small = picture_of(photo, turned_upright=False)
+            if not block.renew_thumbnail(small):
+                notes.append("thumbnail_dropped")
+            if strip_gps:
+                block.strip_gps()
+            exif = block.to_bytes()
+        except (ValueError, IndexError):
+            exif = None  # nobody can read it, and who can tell what it shows
+            notes.append("exif_dropped")
+    try:
+        packet = Packet(found.xmp)
+    except ValueError:
+        packet = Packet(None)
+        notes.append("xmp_replaced")
+    packet.set_iptc(iptc)
+    if strip_gps:
+        packet.strip_gps()
+    xmp = packet.to_bytes()
+    if photo.format == "JPEG" and len(jpeg.XMP) + len(xmp) > jpeg.LONGEST:
+        xmp = packet.to_bytes(padding=0)
+    if photo.format == "JPEG" and len(jpeg.XMP) + len(xmp) > jpeg.LONGEST:
+        packet = Packet(None)
+        packet.set_iptc(iptc)
+        xmp = packet.to_bytes()
+        notes.append("xmp_replaced")
+    return Metadata(exif, xmp, found.iptc, found.profile), tuple(notes)
+
+
+def picture_of(photo: Photo, *, turned_upright: bool) -> Image.Image:
+    """The photo for Pillow, in 8 bits."""
+    pixels = turned(photo.pixels, photo.orientation) if turned_upright else photo.pixels
+    if pixels.dtype == np.uint16:
+        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return Image.fromarray(np.ascontiguousarray(pixels), photo.mode)
+
+
+def encode(photo: Photo, source: bytes, about: Metadata) -> bytes:
+    """The file of an edited photo; `source` is the file that it was."""
+    if photo.format == "PNG":
+        return _png(photo, source, about)
+    file = io.BytesIO()
+    if photo.format == "TIFF":
+        _tiff(photo, source, about, file)
+        return file.getvalue()
+    picture = Image.fromarray(photo.pixels, photo.mode) if photo.pixels.dtype == np.uint8 else _sixteen(photo)
+    if photo.format == "JPEG":
+        picture.save(file, "JPEG", **photo.saving)
+        encoded = file.getvalue()
+        if source.startswith(b"\xff\xd8"):
+            return jpeg.carried(encoded, source, exif=about.exif, xmp=about.xmp)
+        return encoded
+    if photo.format in BARE:
+        picture.save(file, photo.format, **photo.saving)
+        return file.getvalue()
+    extra = {"exif": about.exif, "xmp": about.xmp, "icc_profile": about.profile}
+    picture.save(file, photo.format, **photo.saving, **{name: value for name, value in extra.items() if value})
+    return file.getvalue()
+
+
+def _sixteen(photo: Photo) -> Image.Image:
+    """16-bit grey as Pillow holds it."""
+    return Image.fromarray(photo.pixels)
+
+
+def _png(photo: Photo, source: bytes, about: Metadata) -> bytes:
+    if photo.pixels.dtype == np.uint16 and photo.mode != "L":
+        import cv2
+
+        order = {"RGB": [2, 1, 0], "RGBA": [2, 1, 0, 3]}[photo.mode]
+        encoded = cv2.imencode(".png", photo.pixels[:, :, order])[1].tobytes()
+    else:
+        file = io.BytesIO()
+        picture = _sixteen(photo) if photo.pixels.dtype == np.uint16 else Image.fromarray(photo.pixels, photo.mode)
+        picture.save(file, "PNG", compress_level=6)
+        encoded = file.getvalue()
+    return png.carried(encoded, source, exif=about.exif, xmp=about.xmp, iptc=about.iptc, profile=about.profile)
+
+
+SHAPE_TAGS = {  # of TIFF: how its pixels lie, which the new file says for itself
+    254, 255, 256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 317, 320, 322, 323, 324, 325, 338, 339, 330, 347,
+    34665, 34853, 40965,
+}  # fmt: skip
+
+
+def _tiff(photo: Photo, source: bytes, about: Metadata, file: io.BytesIO) -> None:
+    picture = _sixteen(photo) if photo.pixels.dtype == np.uint16 else Image.fromarray(photo.pixels, photo.mode)
+    kept: dict[int, object] = {}
+    with opened(source, readable()) as old:
+        exif = old.getexif()
+        if old.format == "TIFF":
+            tags = old.tag_v2  # type: ignore[attr-defined]
+            kept = {tag: value for tag, value in tags.items() if tag not in SHAPE_TAGS}
+    from PIL import TiffImagePlugin
+
+    info = TiffImagePlugin.ImageFileDirectory_v2()
+    for tag, value in kept.items():
+        info[tag] = value
+        if old.format == "TIFF":
+            info.tagtype[tag] = tags.tagtype[tag]
+    if about.xmp is not None:
+        info[700] = about.xmp
+        info.tagtype[700] = 1
+    picture.save(
+        file, "TIFF", tiffinfo=info, exif=exif, icc_profile=about.profile,
+        **{name: value for name, value in photo.saving.items() if value is not None},
+    )  # fmt: skip
