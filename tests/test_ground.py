@@ -47,6 +47,7 @@ PLUMBING = {
     "stages/images.py",
     "stages/match.py",
     "stages/parallel.py",
+    "stages/limits.py",
     "stages/params.py",
     "stages/progress.py",
     "stages/resume.py",
