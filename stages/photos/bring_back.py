@@ -51,16 +51,14 @@ def bring_back(
     region = upright[top:bottom, left:right]  # a view: writing into it edits the photo
     to_crop = placement.to_crop(size)
     index = np.hstack([to_crop[:, :2], (to_crop @ (left + 0.5, top + 0.5, 1) - 0.5)[:, None]])
-    window = _window(size)
-    a = _enlarged(change.a * window, index, region)
+    window = _enlarged(_window(size), index, region, cv2.INTER_LINEAR)  # a cubic would ring beyond the crop
+    a = _enlarged(change.a, index, region).clip(0, 1) * window
     if user is not None:
         a = a * user[top:bottom, left:right]
     on = a >= LEAST
     if not on.any():
         return Touched(box, 0)
-    b = np.minimum(_enlarged(change.b * window, index, region), a)
-    if user is not None:
-        b = np.minimum(b, a)
+    b = np.minimum(_enlarged(change.b, index, region) * window, a)
     seen = colours.to_srgb(region)  # (h, w, 3) uint8
     photo_now = seen.astype(np.float32)
     moved = guided(change, index, photo_now)
@@ -105,19 +103,14 @@ def _luma(pixels: np.ndarray) -> np.ndarray:
     return np.asarray(pixels @ np.array([0.299, 0.587, 0.114], np.float32))
 
 
-def _enlarged(value: np.ndarray, index: np.ndarray, part: np.ndarray) -> np.ndarray:
-    """A map (S, S) or (S, S, 3) of the crop at every pixel of a part of the photo; weights stay within [0, 1]."""
+def _enlarged(value: np.ndarray, index: np.ndarray, part: np.ndarray, flags: int = cv2.INTER_CUBIC) -> np.ndarray:
+    """A map (S, S) or (S, S, 3) of the crop at every pixel of a part of the photo; its border goes on."""
     height, width = part.shape[:2]
-    found = np.asarray(
+    return np.asarray(
         cv2.warpAffine(
-            value, index, (width, height), flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
-        )
-        if value.ndim == 3
-        else cv2.warpAffine(
-            value, index, (width, height), flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT
+            value, index, (width, height), flags=flags | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
         )
     )
-    return found if value.ndim == 3 else found.clip(0, 1)
 
 
 def _window(size: int) -> np.ndarray:

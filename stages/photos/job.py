@@ -134,19 +134,21 @@ class Shard:
     def _prepare(self, item: Item) -> Work:
         """Read, see whether it is done, decode, find faces, cut crops."""
         work = Work(item, EMPTY | {"file": item.name, "spec": str(self.spec), "mode": self._mode()})
+        before = self.known.row(item.name)
         try:
             if item.refused:
                 raise BadImage(item.refused)
             work.data = self.files.read(item.name)
             digest = _sha256(work.data)
-            points, mask = self._given(item.name)
+            points, mask, lacking = self._given(item.name)
             work.row["input_sha256"] = digest
             work.row["key"] = self._key(digest, points, mask)
             work.row["looked"] = _sha256(self._looking + digest.encode() + points)
-            before = self.known.row(item.name)
             if before is not None and before["key"] == work.row["key"] and self._stands(before):
                 work.row, work.done, work.data = before, True, b""
                 return work
+            if lacking is not None:
+                raise lacking
             work.photo = read(work.data)
             width, height = work.photo.size
             work.row |= {"width": width, "height": height, "format": work.photo.format}
@@ -156,6 +158,7 @@ class Shard:
             work.looks = self._looks(work, before)
         except BadImage as bad:
             self._refuse(work, bad)
+            work.done = not work.data and before == work.row  # what cannot even be read is no work
         except MemoryError:
             self._refuse(work, BadImage("too_large", "not enough memory"))
         except Exception as error:  # no photo may stop the others
@@ -169,14 +172,19 @@ class Shard:
     def _mode(self) -> str:
         return mode_of(self.spec, self.job.options.mode)
 
-    def _given(self, name: str) -> tuple[bytes, bytes]:
-        """What of others' files is about a photo: its landmarks and its mask, as bytes that tell changes."""
-        points = b""
-        if self._landmarks is not None:
-            if name not in self._landmarks:
-                raise BadImage("no_landmarks")
-            points = b"".join(one.tobytes() for one in self._landmarks[name])
-        return points, self._masks.digest(name) if self._masks is not None else b""
+    def _given(self, name: str) -> tuple[bytes, bytes, BadImage | None]:
+        """What of others' files is about a photo: its landmarks and its mask, as bytes that tell changes, and what is
+        lacking."""
+        points = mask = b""
+        try:
+            if self._landmarks is not None:
+                if name not in self._landmarks:
+                    raise BadImage("no_landmarks")
+                points = b"".join(one.tobytes() for one in self._landmarks[name])
+            mask = self._masks.digest(name) if self._masks is not None else b""
+        except BadImage as bad:
+            return points, bad.reason.encode(), bad
+        return points, mask, None
 
     def _looks(self, work: Work, before: Mapping[str, Any] | None) -> list[Look]:
         assert work.photo is not None
@@ -276,9 +284,9 @@ class Shard:
             photo.saving = {"compression": "tiff_lzw"} if photo.mode == "CMYK" else {}
         about, notes = amended(metadata(work.data), photo, iptc=self.properties, strip_gps=self.job.strip_gps)
         data = encode(photo, work.data, about)
-        work.row["notes"] += notes
         work.row |= self._told(work) | {
             "status": "edited",
+            "notes": [*photo.notes, *notes],
             "format": photo.format,
             "changed_pixels": sum(one.pixels for one in touched),
         }
@@ -297,7 +305,7 @@ class Shard:
             return False
         try:
             digest = _sha256(self.files.read(item.name))
-            points, mask = self._given(item.name)
+            points, mask, _ = self._given(item.name)
         except BadImage:
             return False
         return before["key"] == self._key(digest, points, mask) and self._stands(before)

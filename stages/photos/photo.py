@@ -26,6 +26,7 @@ NOTES = {
     "colours_to_rgb": "its colour model cannot be written back: written as RGB",
     "profile_ignored": "its colour profile cannot be read: taken for sRGB",
     "thumbnail_dropped": "its old thumbnail showed the photo before the edit and left no room for a new one",
+    "tags_dropped": "some of its TIFF tags cannot be written: left out",
     "exif_dropped": "its EXIF was damaged: left out",
     "xmp_replaced": "its XMP was damaged or too long: written anew",
 }

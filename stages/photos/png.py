@@ -12,12 +12,17 @@ Chunk = tuple[bytes, bytes]  # type, data
 
 
 def chunks(data: bytes) -> list[Chunk]:
-    """Every chunk of a PNG file, as far as it goes."""
+    """Every chunk of a PNG file, up to its end or to the first that is damaged."""
     found, at = [], len(SIGNATURE)
     while at + 12 <= len(data):
         length = struct.unpack_from(">I", data, at)[0]
-        found.append((data[at + 4 : at + 8], data[at + 8 : at + 8 + length]))
+        chunk = data[at + 4 : at + 8 + length]
+        if data[at + 8 + length : at + 12 + length] != struct.pack(">I", zlib.crc32(chunk)):
+            break
+        found.append((chunk[:4], chunk[4:]))
         at += 12 + length
+        if chunk[:4] == b"IEND":
+            break
     return found
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import struct
 from collections.abc import Mapping
 
 import numpy as np
@@ -161,7 +162,17 @@ def _tiff(photo: Photo, source: bytes, about: Metadata, file: io.BytesIO) -> Non
     if about.xmp is not None:
         info[700] = about.xmp
         info.tagtype[700] = 1
-    picture.save(
-        file, "TIFF", tiffinfo=info, exif=exif, icc_profile=about.profile,
-        **{name: value for name, value in photo.saving.items() if value is not None},
-    )  # fmt: skip
+    how = {name: value for name, value in photo.saving.items() if value is not None}
+    try:
+        picture.save(file, "TIFF", tiffinfo=info, exif=exif, icc_profile=about.profile, **how)
+    except (
+        struct.error,
+        OverflowError,
+        TypeError,
+        ValueError,
+        AttributeError,
+    ):  # tags that only their reader understood
+        photo.notes += ("tags_dropped",)
+        file.seek(0)
+        file.truncate()
+        picture.save(file, "TIFF", tiffinfo={700: about.xmp}, icc_profile=about.profile, **how)
