@@ -20,15 +20,17 @@ def worker_count(workers: int) -> int:
     return workers or (len(affinity(0)) if affinity else os.cpu_count() or 1)
 
 
-def in_order(work: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
-    """`map` on `workers` threads: results in the order of `items`, at most two per thread waiting.
+def in_order(
+    work: Callable[[T], R], items: Iterable[T], workers: int, ahead: Callable[[], int] | None = None
+) -> Iterator[R]:
+    """`map` on `workers` threads: results in the order of `items`, at most two per thread waiting, or `ahead()`.
 
     For work that releases the GIL (decoding, hashing, reading). An exception of `work` rises at its item."""
     with ThreadPoolExecutor(max_workers=workers) as pool:
         waiting: deque[Future[R]] = deque()
         try:
             for item in items:
-                if len(waiting) >= 2 * workers:
+                while len(waiting) >= (ahead() if ahead is not None else 2 * workers):
                     yield waiting.popleft().result()
                 waiting.append(pool.submit(work, item))
             while waiting:

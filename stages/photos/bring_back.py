@@ -6,6 +6,7 @@ al. 2013) whose coefficients are found in the crop and enlarged (fast guided fil
 Towards the crop's border a and b fade to 0; where a is 0 not one pixel is touched."""
 
 import dataclasses
+import functools
 
 import cv2
 import numpy as np
@@ -44,32 +45,38 @@ def bring_back(
 ) -> Touched:
     """Edit `photo.pixels` in place under one crop; `user`: weights (H, W) in [0, 1] of the upright photo."""
     size = change.a.shape[0]
-    upright = photo.upright
-    left, top, right, bottom = box = _region(placement, photo.size)
+    window = _window(size)
+    here = _reach(placement, (change.a * window) > 0)
+    box = _clipped(here, photo.size)
+    left, top, right, bottom = box
     if right <= left or bottom <= top:
         return Touched((0, 0, 0, 0), 0)
-    region = upright[top:bottom, left:right]  # a view: writing into it edits the photo
+    region = photo.upright[top:bottom, left:right]  # a view: writing into it edits the photo
     to_crop = placement.to_crop(size)
     index = np.hstack([to_crop[:, :2], (to_crop @ (left + 0.5, top + 0.5, 1) - 0.5)[:, None]])
-    window = _enlarged(_window(size), index, region, cv2.INTER_LINEAR)  # a cubic would ring beyond the crop
-    a = _enlarged(change.a, index, region).clip(0, 1) * window
+    weights = _enlarged(np.dstack([change.a, change.b]), index, region)
+    np.clip(weights, 0, 1, out=weights)
+    a, b = cv2.split(weights)
+    edge = _enlarged(window, index, region, cv2.INTER_LINEAR)  # a cubic would ring, beyond the crop too
+    a *= edge
     if user is not None:
-        a = a * user[top:bottom, left:right]
+        a *= user[top:bottom, left:right]
+    b = np.minimum(b * edge, a)
     on = a >= LEAST
-    if not on.any():
-        return Touched(box, 0)
-    b = np.minimum(_enlarged(change.b, index, region) * window, a)
     seen = colours.to_srgb(region)  # (h, w, 3) uint8
     photo_now = seen.astype(np.float32)
     moved = guided(change, index, photo_now)
     moved *= a[:, :, None]
-    fading = b >= LEAST
-    if fading.any():
-        faded = _enlarged(change.reconstruction, index, region) - photo_now
-        moved += np.where(fading, b, 0)[:, :, None] * faded
-    before = region.copy()
-    region[on] = colours.moved(region, seen, photo_now + moved)[on]
-    touched = before != region
+    if (b >= LEAST).any():
+        faded = _enlarged(change.reconstruction, index, region)
+        faded -= photo_now
+        faded *= b[:, :, None]
+        moved += faded
+    moved += photo_now
+    result = colours.moved(region, seen, moved)
+    mask = on if region.ndim == 2 else on[:, :, None]
+    touched = (result != region) & mask
+    np.copyto(region, result, where=mask)
     return Touched(box, int((touched.any(2) if touched.ndim == 3 else touched).sum()))
 
 
@@ -77,15 +84,16 @@ def guided(change: Change, index: np.ndarray, photo: np.ndarray) -> np.ndarray:
     """D enlarged along the photo's own edges: (h, w, 3) for the part of the photo (h, w, 3) that `index` maps to the
     crop. Averaged over the crop's pixels it is D again: what the filter smooths away is added, enlarged plainly."""
     small, big = _luma(change.photo), _luma(photo)
-    slope, offset = _coefficients(small, change.change)
-    filtered = slope * small[:, :, None] + offset
-    rest = _enlarged(change.change - filtered, index, photo)
-    found: np.ndarray = _enlarged(slope, index, photo) * big[:, :, None] + _enlarged(offset, index, photo) + rest
+    slope = _slope(small, change.change)
+    found = _enlarged(slope, index, photo)
+    found *= big[:, :, None]
+    found += _enlarged(change.change - slope * small[:, :, None], index, photo)
     return found
 
 
-def _coefficients(guide: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of the guided filter: target (S, S, C) is near slope * guide + offset in every window, means over windows."""
+def _slope(guide: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Of the guided filter: what target (S, S, C) gains with a level of the guide (S, S), the mean over all windows a
+    pixel is in. Given the slope, what is left of the target stands for the filter's offsets and what they miss."""
     kernel = (2 * RADIUS + 1,) * 2
 
     def mean(value: np.ndarray) -> np.ndarray:
@@ -94,25 +102,21 @@ def _coefficients(guide: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np
     middle, aim = mean(guide), mean(target)
     variance = mean(guide * guide) - middle * middle
     together = mean(guide[:, :, None] * target) - middle[:, :, None] * aim
-    slope = together / (variance + EDGE**2)[:, :, None]
-    offset = aim - slope * middle[:, :, None]
-    return mean(slope), mean(offset)
+    return mean(together / (variance + EDGE**2)[:, :, None])
 
 
 def _luma(pixels: np.ndarray) -> np.ndarray:
-    return np.asarray(pixels @ np.array([0.299, 0.587, 0.114], np.float32))
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))
 
 
-def _enlarged(value: np.ndarray, index: np.ndarray, part: np.ndarray, flags: int = cv2.INTER_CUBIC) -> np.ndarray:
-    """A map (S, S) or (S, S, 3) of the crop at every pixel of a part of the photo; its border goes on."""
+def _enlarged(value: np.ndarray, index: np.ndarray, part: np.ndarray, by: int = cv2.INTER_CUBIC) -> np.ndarray:
+    """Maps (S, S) or (S, S, C) of the crop at every pixel of a part of the photo; its border goes on beyond it."""
     height, width = part.shape[:2]
-    return np.asarray(
-        cv2.warpAffine(
-            value, index, (width, height), flags=flags | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
-        )
-    )
+    flags = by | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(value, index, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE))
 
 
+@functools.cache
 def _window(size: int) -> np.ndarray:
     """(S, S): 1 inside, falling to 0 at the border of the crop."""
     distance = (np.minimum(np.arange(size), np.arange(size)[::-1]) + 0.5) / size
@@ -122,8 +126,21 @@ def _window(size: int) -> np.ndarray:
     return np.outer(edge, edge)
 
 
-def _region(placement: Placement, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """The upright box of the photo around a crop."""
-    low = np.maximum(np.floor(placement.corners.min(0)).astype(int), 0)
-    high = np.minimum(np.ceil(placement.corners.max(0)).astype(int), size)
+def _reach(placement: Placement, used: np.ndarray) -> np.ndarray:
+    """The corners (4, 2) in the photo of the part of the crop that is used, and of two pixels around, which a cubic
+    reaches."""
+    size = len(used)
+    rows, columns = np.flatnonzero(used.any(1)), np.flatnonzero(used.any(0))
+    if not len(rows):
+        return np.zeros((4, 2))
+    top, bottom = max(rows[0] - 2, 0) / size, min(rows[-1] + 3, size) / size
+    left, right = max(columns[0] - 2, 0) / size, min(columns[-1] + 3, size) / size
+    square = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
+    return np.asarray(square @ placement.matrix[:, :2].T + placement.matrix[:, 2])
+
+
+def _clipped(corners: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The upright box of the photo around these corners."""
+    low = np.maximum(np.floor(corners.min(0)).astype(int), 0)
+    high = np.minimum(np.ceil(corners.max(0)).astype(int), size)
     return int(low[0]), int(low[1]), int(high[0]), int(high[1])

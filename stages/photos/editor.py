@@ -187,7 +187,8 @@ class PhotoEditor:
         """(N, names): the probability that each attribute is there, by the judge, else by the read-out."""
         if self.judge is not None and all(name in self.judge.attributes for name in names):
             columns = [self.judge.attributes.index(name) for name in names]
-            return np.asarray(self.judge.probabilities(x)[:, columns].cpu().numpy())
+            with compute.autocast(self.editor.device, self.editor.precision):
+                return np.asarray(self.judge.probabilities(x)[:, columns].float().cpu().numpy())
         read = [self.editor.logits(latent, name).sigmoid() for name in names]
         return np.asarray(torch.stack(read, 1).cpu().numpy()) if read else np.zeros((len(x), 0), np.float32)
 

@@ -31,6 +31,7 @@ from stages.photos.xmp import EDITED
 
 log = logging.getLogger(__name__)
 
+IN_FLIGHT = 256 << 20  # bytes of decoded photos that may wait between two steps
 RECIPE = 1  # raised where the same options give other bytes
 HIDDEN = ".facet"  # of the output folder: lock, journals, parts
 NO_FACE = ("no_face", "too_small", "off_frontal", "aspect", "no_landmarks")  # reasons why a photo is skipped
@@ -116,6 +117,7 @@ class Shard:
         self._looking = json.dumps(looking, sort_keys=True).encode()
         self._landmarks = read_landmarks(job.landmarks) if job.landmarks else None
         self._masks = masks.Masks(job.masks) if job.masks else None
+        self._largest = 1  # bytes of a decoded photo, so far
         self.properties = {
             "DigitalSourceType": EDITED,
             "AISystemUsed": f"Facet {editor.system.name}",
@@ -126,10 +128,14 @@ class Shard:
     def run(self, items: Sequence[Item], journal: Journal) -> Iterator[bool]:
         """For each of these files, in their order, once its result is written and noted: whether it was worked on."""
         workers = worker_count(self.job.workers)
-        prepared = in_order(self._prepare, items, workers)
-        for work in in_order(self._finish, self._edited(prepared), workers):
+        prepared = in_order(self._prepare, items, workers, self._ahead)
+        for work in in_order(self._finish, self._edited(prepared), workers, self._ahead):
             journal.add(work.row)
             yield not work.done
+
+    def _ahead(self) -> int:
+        """How many photos may wait between two steps: two batches, or as many as IN_FLIGHT holds."""
+        return min(max(IN_FLIGHT // self._largest, 2), 2 * BATCH)
 
     def _prepare(self, item: Item) -> Work:
         """Read, see whether it is done, decode, find faces, cut crops."""
@@ -150,6 +156,7 @@ class Shard:
             if lacking is not None:
                 raise lacking
             work.photo = read(work.data)
+            self._largest = max(self._largest, work.photo.pixels.nbytes)
             width, height = work.photo.size
             work.row |= {"width": width, "height": height, "format": work.photo.format}
             work.row["notes"] = list(work.photo.notes)
@@ -232,7 +239,7 @@ class Shard:
                 self._network(looks[:BATCH])
                 looks = looks[BATCH:]
             yield from self._ready(waiting)
-            if len(waiting) >= 2 * BATCH:  # few faces among many files: results should not wait for ever
+            if len(waiting) >= self._ahead():  # few faces among many files, or large ones
                 self._network(looks)
                 looks = []
                 yield from self._ready(waiting)
@@ -342,9 +349,13 @@ class Shard:
         place = self.job.out / name
         aside = self.job.out / HIDDEN / "parts" / f"{os.getpid()}-{hashlib.sha256(name.encode()).hexdigest()[:24]}"
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            aside.write_bytes(data)
-            aside.replace(place)
+            with aside.open("wb", buffering=0) as file:
+                file.write(data)
+            try:
+                aside.replace(place)
+            except FileNotFoundError:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                aside.replace(place)
         except OSError as error:
             aside.unlink(missing_ok=True)
             raise JobError(
