@@ -66,7 +66,7 @@ def plain(folder: Path, out: Path, editor: PhotoEditor, landmarks: Path | None, 
         step = matrix[:, :2] / size
         there = (*step[0], matrix[0, 2], *step[1], matrix[1, 2])
         crop = photo.transform((size, size), Image.Transform.AFFINE, there, Image.Resampling.BICUBIC)
-        x = images.to_tensor(np.asarray(crop)[None])
+        x = images.to_tensor(np.array(crop)[None])
         with torch.no_grad():
             latent = editor.editor.encode(x)
             result = editor.editor.apply_to(x, latent, editor.editor.decode(latent), spec, "replace")
@@ -156,9 +156,8 @@ def main() -> None:
                     took[way].append(timed(work))
             rate = {way: count / statistics.median(seconds) for way, seconds in took.items()}
             print(f"{name}: " + ", ".join(f"{way} {value:.1f} photos/s" for way, value in rate.items()))
-            print(
-                f"    edit is {rate['edit'] / rate['plain']:.1f} x plain, {rate['edit'] / rate['limit']:.2f} of the limit"
-            )
+            times, share = rate["edit"] / rate["plain"], rate["edit"] / rate["limit"]
+            print(f"    edit: {times:.1f} x plain, {share:.2f} of the limit")
 
 
 if __name__ == "__main__":

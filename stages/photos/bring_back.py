@@ -54,20 +54,25 @@ def bring_back(
     region = photo.upright[top:bottom, left:right]  # a view: writing into it edits the photo
     to_crop = placement.to_crop(size)
     index = np.hstack([to_crop[:, :2], (to_crop @ (left + 0.5, top + 0.5, 1) - 0.5)[:, None]])
-    weights = _enlarged(np.dstack([change.a, change.b]), index, region)
-    np.clip(weights, 0, 1, out=weights)
-    a, b = cv2.split(weights)
+    slope, rest = guided(change)
+    maps = _enlarged(np.dstack([change.a, change.b, slope]), index, region)
+    a, b, slope = cv2.split(maps)
     edge = _enlarged(window, index, region, cv2.INTER_LINEAR)  # a cubic would ring, beyond the crop too
+    np.clip(a, 0, 1, out=a)
     a *= edge
     if user is not None:
         a *= user[top:bottom, left:right]
-    b = np.minimum(b * edge, a)
     on = a >= LEAST
     seen = colours.to_srgb(region)  # (h, w, 3) uint8
     photo_now = seen.astype(np.float32)
-    moved = guided(change, index, photo_now)
+    moved = _enlarged(rest, index, region)
+    slope *= cv2.cvtColor(photo_now, cv2.COLOR_RGB2GRAY)
+    moved += slope[:, :, None]
     moved *= a[:, :, None]
-    if (b >= LEAST).any():
+    np.clip(b, 0, 1, out=b)
+    b *= edge
+    np.minimum(b, a, out=b)
+    if b.max(initial=0) >= LEAST:
         faded = _enlarged(change.reconstruction, index, region)
         faded -= photo_now
         faded *= b[:, :, None]
@@ -80,33 +85,21 @@ def bring_back(
     return Touched(box, int((touched.any(2) if touched.ndim == 3 else touched).sum()))
 
 
-def guided(change: Change, index: np.ndarray, photo: np.ndarray) -> np.ndarray:
-    """D enlarged along the photo's own edges: (h, w, 3) for the part of the photo (h, w, 3) that `index` maps to the
-    crop. Averaged over the crop's pixels it is D again: what the filter smooths away is added, enlarged plainly."""
-    small, big = _luma(change.photo), _luma(photo)
-    slope = _slope(small, change.change)
-    found = _enlarged(slope, index, photo)
-    found *= big[:, :, None]
-    found += _enlarged(change.change - slope * small[:, :, None], index, photo)
-    return found
-
-
-def _slope(guide: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Of the guided filter: what target (S, S, C) gains with a level of the guide (S, S), the mean over all windows a
-    pixel is in. Given the slope, what is left of the target stands for the filter's offsets and what they miss."""
+def guided(change: Change) -> tuple[np.ndarray, np.ndarray]:
+    """What D follows of the photo's brightness: slope (S, S) and rest (S, S, 3), D = slope * luma + rest, by a guided
+    filter of D's own luma; enlarged, luma is that of the photo, whose edges D then has. What the filter misses, and
+    colour, stay in the rest."""
     kernel = (2 * RADIUS + 1,) * 2
 
     def mean(value: np.ndarray) -> np.ndarray:
         return np.asarray(cv2.blur(value, kernel, borderType=cv2.BORDER_REFLECT))
 
+    guide = cv2.cvtColor(change.photo, cv2.COLOR_RGB2GRAY)
+    target = cv2.cvtColor(change.change, cv2.COLOR_RGB2GRAY)
     middle, aim = mean(guide), mean(target)
-    variance = mean(guide * guide) - middle * middle
-    together = mean(guide[:, :, None] * target) - middle[:, :, None] * aim
-    return mean(together / (variance + EDGE**2)[:, :, None])
-
-
-def _luma(pixels: np.ndarray) -> np.ndarray:
-    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))
+    together, variance = mean(guide * target) - middle * aim, mean(guide * guide) - middle * middle
+    slope = mean(together / (variance + EDGE**2))
+    return slope, change.change - (slope * guide)[:, :, None]
 
 
 def _enlarged(value: np.ndarray, index: np.ndarray, part: np.ndarray, by: int = cv2.INTER_CUBIC) -> np.ndarray:

@@ -179,52 +179,46 @@ class PhotoEditor:
                 latent = refine(self.editor, x, latent, options.refine)
             result = self.editor.apply_to(x, latent, self.editor.decode(latent), spec, mode)
             names = tuple(change.attribute for change in spec.changes)
-            before = self._presence(x, latent, names)
-            after = self._presence(result.y, self.editor.encode(result.y) if self.judge is None else latent, names)
-        return [self._edit(look, i, result, before, after, spec, options) for i, look in enumerate(looks)]
+            before, after = self._presence(x, result, names)
+        asked = np.array([change.towards for change in spec.changes], bool)
+        moved = (result.edited_latent != result.latent).any(1).cpu().numpy()
+        if options.unless_already and len(asked):
+            moved &= ~((before > 0.5) == asked).all(1)
+        reconstruction, edited = levels(result.reconstruction), levels(result.edited)
+        a, b = (weight[:, 0].float().cpu().numpy() for weight in (result.mask, result.fade))
+        strengths = result.moves.strengths.tolist()
+        return [
+            FaceEdit(
+                look=look,
+                change=bring_back.Change(
+                    photo=np.ascontiguousarray(np.broadcast_to(look.crop, (*look.crop.shape[:2], 3)), np.float32),
+                    change=edited[i] - reconstruction[i],
+                    reconstruction=reconstruction[i],
+                    a=a[i],
+                    b=b[i],
+                ),
+                attributes=result.moves.attributes,
+                strengths=tuple(strengths[i]),
+                before=tuple(before[i].tolist()),
+                after=tuple((after if moved[i] else before)[i].tolist()),
+                moved=bool(moved[i]),
+            )
+            for i, look in enumerate(looks)
+        ]
 
-    def _presence(self, x: torch.Tensor, latent: torch.Tensor, names: Sequence[str]) -> np.ndarray:
-        """(N, names): the probability that each attribute is there, by the judge, else by the read-out."""
+    def _presence(self, x: torch.Tensor, result: EditResult, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """(N, names): the probability that each attribute is there, before and after, by the judge, else by the
+        read-out."""
+        both = torch.cat([x.to(self.editor.device), result.y])
         if self.judge is not None and all(name in self.judge.attributes for name in names):
             columns = [self.judge.attributes.index(name) for name in names]
             with compute.autocast(self.editor.device, self.editor.precision):
-                return np.asarray(self.judge.probabilities(x)[:, columns].float().cpu().numpy())
-        read = [self.editor.logits(latent, name).sigmoid() for name in names]
-        return np.asarray(torch.stack(read, 1).cpu().numpy()) if read else np.zeros((len(x), 0), np.float32)
-
-    def _edit(
-        self,
-        look: Look,
-        i: int,
-        result: EditResult,
-        before: np.ndarray,
-        after: np.ndarray,
-        spec: Spec,
-        options: Options,
-    ) -> FaceEdit:
-        def levels(x: torch.Tensor) -> np.ndarray:  # (C, S, S) in [-1, 1] -> (S, S, 3) in 0..255
-            found = (x.float().cpu().numpy().transpose(1, 2, 0) + 1) * 127.5
-            return np.ascontiguousarray(np.broadcast_to(found, (*found.shape[:2], 3)), np.float32)
-
-        reconstruction = levels(result.reconstruction[i])
-        asked = np.array([change.towards for change in spec.changes], bool)
-        there = options.unless_already and len(asked) > 0 and bool(((before[i] > 0.5) == asked).all())
-        moved = bool((result.edited_latent[i] != result.latent[i]).any()) and not there
-        return FaceEdit(
-            look=look,
-            change=bring_back.Change(
-                photo=np.ascontiguousarray(np.broadcast_to(look.crop, (*look.crop.shape[:2], 3)), np.float32),
-                change=levels(result.edited[i]) - reconstruction,
-                reconstruction=reconstruction,
-                a=result.mask[i, 0].float().cpu().numpy(),
-                b=result.fade[i, 0].float().cpu().numpy(),
-            ),
-            attributes=result.moves.attributes,
-            strengths=tuple(result.moves.strengths[i].tolist()),
-            before=tuple(before[i].tolist()),
-            after=tuple((after if moved else before)[i].tolist()),
-            moved=moved,
-        )
+                seen = self.judge.probabilities(both)[:, columns].float().cpu().numpy()
+        else:
+            latent = torch.cat([result.latent, self.editor.encode(result.y)])
+            read = [self.editor.logits(latent, name).sigmoid() for name in names]
+            seen = torch.stack(read, 1).cpu().numpy() if read else np.zeros((len(both), 0), np.float32)
+        return seen[: len(x)], seen[len(x) :]
 
     def bring_back(
         self, photo: Photo, edits: Iterable[FaceEdit], user: np.ndarray | None = None
@@ -257,6 +251,12 @@ class PhotoEditor:
             return Image.fromarray(pictures[0].pixels, pictures[0].mode)
         found = np.stack([photo.pixels for photo in pictures])
         return found if np.asarray(picture).ndim == 4 else found[0]
+
+
+def levels(x: torch.Tensor) -> np.ndarray:
+    """(N, C, S, S) in [-1, 1] -> float32 (N, S, S, 3) in 0..255."""
+    found = x.float().add(1).mul(127.5).permute(0, 2, 3, 1).expand(-1, -1, -1, 3)
+    return np.asarray(found.contiguous().cpu().numpy())
 
 
 def mode_of(spec: Spec, mode: str) -> str:

@@ -284,7 +284,6 @@ class Shard:
         """The file of an edited photo and its place."""
         photo = work.photo
         assert photo is not None
-        original = photo.pixels.copy() if photo.format in outside.LOSSY and not self.job.lossless else None
         touched = self.editor.bring_back(photo, work.edits, work.user)
         if self.job.lossless:
             photo.format = "TIFF" if photo.mode == "CMYK" else "PNG"
@@ -297,8 +296,8 @@ class Shard:
             "format": photo.format,
             "changed_pixels": sum(one.pixels for one in touched),
         }
-        if original is not None:
-            share, worst = outside.changed(data, original, photo, [one.box for one in touched])
+        if photo.format in outside.LOSSY and not photo.saving.get("lossless"):
+            share, worst = outside.changed(data, photo, [one.box for one in touched])
             work.row |= {"outside_share": share, "outside_worst": worst}
         place = self.places[work.item.name]
         if self.job.lossless and photo.format == "TIFF":

@@ -12,11 +12,11 @@ LOSSY = ("JPEG", "WEBP", "AVIF", "HEIF")
 Box = tuple[int, int, int, int]
 
 
-def changed(data: bytes, original: np.ndarray, photo: Photo, boxes: Sequence[Box]) -> tuple[float, int]:
-    """The share of pixels outside the boxes (of the upright photo) that differ in the file `data` from the pixels as
-    they were read, and by how many levels at most."""
+def changed(data: bytes, photo: Photo, boxes: Sequence[Box]) -> tuple[float, int]:
+    """The share of pixels outside the boxes (of the upright photo), where the edit left it alone, that differ in the
+    file `data` of the photo, and by how many levels at most."""
     now = turned(read(data).pixels, photo.orientation)
-    before = turned(original, photo.orientation)
+    before = photo.upright
     if now.shape != before.shape or now.dtype != before.dtype:
         return 1.0, 255
     if now.dtype == np.uint16:
