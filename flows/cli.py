@@ -104,7 +104,9 @@ def _edit_command(commands: Any) -> None:
         "--mode", default="auto", help="auto, add, replace, ian or decode (default: add for colours, else replace)"
     )
     edit.add_argument("--refine", type=int, default=0, metavar="STEPS", help="bring latents nearer to the photo first")
-    edit.add_argument("--no-clip", action="store_true", help="let edited latents leave the range of training latents")
+    edit.add_argument(
+        "--clip", action="store_true", help="keep edited latents in the range of training latents: weaker"
+    )
     edit.add_argument("--unless-already", action="store_true", help="leave faces alone that show it already")
     edit.add_argument("--off-frontal", action="store_true", help="edit faces that are turned away, too")
     edit.add_argument("--lossless", action="store_true", help="write PNG")
@@ -193,6 +195,7 @@ def _edit(args: argparse.Namespace) -> int:
     from stages.photos.job import Job, JobError
 
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # of the Prefect client
     warnings.filterwarnings("ignore", module=r"PIL\.")  # of damage in photos, which the manifest tells
     try:
         model, attributes = _model(args)
@@ -208,7 +211,7 @@ def _edit(args: argparse.Namespace) -> int:
                 mode=args.mode,
                 faces=args.faces,
                 aligned=args.aligned,
-                clip=not args.no_clip,
+                clip=args.clip,
                 refine=args.refine,
                 unless_already=args.unless_already,
                 away=0.0 if args.off_frontal else TURNED_AWAY,

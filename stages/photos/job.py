@@ -112,6 +112,7 @@ class Shard:
         self.job, self.editor, self.files, self.known, self.places = job, editor, files, known, places
         self.spec = editor.parse(job.options.spec)
         settings = job.settings()
+        settings["options"]["spec"] = str(self.spec)  # however it was written
         self._settings = json.dumps(settings, sort_keys=True).encode()
         looking = {name: settings["options"][name] for name in ("faces", "aligned", "least", "away")}
         self._looking = json.dumps(looking, sort_keys=True).encode()

@@ -1,0 +1,58 @@
+"""docs/photos.png: drawn scenes before and after `facet edit`, whole and cut to the face.
+
+python docs/photos.py [--system vigan]"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from ruamel.yaml import YAML
+
+from stages import sheets
+from stages.photos import scenes
+from stages.photos.editor import Options, PhotoEditor
+from stages.photos.photo import Photo
+
+ROOT = Path(__file__).parents[1]
+SPECS = ("Smiling=on", "Eyeglasses=on", "Blond_Hair=on", "Bangs=on")
+WIDE, CLOSE = (280, 210), 210  # pixels of a scene and of a face on the sheet
+
+
+def shown(pixels: np.ndarray, box: tuple[float, float, float, float] | None) -> np.ndarray:
+    """A scene, or the part of it around a face."""
+    picture = Image.fromarray(pixels)
+    if box is None:
+        return np.asarray(picture.resize(WIDE, Image.Resampling.LANCZOS))
+    middle, reach = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2), 0.75 * (box[3] - box[1])
+    part = picture.crop(tuple(round(at + side * reach) for side in (-1, 1) for at in middle))  # type: ignore[arg-type]
+    return np.asarray(part.resize((CLOSE, CLOSE), Image.Resampling.LANCZOS))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--system", default="vigan")
+    system = parser.parse_args().system
+    params = YAML(typ="safe").load(ROOT / "params.yaml")
+    editor = PhotoEditor.load(ROOT / params["systems"][system]["model"])
+    tiles, index = [], 0
+    for text in SPECS:
+        while True:  # the next scene with a face of some size, with hair, that does not show it yet
+            scene, index = scenes.compose(2, index), index + 1
+            shows = scene.person.attributes
+            if scene.face > 220 and shows[text.partition("=")[0]] < 0 and max(shows["Wearing_Hat"], shows["Bald"]) < 0:
+                break
+        photo, options = Photo(scene.pixels.copy(), "RGB", "PNG"), Options(spec=text)
+        looks = editor.looks(photo, options)
+        editor.bring_back(photo, editor.edits(looks, editor.parse(text), options))
+        box = looks[0].face.box
+        both = [shown(pixels, part) for part in (None, box) for pixels in (scene.pixels, photo.pixels)]
+        tiles.append((text, np.concatenate(both, axis=1)))
+    paper = Image.new("RGB", (tiles[0][1].shape[1], sum(len(tile) + 4 for _, tile in tiles)), sheets.PAPER)
+    for row, (_, tile) in enumerate(tiles):
+        paper.paste(Image.fromarray(tile), (0, row * (len(tile) + 4)))
+    sheets.write_png(ROOT / "docs" / "photos.png", paper)
+
+
+if __name__ == "__main__":
+    main()
