@@ -111,6 +111,13 @@ def _edit_command(commands: Any) -> None:
     edit.add_argument("--off-frontal", action="store_true", help="edit faces that are turned away, too")
     edit.add_argument("--lossless", action="store_true", help="write PNG")
     edit.add_argument("--strip-gps", action="store_true", help="take out where photos were taken")
+    edit.add_argument(
+        "--c2pa",
+        nargs=2,
+        type=Path,
+        metavar=("CERTIFICATE", "KEY"),
+        help="PEM files that sign content credentials",
+    )
     edit.add_argument("--no-copy", action="store_true", help="do not copy what cannot be edited")
     edit.add_argument("--dry-run", action="store_true", help="say how much there is to do and how long it would take")
     edit.add_argument("--workers", type=int, default=0, help="threads that read and that write (default: the cores)")
@@ -221,6 +228,8 @@ def _edit(args: argparse.Namespace) -> int:
             copy=not args.no_copy,
             landmarks=args.landmarks,
             masks=args.mask,
+            certificate=args.c2pa[0] if args.c2pa else None,
+            key=args.c2pa[1] if args.c2pa else None,
             workers=args.workers,
         )
         if args.dry_run:

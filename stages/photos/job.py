@@ -20,6 +20,7 @@ import numpy as np
 from stages.decode import BadImage
 from stages.parallel import in_order, worker_count
 from stages.photos import masks, outside
+from stages.photos.credentials import Credentials
 from stages.photos.editor import BATCH, FaceEdit, Look, Options, PhotoEditor, mode_of, table_of
 from stages.photos.faces import Face
 from stages.photos.landmarks import read_landmarks
@@ -56,6 +57,8 @@ class Job:
     copy: bool = True  # what cannot be edited is copied
     landmarks: Path | None = None  # CSV; takes the place of the detector
     masks: Path | None = None  # one picture for all, or a folder of pictures by the photos' names
+    certificate: Path | None = None  # PEM, with its key: content credentials in every result
+    key: Path | None = None
     device: str = "auto"
     workers: int = 0  # threads that read, and as many that write; no effect on the bytes
 
@@ -70,6 +73,7 @@ class Job:
             "model": folder_hash(self.model),
             "attributes": _sha256(table.read_bytes()),
             "judges": folder_hash(self.judges) if self.judges else "",
+            "certificate": _sha256(self.certificate.read_bytes()) if self.certificate else "",
         }
 
 
@@ -118,6 +122,7 @@ class Shard:
         self._looking = json.dumps(looking, sort_keys=True).encode()
         self._landmarks = read_landmarks(job.landmarks) if job.landmarks else None
         self._masks = masks.Masks(job.masks) if job.masks else None
+        self._credentials = Credentials(job.certificate, job.key) if job.certificate and job.key else None
         self._largest = 1  # bytes of a decoded photo, so far
         self.properties = {
             "DigitalSourceType": EDITED,
@@ -291,6 +296,10 @@ class Shard:
             photo.saving = {"compression": "tiff_lzw"} if photo.mode == "CMYK" else {}
         about, notes = amended(metadata(work.data), photo, iptc=self.properties, strip_gps=self.job.strip_gps)
         data = encode(photo, work.data, about)
+        if b"c2pa" in work.data and b"jumb" in work.data:
+            notes = (*notes, "credentials_dropped") if self._credentials is None else notes
+        if self._credentials is not None:
+            data = self._credentials.sign(data, work.data, photo.format, self.properties)
         work.row |= self._told(work) | {
             "status": "edited",
             "notes": [*photo.notes, *notes],

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator
 
 EXIF, XMP, IRB = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"Photoshop 3.0\0"
-APP0, APP1, APP2, APP13, APP14, COMMENT = 0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xFE
+APP0, APP1, APP2, APP11, APP13, APP14, COMMENT = 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEE, 0xFE
 LONGEST = 65_533  # bytes of one segment's payload
 SCAN, END = 0xDA, 0xD9
 
@@ -39,10 +39,10 @@ def _written(found: list[Segment]) -> Iterator[bytes]:
 
 def is_metadata(segment: Segment) -> bool:
     """Whether a segment tells of the photo and not of how its pixels are coded; no index of further pictures, whose
-    offsets hold for the old file alone."""
+    offsets hold for the old file alone, and no content credentials, which an edit breaks."""
     marker, payload = segment
     about = APP0 < marker <= 0xEF or marker == COMMENT
-    return about and marker != APP14 and not (marker == APP2 and payload.startswith(b"MPF\0"))
+    return about and marker not in (APP11, APP14) and not (marker == APP2 and payload.startswith(b"MPF\0"))
 
 
 def carried(encoded: bytes, source: bytes, *, exif: bytes | None, xmp: bytes | None) -> bytes:

@@ -25,6 +25,7 @@ NOTES = {
     "gif_to_png": "a GIF cannot hold the new colours: written as PNG",
     "colours_to_rgb": "its colour model cannot be written back: written as RGB",
     "profile_ignored": "its colour profile cannot be read: taken for sRGB",
+    "credentials_dropped": "its content credentials were of the photo before the edit",
     "thumbnail_dropped": "its old thumbnail showed the photo before the edit and left no room for a new one",
     "tags_dropped": "some of its TIFF tags cannot be written: left out",
     "exif_dropped": "its EXIF was damaged: left out",

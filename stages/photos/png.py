@@ -5,6 +5,7 @@ import zlib
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP = b"XML:com.adobe.xmp\0"
+CREDENTIALS = b"caBX"  # which an edit breaks
 CODING = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"bKGD", b"hIST", b"sBIT", b"acTL", b"fcTL", b"fdAT"}
 PROFILE = {b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP"}
 
@@ -44,7 +45,9 @@ def carried(
         kept = [
             (kind, data)
             for kind, data in chunks(source)
-            if kind not in CODING and kind != b"eXIf" and not (kind == b"iTXt" and data.startswith(XMP))
+            if kind not in CODING
+            and kind not in (b"eXIf", CREDENTIALS)
+            and not (kind == b"iTXt" and data.startswith(XMP))
         ]
     elif profile is not None:
         kept = [(b"iCCP", b"icc\0\0" + zlib.compress(profile))]
