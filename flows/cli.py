@@ -90,8 +90,14 @@ def _edit_command(commands: Any) -> None:
     )
     edit.add_argument("photos", type=Path, metavar="PHOTOS")
     edit.add_argument("out", type=Path, metavar="OUT")
-    edit.add_argument("--set", required=True, dest="spec", metavar="SPEC", help='such as "Smiling=on, Blond_Hair=+1"')
-    edit.add_argument("--system", default="ian", help="one of params.yaml's systems (default: ian)")
+    edit.add_argument(
+        "--set",
+        required=True,
+        dest="spec",
+        metavar="SPEC",
+        help='"Smiling=on, Blond_Hair=+1"; a wrong name lists all',
+    )
+    edit.add_argument("--system", default="vigan", help="one of params.yaml's systems (default: vigan)")
     edit.add_argument("--model", type=Path, metavar="FOLDER", help="a model folder instead of a system")
     edit.add_argument("--attributes", type=Path, metavar="FILE", help="its attributes table, where it is elsewhere")
     edit.add_argument("--faces", choices=("largest", "all"), default="largest", help="of each photo (default: largest)")
@@ -236,13 +242,15 @@ def _edit(args: argparse.Namespace) -> int:
             print(estimate(job))
             return 0
         if args.engine is None:
-            print(edit_folder(job, sheet=args.sheet))
+            summary = edit_folder(job, sheet=args.sheet)
         else:
             from flows.edit_folder import edit_on
 
             one = dataclasses.replace(job, workers=args.workers or 1)
-            print(edit_on(one, args.engine, jobs=args.jobs, address=args.address, sheet=args.sheet))
+            summary = edit_on(one, args.engine, jobs=args.jobs, address=args.address, sheet=args.sheet)
+        print(summary)
         print(f"wrote {args.out}; {args.out / 'contact.html'} shows what was done, manifest.parquet tells all")
+        return 1 if summary.in_vain else 0
     except (profiles.ProfileError, InputError) as error:
         return _misfit(str(error))
     except JobError as error:

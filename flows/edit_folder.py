@@ -64,7 +64,7 @@ def edit_folder(
     photos: Path,
     out: Path,
     spec: str,
-    system: str = "ian",
+    system: str = "vigan",
     root: Path = Path(),
     engine: Engine = "threads",
     jobs: int | None = None,

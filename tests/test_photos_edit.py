@@ -176,6 +176,11 @@ def test_python_edits_pictures_arrays_and_batches_alike():
     for one, result in zip(batch, edited, strict=True):
         np.testing.assert_array_equal(editor.edit(one, "Smiling=on", aligned=True), result)
         np.testing.assert_array_equal(np.asarray(editor.edit(Image.fromarray(one), "Smiling=on", aligned=True)), result)
+    both = editor.edit([batch[0], Image.fromarray(batch[1])], "Smiling=on", aligned=True)
+    np.testing.assert_array_equal(both[0], edited[0])
+    np.testing.assert_array_equal(np.asarray(both[1]), edited[1])
+    with pytest.raises(InputError, match="is a path: open it first"):
+        editor.edit("photo.jpg", "Smiling=on")
     with pytest.raises(InputError, match=r"expected uint8 \(H, W, 3\)"):
         editor.edit(batch.astype(float), "Smiling=on")
     with pytest.raises(BadImage, match="aspect"):

@@ -197,6 +197,37 @@ def test_faces_that_show_it_already_stay_bit_for_bit(photos, tmp_path):
     assert (out / "there.png").read_bytes() == (photos / "there.png").read_bytes()
 
 
+def test_a_mask_that_lets_nothing_in_leaves_the_photo_and_says_so(photos, tmp_path):
+    Image.new("L", (178, 218)).save(tmp_path / "black.png")
+    out = tmp_path / "out"
+    assert edit_folder(a_job(photos, out, masks=tmp_path / "black.png")).counts == {"unchanged": 6}
+    assert {row["reason"] for row in rows(out).values()} == {"masked"}
+    assert (out / "a.jpg").read_bytes() == (photos / "a.jpg").read_bytes()
+
+
+def test_results_of_another_name_give_way_unless_somebody_changed_them(photos, tmp_path):
+    out = tmp_path / "out"
+    edit_folder(a_job(photos, out, lossless=True))
+    (out / "b c.png").write_bytes(b"mine now")
+    edit_folder(a_job(photos, out))
+    assert set(tree(out)) == set(fresh(photos, tmp_path / "fresh")) | {"b c.png"}
+    (photos / "empty.jpg").write_bytes(b"")
+    edit_folder(a_job(photos, out))
+    assert (out / "empty.jpg").read_bytes() == b""
+    edit_folder(a_job(photos, out, copy=False))
+    assert not (out / "empty.jpg").exists()
+
+
+def test_a_summary_tells_reasons_and_whether_all_was_in_vain(photos, tmp_path):
+    shutil.rmtree(photos)
+    photos.mkdir()
+    (photos / "wide.jpg").write_bytes(photographs.encoded(Image.new("RGB", (300, 100)), "JPEG"))
+    summary = edit_folder(a_job(photos, tmp_path / "out"))
+    assert str(summary).startswith("1 skipped (1 aspect) (1 done now")
+    assert summary.in_vain
+    assert str(edit_folder(a_job(photos, tmp_path / "out"))) == "1 skipped (1 aspect) (nothing to do)"
+
+
 def test_lossless_results_are_png_and_never_meet(photos, tmp_path):
     shutil.copy(photos / "a.jpg", photos / "写真.jpg")
     shutil.copy(photos / "Urlaub 2026/日本/写真.png", photos / "写真.png")
@@ -312,6 +343,7 @@ def test_a_zip_a_list_and_one_photo_are_folders_too(photos, tmp_path):
         ("p/in", "p", "results could replace photos"),
         ("p/gone", "o", "is missing; expected a folder of photos"),
         ("p", "f", "is a file"),
+        ("p", "new.jpg", "has the name of a picture"),
     ],
 )
 def test_folders_that_cannot_work_are_refused_before_anything_is_written(tmp_path, photos_at, out_at, message):

@@ -84,11 +84,11 @@ def _seen(row: dict[str, Any]) -> list[str]:
 
 
 def _thumbnail(data: bytes, row: dict[str, Any]) -> str:
-    """The photo small, around its faces where they are a small part of it, as a data URI."""
+    """The photo small, around its largest face, as a data URI."""
     picture = picture_of(read(data), turned_upright=True).convert("RGB")
     width, height = picture.size
     if row["boxes"]:
-        boxes = np.array(row["boxes"]).reshape(-1, 4)
+        boxes = np.array(row["boxes"]).reshape(-1, 4)[:1]  # the largest face, as big as it gets
         low, high = boxes[:, :2].min(0), boxes[:, 2:].max(0)
         middle, reach = (low + high) / 2, 1.6 * float((high - low).max()) / 2 + 1
         box = (*np.maximum(middle - reach, 0), *np.minimum(middle + reach, (width, height)))

@@ -232,7 +232,8 @@ class PhotoEditor:
         ]
 
     def edit(self, picture: Any, spec: str, user: np.ndarray | None = None, **options: Any) -> Any:
-        """A PIL image, an RGB array (H, W, 3) uint8, or a batch of such (N, H, W, 3) -> the same with the edit in it.
+        """A PIL image, an RGB array (H, W, 3) uint8, a batch of such (N, H, W, 3), or a list of these of any sizes ->
+        the same with the edit in it.
 
         `options` are those of Options; BadImage where a picture has no face that can be edited."""
         chosen = Options(spec=spec, **options)
@@ -247,8 +248,10 @@ class PhotoEditor:
         )
         for photo, own in zip(pictures, looks, strict=True):
             self.bring_back(photo, [next(made) for _ in own], user)
+        if isinstance(picture, list | tuple):
+            return [_like(one, photo) for one, photo in zip(picture, pictures, strict=True)]
         if isinstance(picture, Image.Image):
-            return Image.fromarray(pictures[0].pixels, pictures[0].mode)
+            return _like(picture, pictures[0])
         found = np.stack([photo.pixels for photo in pictures])
         return found if np.asarray(picture).ndim == 4 else found[0]
 
@@ -259,10 +262,16 @@ def levels(x: torch.Tensor) -> np.ndarray:
     return np.asarray(found.contiguous().cpu().numpy())
 
 
+def check_mode(mode: str) -> None:
+    """InputError where there is no such way to bring a change back."""
+    if mode not in (AUTO, *compositing.MODES):
+        raise InputError(f"mode {mode!r} is unknown; choose one of {', '.join((AUTO, *compositing.MODES))}")
+
+
 def mode_of(spec: Spec, mode: str) -> str:
     """The compositing of a spec: `auto` keeps the photo's own detail where only colours change."""
+    check_mode(mode)
     if mode != AUTO:
-        compositing.check_mode(mode)
         return mode
     return "add" if all(change.attribute in COLOURS for change in spec.changes) else "replace"
 
@@ -274,7 +283,18 @@ def _given(points: np.ndarray) -> Face:
     return Face(tuple(map(float, box)), tuple(map(tuple, points.tolist())), 1.0)  # type: ignore[arg-type]
 
 
+def _like(picture: Any, photo: Photo) -> Any:
+    """The photo as a picture of the kind that came."""
+    return Image.fromarray(photo.pixels, photo.mode) if isinstance(picture, Image.Image) else photo.pixels
+
+
 def _photos(picture: Any) -> Iterator[Photo]:
+    if isinstance(picture, list | tuple):
+        for one in picture:
+            yield from _photos(one)
+        return
+    if isinstance(picture, str | Path):
+        raise InputError(f"{picture} is a path: open it first, with PIL.Image.open")
     if isinstance(picture, Image.Image):
         mode = picture.mode if picture.mode in ("L", "LA", "RGB", "RGBA", "CMYK") else "RGB"
         orientation = picture.getexif().get(0x0112, 1)

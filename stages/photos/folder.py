@@ -9,15 +9,18 @@ import os
 import shutil
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from stages.params import InputError
 from stages.photos import contact
-from stages.photos.editor import PhotoEditor
+from stages.photos.editor import PhotoEditor, check_mode
 from stages.photos.job import HIDDEN, Job, JobError, Shard
-from stages.photos.listing import Item, Listing, listing, outputs
+from stages.photos.landmarks import read_landmarks
+from stages.photos.listing import EXTENSIONS, Item, Listing, listing, outputs
 from stages.photos.manifest import Journal, Known
+from stages.photos.masks import Masks
 from stages.progress import duration, progress
 
 TRIED = 24  # photos that a dry run edits without writing, to know how long the rest will take
@@ -31,20 +34,43 @@ Run = Callable[[Job, int], Iterator[tuple[int, int]]]  # a job, its shards -> of
 class Summary:
     """What became of a job's files."""
 
-    counts: dict[str, int]  # by status
+    reasons: Counter[tuple[str, str]]  # by status and reason
     redone: int  # files that this run worked on
     others: int  # files that are no pictures
     seconds: float
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """By status."""
+        found: Counter[str] = Counter()
+        for (status, _), count in self.reasons.items():
+            found[status] += count
+        return dict(found)
+
+    def _why(self, status: str) -> str:
+        """The reasons of a status, where there are any."""
+        found = [
+            f"{count:,} {reason}" for (own, reason), count in sorted(self.reasons.items()) if own == status and reason
+        ]
+        return f" ({', '.join(found)})" if found else ""
+
+    @property
+    def in_vain(self) -> bool:
+        """Whether there were photos, and none could be edited."""
+        return bool(self.reasons) and not {"edited", "unchanged"} & self.counts.keys()
+
     def __str__(self) -> str:
-        told = ", ".join(f"{count:,} {status}" for status, count in sorted(self.counts.items())) or "no picture"
+        told = ", ".join(f"{count:,} {status}{self._why(status)}" for status, count in sorted(self.counts.items()))
+        told = told or "no picture"
         more = f"; {self.others:,} other files left alone" if self.others else ""
+        if not self.redone:
+            return f"{told}{more} (nothing to do)"
         rate = f", {self.redone / self.seconds:,.1f} photos/s" if self.redone and self.seconds > 0.5 else ""
         return f"{told}{more} ({self.redone:,} done now in {duration(self.seconds)}{rate})"
 
 
 def check(job: Job) -> None:
-    """InputError where the folders of a job cannot work."""
+    """InputError where the folders of a job, or the files it names, cannot work; before anything is written."""
     photos, out = job.photos.resolve(), job.out.resolve()
     if not photos.exists():
         raise InputError(f"{job.photos} is missing; expected a folder of photos, a zip, a list of paths, or one photo")
@@ -54,6 +80,13 @@ def check(job: Job) -> None:
         raise InputError(f"{job.photos} lies in {job.out}: results could replace photos; choose another output folder")
     if out.exists() and not out.is_dir():
         raise InputError(f"{job.out} is a file; expected a folder for the results")
+    if not out.exists() and out.suffix.lower() in EXTENSIONS:
+        raise InputError(f"{job.out} has the name of a picture; OUT is a folder, results keep their names in it")
+    check_mode(job.options.mode)
+    if job.landmarks is not None:
+        read_landmarks(job.landmarks)
+    if job.masks is not None:
+        Masks(job.masks)
 
 
 def edit_folder(job: Job, run: Run | None = None, *, sheet: int = 100) -> Summary:
@@ -185,9 +218,9 @@ class Estimate:
         rest = self.photos - self.done
         lines = [f"{self.photos:,} photos, {self.done:,} done already, {self.others:,} other files"]
         if rest and self.tried:
-            lines.append(f"about {duration(self.seconds)} and {self.bytes / 1e6:,.0f} MB for the other {rest:,}")
+            lines.append(f"{rest:,} to edit: about {duration(self.seconds)} and {self.bytes / 1e6:,.0f} MB")
             refused = ", ".join(f"{count} {reason}" for reason, count in sorted(self.refused.items()))
-            lines.append(f"of {self.tried} tried, {refused or 'every one can be edited'}")
+            lines.append(f"of {self.tried} tried, {refused or 'none is refused'}")
         return "\n".join(lines)
 
 

@@ -4,6 +4,7 @@ Reading, decoding and finding faces run on some threads, the networks on one, br
 result is written aside and renamed, then noted in a journal: whatever stops a job, its next run goes on from there and
 ends with the same bytes."""
 
+import contextlib
 import dataclasses
 import hashlib
 import importlib.metadata
@@ -101,11 +102,12 @@ class Work:
     looks: list[Look] = dataclasses.field(default_factory=list)
     user: np.ndarray | None = None
     edits: list[FaceEdit] = dataclasses.field(default_factory=list)
+    before: dict[str, Any] | None = None  # what was known of it
     done: bool = False  # nothing is left to do but to note it
 
     def let_go(self) -> "Work":
         """Without what takes memory."""
-        self.data, self.photo, self.looks, self.user, self.edits = b"", None, [], None, []
+        self.data, self.photo, self.looks, self.user, self.edits, self.before = b"", None, [], None, [], None
         return self
 
 
@@ -146,7 +148,7 @@ class Shard:
     def _prepare(self, item: Item) -> Work:
         """Read, see whether it is done, decode, find faces, cut crops."""
         work = Work(item, EMPTY | {"file": item.name, "spec": str(self.spec), "mode": self._mode()})
-        before = self.known.row(item.name)
+        before = work.before = self.known.row(item.name)
         try:
             if item.refused:
                 raise BadImage(item.refused)
@@ -270,9 +272,11 @@ class Shard:
             return work
         try:
             if work.photo is not None and any(edit.moved for edit in work.edits):
-                place, data = self._result(work)
-                self._put(place, data, work.row)
-                return work.let_go()
+                result = self._result(work)
+                if result is not None:
+                    self._put(*result, work.row)
+                    self._clear(work)
+                    return work.let_go()
         except BadImage as bad:
             self._refuse(work, bad)
         except (OSError, JobError):
@@ -281,16 +285,32 @@ class Shard:
             log.exception("%s", work.item.name)
             self._refuse(work, BadImage("error", f"{type(error).__name__}: {error}"))
         if not work.row["status"]:
-            work.row |= {"status": "unchanged", "reason": "already"} | self._told(work)
-        if self.job.copy and work.data:
+            reason = "already" if self.job.options.unless_already else "at_target"
+            work.row |= {"status": "unchanged", "reason": reason} | self._told(work)
+        if self.job.copy and work.row["input_sha256"]:
             self._put(work.item.name, work.data, work.row)
+        self._clear(work)
         return work.let_go()
 
-    def _result(self, work: Work) -> tuple[str, bytes]:
-        """The file of an edited photo and its place."""
+    def _clear(self, work: Work) -> None:
+        """Take away what an earlier run wrote for this file under another name, unless somebody changed it since."""
+        before = work.before
+        if before is None or not before["output"] or before["output"] == work.row["output"]:
+            return
+        old = self.job.out / before["output"]
+        with contextlib.suppress(OSError):
+            if _sha256(old.read_bytes()) == before["output_sha256"]:
+                old.unlink()
+
+    def _result(self, work: Work) -> tuple[str, bytes] | None:
+        """The file of an edited photo and its place; None where a mask or a wholly even change left every pixel."""
         photo = work.photo
         assert photo is not None
         touched = self.editor.bring_back(photo, work.edits, work.user)
+        if not any(one.pixels for one in touched):
+            reason = "masked" if work.user is not None else "no_change"
+            work.row |= {"status": "unchanged", "reason": reason} | self._told(work) | {"after": []}
+            return None
         if self.job.lossless:
             photo.format = "TIFF" if photo.mode == "CMYK" else "PNG"
             photo.saving = {"compression": "tiff_lzw"} if photo.mode == "CMYK" else {}
@@ -335,7 +355,8 @@ class Shard:
         def result(work: Work) -> int:
             if work.photo is None or not any(edit.moved for edit in work.edits):
                 return len(work.data) if self.job.copy else 0
-            return len(self._result(work)[1])
+            made = self._result(work)
+            return len(made[1] if made is not None else work.data)
 
         for work in in_order(self._prepare, items, workers):
             if work.row["reason"]:

@@ -17,12 +17,15 @@ CHUNK = 500  # rows written at once
 SETTINGS = b"facet.edit"
 STATUSES = {
     "edited": "the change is in it",
-    "unchanged": "every face shows what was asked for already: a copy",
+    "unchanged": "nothing had to change: a copy",
     "skipped": "no face in it that can be edited: a copy, or nothing with --no-copy",
-    "failed": "it cannot be read or written: a copy where there are bytes, or nothing with --no-copy",
+    "failed": "it cannot be read: a copy where there are bytes, or nothing with --no-copy",
 }
 REASONS = {
-    "already": "the faces show it already",
+    "already": "its faces show it already",
+    "at_target": "by their latents its faces are where they should go already",
+    "masked": "its mask lets no change in",
+    "no_change": "the change is less than a level",
     "no_face": "no face was found",
     "too_small": "the largest face has too few pixels",
     "off_frontal": "the face is turned too far away from the camera",
@@ -122,16 +125,16 @@ class Known:
             return dict(self._table.slice(self._rows[name], 1).to_pylist()[0])
         return None
 
-    def write(self, folder: Path, names: Iterable[str], settings: Mapping[str, Any]) -> dict[str, int]:
-        """manifest.parquet with the rows of these files, sorted; how many of each status."""
-        counts: Counter[str] = Counter()
+    def write(self, folder: Path, names: Iterable[str], settings: Mapping[str, Any]) -> Counter[tuple[str, str]]:
+        """manifest.parquet with the rows of these files, sorted; how many of each status and reason."""
+        counts: Counter[tuple[str, str]] = Counter()
         schema = SCHEMA.with_metadata({SETTINGS: json.dumps(settings, sort_keys=True).encode()})
         with replacing(folder / NAME) as aside, pq.ParquetWriter(aside, schema, compression="zstd") as writer:
             for chunk in _chunks(sorted(names)):
                 rows = [row for name in chunk if (row := self.row(name)) is not None]
-                counts.update(row["status"] for row in rows)
+                counts.update((row["status"], row["reason"]) for row in rows)
                 writer.write_table(pa.Table.from_pylist(rows, schema=schema))
-        return dict(counts)
+        return counts
 
 
 def _row(line: bytes) -> dict[str, Any] | None:
