@@ -109,7 +109,9 @@ def _edit_command(commands: Any) -> None:
     edit.add_argument(
         "--mode", default="auto", help="auto, add, replace, ian or decode (default: add for colours, else replace)"
     )
-    edit.add_argument("--refine", type=int, default=0, metavar="STEPS", help="bring latents nearer to the photo first")
+    edit.add_argument(
+        "--refine", type=_count, default=0, metavar="STEPS", help="bring latents nearer to the photo first"
+    )
     edit.add_argument(
         "--clip", action="store_true", help="keep edited latents in the range of training latents: weaker"
     )
@@ -134,13 +136,22 @@ def _edit_command(commands: Any) -> None:
     )
     edit.add_argument("--jobs", type=_positive, help="workers of the engine (default: the cores)")
     edit.add_argument("--address", help="of a Dask cluster (default: a local one)")
-    edit.add_argument("--sheet", type=int, default=100, metavar="N", help="most photos on contact.html (default: 100)")
+    edit.add_argument(
+        "--sheet", type=_count, default=100, metavar="N", help="most photos on contact.html (default: 100)"
+    )
     _root(edit)
     edit.set_defaults(run=_edit)
 
 
 def _root(command: argparse.ArgumentParser) -> None:
     command.add_argument("--root", type=Path, default=Path(), help="folder of dvc.yaml (default: here)")
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is less than 0")
+    return value
 
 
 def _positive(text: str) -> int:
@@ -249,7 +260,8 @@ def _edit(args: argparse.Namespace) -> int:
             one = dataclasses.replace(job, workers=args.workers or 1)
             summary = edit_on(one, args.engine, jobs=args.jobs, address=args.address, sheet=args.sheet)
         print(summary)
-        print(f"wrote {args.out}; {args.out / 'contact.html'} shows what was done, manifest.parquet tells all")
+        shown = f"{args.out / 'contact.html'} shows what was done, " if args.sheet else ""
+        print(f"wrote {args.out}; {shown}manifest.parquet tells all")
         return 1 if summary.in_vain else 0
     except (profiles.ProfileError, InputError) as error:
         return _misfit(str(error))

@@ -9,7 +9,7 @@ import numpy as np
 import photographs
 import pytest
 from photographs import XMP, camera_jpeg, encoded, pixels
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, TiffImagePlugin
 
 from stages.decode import BadImage
 from stages.photos import jpeg, png
@@ -354,3 +354,30 @@ def test_a_bomb_is_refused_by_its_header():
     with pytest.raises(BadImage) as bad:
         read(png.join([(kind, (60_000).to_bytes(4, "big") * 2 + head[8:]), *rest]))
     assert bad.value.reason == "too_large"
+
+
+def test_a_fax_comes_back_grey():
+    fax = Image.fromarray(pixels()).convert("1")
+    result, photo, _ = written(encoded(fax, "TIFF", compression="group4"))
+    assert read(result).mode == photo.mode == "L"
+
+
+def test_a_tiff_keeps_its_exif_and_where_it_was_taken_unless_that_must_go():
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[0x010F] = "Facet Camera"
+    tags[0x8769] = {0x9003: "2026:01:02 03:04:05"}
+    tags[0x8825] = {1: "N", 2: (48.0, 51.0, 30.0)}
+    data = encoded(Image.fromarray(pixels()), "TIFF", tiffinfo=tags)
+    found = exiftool(written(data)[0])
+    assert found["ExifIFD:DateTimeOriginal"] == "2026:01:02 03:04:05"
+    assert found["GPS:GPSLatitudeRef"] == "North"
+    found = exiftool(written(data, strip_gps=True)[0])
+    assert found["ExifIFD:DateTimeOriginal"] == "2026:01:02 03:04:05"
+    assert not [name for name in found if "GPS" in name]
+
+
+def test_a_damaged_profile_hides_no_photo():
+    data = photographs.with_segments(photographs.jpeg(), (0xE2, b"ICC_PROFILE\0"))
+    photo = read(data)
+    assert photo.size == (178, 218)
+    assert photo.notes in ((), ("profile_ignored",))

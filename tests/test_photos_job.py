@@ -240,7 +240,7 @@ def test_lossless_results_are_png_and_never_meet(photos, tmp_path):
     assert len({row["output"] for row in found.values()}) == len(found)
     assert found["a.jpg"]["output"] == "a.png"
     assert found["写真.jpg"]["output"] == "写真-jpg.png"
-    assert found["k.jpg"]["output"] == "k.tif"
+    assert found["k.jpg"]["output"] == "k-jpg.tif"
     assert found["g.gif"]["notes"].tolist() == ["gif_to_png"]
     before = np.asarray(Image.open(photos / "a.jpg"), int)
     after = np.asarray(Image.open(out / "a.png"), int)
@@ -418,3 +418,97 @@ def test_a_shard_is_the_same_on_its_own(photos, tmp_path, monkeypatch):
     assert edit_folder(a_job(photos, out), run).counts == {"edited": 6}
     folder._worker.cache_clear()
     assert tree(out) == fresh(photos, tmp_path / "other")
+
+
+def test_a_list_of_photos_in_out_is_refused_and_its_dots_do_not_lead_out_of_out(photos, tmp_path):
+    (tmp_path / "list.txt").write_text("photos/a.jpg\n")
+    with pytest.raises(InputError, match="results could replace photos"):
+        edit_folder(a_job(tmp_path / "list.txt", photos))
+    (tmp_path / "deep/er").mkdir(parents=True)
+    (tmp_path / "deep/er/list.txt").write_text("../../photos/a.jpg\n../../photos/b c.JPG\n")
+    assert set(fresh(tmp_path / "deep/er/list.txt", tmp_path / "deep/out")) == {"a.jpg", "b c.JPG"}
+
+
+def test_three_names_that_would_meet_stay_three(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    gif = photographs.encoded(Image.fromarray(photographs.pixels()), "GIF")
+    png = photographs.encoded(Image.fromarray(photographs.pixels()), "PNG")
+    for name, data in (("a.gif", gif), ("a.png", png), ("a-gif.png", png)):
+        (photos / name).write_bytes(data)
+    assert set(fresh(photos, tmp_path / "out")) == {"a.png", "a-gif.png", "a-gif-2.png"}
+
+
+def test_names_that_out_cannot_hold_fail_alone(photos, tmp_path):
+    (photos / "a.png").mkdir()
+    shutil.copy(photos / "a.jpg", photos / "a.png/in.jpg")
+    (photos / "a.gif").write_bytes(photographs.encoded(Image.fromarray(photographs.pixels()), "GIF"))
+    (photos / "contact.html").mkdir()
+    shutil.copy(photos / "a.jpg", photos / "contact.html/in.jpg")
+    (photos / "self.jpg").symlink_to("self.jpg")
+    with zipfile.ZipFile(tmp_path / "long.zip", "w") as file:
+        file.writestr("y" * 300 + ".jpg", photographs.jpeg())
+        file.writestr("b.jpg", photographs.jpeg())
+    out = tmp_path / "out"
+    edit_folder(a_job(photos, out))
+    found = {name: row["reason"] for name, row in rows(out).items() if row["status"] == "failed"}
+    assert found == {
+        "contact.html/in.jpg": "reserved_name",
+        "self.jpg": "link_outside",
+    }
+    edit_folder(a_job(tmp_path / "long.zip", tmp_path / "zipped"))
+    assert [row["status"] for row in rows(tmp_path / "zipped").values()] == ["edited", "failed"]
+    assert rows(out)["a.gif"]["output"] == "a-gif.png"
+
+
+def test_the_place_leaves_copies_too_and_what_keeps_it_says_so(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    wide = Image.new("RGB", (300, 100))
+    block = (0xE1, b"Exif\0\0" + photographs.exif())
+    (photos / "copy.jpg").write_bytes(photographs.with_segments(photographs.encoded(wide, "JPEG"), block))
+    (photos / "copy.webp").write_bytes(photographs.encoded(wide, "WEBP", exif=b"Exif\0\0" + photographs.exif()))
+    packet = (0xE1, b"http://ns.adobe.com/xap/1.0/\0" + photographs.XMP)
+    (photos / "twice.jpg").write_bytes(photographs.with_segments(photographs.jpeg(), block, block, packet, packet))
+    out = tmp_path / "out"
+    edit_folder(a_job(photos, out, strip_gps=True))
+    for name in ("copy.jpg", "twice.jpg"):
+        data = (out / name).read_bytes()
+        assert 0x8825 not in Image.open(io.BytesIO(data)).getexif()
+        assert data.count(b"Exif\0\0") == 1
+        assert b"GPSLatitude" not in data
+    found = rows(out)
+    assert (found["copy.jpg"]["status"], found["copy.jpg"]["notes"].tolist()) == ("skipped", [])
+    assert found["copy.webp"]["notes"].tolist() == ["gps_kept"]
+
+
+def test_landmarks_outside_the_photo_and_an_empty_edit_are_refused(photos, tmp_path):
+    head = ["file", *(f"{p}_{a}" for p in ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth") for a in "xy")]
+    points = landmarks_of(160, (-900, -900)).ravel()
+    (tmp_path / "l.csv").write_text(",".join(head) + "\na.jpg," + ",".join(f"{value:.1f}" for value in points))
+    chosen = a_job(photos, tmp_path / "out", landmarks=tmp_path / "l.csv")
+    edit_folder(dataclasses.replace(chosen, options=Options(spec=SPEC)))
+    assert rows(tmp_path / "out")["a.jpg"]["reason"] == "off_photo"
+    with pytest.raises(InputError, match="the edit is empty"):
+        edit_folder(a_job(photos, tmp_path / "other", spec=" "))
+
+
+def test_a_mask_of_sixteen_bits_is_the_mask_of_eight(photos, tmp_path):
+    half = np.full((218, 178), 128, np.uint8)
+    Image.fromarray(half).save(tmp_path / "8.png")
+    Image.fromarray(half.astype(np.uint16) * 257).save(tmp_path / "16.png")
+    results = [fresh(photos, tmp_path / f"out{bits}", masks=tmp_path / f"{bits}.png") for bits in (8, 16)]
+    assert results[0] == results[1]
+
+
+def test_a_torn_journal_loses_no_row(tmp_path):
+    from stages.photos.manifest import EMPTY, Journal, Known
+
+    path = tmp_path / "journals/x.jsonl"
+    for name in ("a", "b"):
+        journal = Journal(path)
+        journal.add(EMPTY | {"file": name})
+        journal.close()
+        path.write_bytes(path.read_bytes() + b'{"file": "to')
+    path.write_bytes(path.read_bytes() + b'\n{"file": ["x"]}\n')
+    assert Known(tmp_path, path.parent).names == {"a", "b"}

@@ -6,7 +6,6 @@ other, as in IcGAN, AttGAN and STGAN: turning one on turns the others off."""
 
 import dataclasses
 import difflib
-import math
 import re
 from collections.abc import Sequence
 
@@ -18,6 +17,7 @@ EXCLUSIVE = (
     ("Straight_Hair", "Wavy_Hair"),
     *(tuple(f"{place}_{digit}" for digit in range(10)) for place in ("Digit", "Left", "Right")),
 )
+MOST = 1_000_000  # strengths; 1 flips most faces
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -82,8 +82,10 @@ def _change(part: str, text: str, attributes: Sequence[str]) -> Change:
         raise InputError(f"edit {text!r}: attribute {name!r} is unknown; {nearest(name, attributes)}")
     if value.lower() in ("on", "off"):
         return Change(name, on=value.lower() == "on")
-    if not _NUMBER.fullmatch(value) or not math.isfinite(float(value)):
-        raise InputError(f"edit {text!r}: {value!r} is neither on, off nor a number of strengths such as +1.5 or -1")
+    if not _NUMBER.fullmatch(value) or not abs(float(value)) <= MOST:
+        raise InputError(
+            f"edit {text!r}: {value!r} is neither on, off nor a number of strengths such as +1.5 or -1 (at most {MOST})"
+        )
     return Change(name, add=float(value))
 
 

@@ -157,6 +157,9 @@ class PhotoEditor:
         assert self.eyes is not None
         placement, away = align.of_landmarks(self.eyes, face.points), align.turned_away(face.points)
         align.check_size(placement, options.least)
+        middle, size = face.points[:2].mean(0), np.array(pixels.shape[1::-1])
+        if (middle < 0).any() or (middle > size).any() or placement.side > 4 * size.max():
+            raise BadImage("off_photo")
         if options.away and away > options.away:
             raise BadImage("off_frontal", f"its nose lies {away:.2f} distances between the eyes beside the middle")
         return Look(face, placement, self._grey(align.cut(pixels, placement, self.crop, self.system.size)))

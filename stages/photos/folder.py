@@ -18,7 +18,7 @@ from stages.photos import contact
 from stages.photos.editor import PhotoEditor, check_mode
 from stages.photos.job import HIDDEN, Job, JobError, Shard
 from stages.photos.landmarks import read_landmarks
-from stages.photos.listing import EXTENSIONS, Item, Listing, listing, outputs
+from stages.photos.listing import EXTENSIONS, LISTS, Item, Listing, listed_paths, listing, outputs
 from stages.photos.manifest import Journal, Known
 from stages.photos.masks import Masks
 from stages.progress import duration, progress
@@ -76,6 +76,10 @@ def check(job: Job) -> None:
         raise InputError(f"{job.photos} is missing; expected a folder of photos, a zip, a list of paths, or one photo")
     if out == photos or (photos.is_dir() and out.is_relative_to(photos)):
         raise InputError(f"{job.out} lies in {job.photos}: results would be edited again; choose another output folder")
+    if photos.is_file() and photos.suffix.lower() in LISTS:
+        within = next((one for one in listed_paths(photos) if one.resolve().is_relative_to(out)), None)
+        if within is not None:
+            raise InputError(f"{within} lies in {job.out}: results could replace photos; choose another output folder")
     if photos.is_relative_to(out):
         raise InputError(f"{job.photos} lies in {job.out}: results could replace photos; choose another output folder")
     if out.exists() and not out.is_dir():
@@ -96,7 +100,7 @@ def edit_folder(job: Job, run: Run | None = None, *, sheet: int = 100) -> Summar
     begin = time.monotonic()
     hidden = job.out / HIDDEN
     with _alone(hidden):
-        _take_in_journals(job)
+        unfinished = _take_in_journals(job)
         files = listing(job.photos)
         names = [item.name for item in files.items]
         redone = 0
@@ -107,22 +111,27 @@ def edit_folder(job: Job, run: Run | None = None, *, sheet: int = 100) -> Summar
         for _, fresh in progress(done, len(names), "photos", size=operator.itemgetter(0)):
             redone += fresh
         known = Known(job.out, hidden / "journals")
-        counts = known.write(job.out, names, job.settings() | {"photos": job.photos.name})
+        try:
+            if sheet and (redone or unfinished or not (job.out / contact.NAME).exists()):
+                contact.write(job, files, known, names, most=sheet)
+            counts = known.write(job.out, names, job.settings() | {"photos": job.photos.name})
+        except OSError as error:
+            raise JobError(f"{job.out} cannot be written: {error}; mend that and run it again") from error
         for path in (hidden / "journals").glob("*.jsonl"):
             path.unlink()
-        if sheet and (redone or not (job.out / contact.NAME).exists()):
-            contact.write(job, files, Known(job.out, hidden / "journals"), names, most=sheet)
     return Summary(counts, redone, files.others, time.monotonic() - begin)
 
 
-def _take_in_journals(job: Job) -> None:
-    """What a killed job has noted goes into the manifest."""
+def _take_in_journals(job: Job) -> bool:
+    """What a killed job has noted goes into the manifest; whether there was any."""
     journals = job.out / HIDDEN / "journals"
     if any(journals.glob("*.jsonl")):
         known = Known(job.out, journals)
         known.write(job.out, known.names, {"unfinished": True})
         for path in journals.glob("*.jsonl"):
             path.unlink()
+        return True
+    return False
 
 
 def load(job: Job) -> PhotoEditor:

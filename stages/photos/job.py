@@ -6,6 +6,7 @@ ends with the same bytes."""
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import importlib.metadata
 import json
@@ -20,6 +21,7 @@ import numpy as np
 
 from stages.decode import BadImage
 from stages.parallel import in_order, worker_count
+from stages.params import InputError
 from stages.photos import masks, outside
 from stages.photos.credentials import Credentials
 from stages.photos.editor import BATCH, FaceEdit, Look, Options, PhotoEditor, mode_of, table_of
@@ -28,7 +30,7 @@ from stages.photos.landmarks import read_landmarks
 from stages.photos.listing import Item, Listing
 from stages.photos.manifest import EMPTY, Journal, Known
 from stages.photos.photo import Photo, read
-from stages.photos.writing import amended, encode, metadata
+from stages.photos.writing import amended, encode, metadata, without_gps
 from stages.photos.xmp import EDITED
 
 log = logging.getLogger(__name__)
@@ -36,7 +38,15 @@ log = logging.getLogger(__name__)
 IN_FLIGHT = 256 << 20  # bytes of decoded photos that may wait between two steps
 RECIPE = 1  # raised where the same options give other bytes
 HIDDEN = ".facet"  # of the output folder: lock, journals, parts
-NO_FACE = ("no_face", "too_small", "off_frontal", "aspect", "no_landmarks")  # reasons why a photo is skipped
+NAMES = (errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EEXIST, errno.EILSEQ)  # a name is wrong, not the disk
+NO_FACE = (
+    "no_face",
+    "too_small",
+    "off_frontal",
+    "aspect",
+    "no_landmarks",
+    "off_photo",
+)  # reasons why a photo is skipped
 
 
 class JobError(Exception):
@@ -117,6 +127,8 @@ class Shard:
     def __init__(self, job: Job, editor: PhotoEditor, files: Listing, known: Known, places: Mapping[str, str]):
         self.job, self.editor, self.files, self.known, self.places = job, editor, files, known, places
         self.spec = editor.parse(job.options.spec)
+        if not self.spec.changes:
+            raise InputError("the edit is empty; write for example Smiling=on")
         settings = job.settings()
         settings["options"]["spec"] = str(self.spec)  # however it was written
         self._settings = json.dumps(settings, sort_keys=True).encode()
@@ -279,7 +291,7 @@ class Shard:
                     return work.let_go()
         except BadImage as bad:
             self._refuse(work, bad)
-        except (OSError, JobError):
+        except JobError:
             raise
         except Exception as error:
             log.exception("%s", work.item.name)
@@ -288,9 +300,21 @@ class Shard:
             reason = "already" if self.job.options.unless_already else "at_target"
             work.row |= {"status": "unchanged", "reason": reason} | self._told(work)
         if self.job.copy and work.row["input_sha256"]:
-            self._put(work.item.name, work.data, work.row)
+            try:
+                self._put(work.item.name, self._copied(work), work.row)
+            except BadImage as bad:
+                work.row |= {"status": "failed", "reason": bad.reason, "detail": bad.detail}
         self._clear(work)
         return work.let_go()
+
+    def _copied(self, work: Work) -> bytes:
+        """The file as it was, or without the place where that must not stay."""
+        if not self.job.strip_gps:
+            return work.data
+        data, left = without_gps(work.data)
+        if left:
+            work.row["notes"] = [*work.row["notes"], "gps_kept"]
+        return data
 
     def _clear(self, work: Work) -> None:
         """Take away what an earlier run wrote for this file under another name, unless somebody changed it since."""
@@ -331,7 +355,8 @@ class Shard:
             work.row |= {"outside_share": share, "outside_worst": worst}
         place = self.places[work.item.name]
         if self.job.lossless and photo.format == "TIFF":
-            place = str(PurePosixPath(place).with_suffix(".tif"))
+            own = PurePosixPath(work.item.name)
+            place = str(own.with_name(f"{own.stem}-{own.suffix[1:]}.tif"))  # a name of its own whatever lies beside it
         return place, data
 
     def is_done(self, item: Item) -> bool:
@@ -379,7 +404,7 @@ class Shard:
         place = self.job.out / name
         aside = self.job.out / HIDDEN / "parts" / f"{os.getpid()}-{hashlib.sha256(name.encode()).hexdigest()[:24]}"
         try:
-            with aside.open("wb", buffering=0) as file:
+            with aside.open("wb") as file:
                 file.write(data)
             try:
                 aside.replace(place)
@@ -388,6 +413,8 @@ class Shard:
                 aside.replace(place)
         except OSError as error:
             aside.unlink(missing_ok=True)
+            if error.errno in NAMES:
+                raise BadImage("unwritable_name", error.strerror or "") from None
             raise JobError(
                 f"{place} cannot be written: {error.strerror or error}; mend that and run it again"
             ) from error

@@ -55,8 +55,8 @@ def carried(encoded: bytes, source: bytes, *, exif: bytes | None, xmp: bytes | N
         head = next((head for head in new if marker == APP1 and payload.startswith(head)), None)
         if head is None:
             kept.append((marker, payload))
-        elif new[head] is not None:
-            kept.append((APP1, head + new.pop(head)))  # type: ignore[operator]
+        elif new[head] is not None and not _has(kept, head):  # a second one would tell what the first no longer does
+            kept.append((APP1, head + new[head]))  # type: ignore[operator]
     added = [(APP1, head + value) for head, value in new.items() if value is not None and not _has(kept, head)]
     coding = [segment for segment in mine if not is_metadata(segment)]
     first = [segment for segment in coding if segment[0] == APP0]

@@ -21,20 +21,23 @@ def read_landmarks(path: Path) -> dict[str, list[np.ndarray]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing; expected a CSV with file, {', '.join(COLUMNS)}") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} cannot be read as CSV ({error})") from None
     names = rows[0].keys() if rows else ()
     key = next((name for name in ("file", "image_id", "name") if name in names), None)
     columns = next((found for found in (COLUMNS, CELEBA) if set(found) <= set(names)), None)
     if key is None or columns is None:
-        raise InputError(f"{path} has columns {', '.join(names) or 'none'}; expected file, {', '.join(COLUMNS)}")
+        told = ", ".join(str(name) for name in names) or "none"
+        raise InputError(f"{path} has columns {told}; expected file, {', '.join(COLUMNS)}")
     found: dict[str, list[np.ndarray]] = {}
     for number, row in enumerate(rows, 2):
         try:
             points = np.array([float(row[name]) for name in columns]).reshape(5, 2)
         except (TypeError, ValueError):
             points = np.full((5, 2), np.nan)
-        if not np.isfinite(points).all():
+        if not (np.abs(points) < 1e6).all():
             raise InputError(f"{path}, line {number} ({row[key]}): expected ten numbers, {', '.join(columns)}")
         found.setdefault(row[key], []).append(points)
     return found

@@ -33,6 +33,10 @@ REASONS = {
     "link_outside": "a link that leads out of the folder",
     "unsafe_name": "a name that leads out of the folder",
     "name_not_utf8": "a name that no table can hold",
+    "reserved_name": "a name that the job itself uses in the output folder",
+    "unwritable_name": "its name cannot be written in the output folder",
+    "off_photo": "its landmarks lie outside the photo",
+    "mask_unreadable": "its mask is no picture that can be read",
     "no_landmarks": "the landmarks file has no row for it",
     "mask_missing": "there is no mask for it",
     "mask_size": "its mask is of another size",
@@ -80,10 +84,14 @@ class Journal:
 
     def __init__(self, path: Path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("ab", buffering=0)
+        torn = path.exists() and path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")
+        self._file = path.open("ab")
+        if torn:  # a line that a full disk cut short must not swallow the next
+            self._file.write(b"\n")
 
     def add(self, row: Mapping[str, Any]) -> None:
         self._file.write(json.dumps(row, ensure_ascii=True).encode() + b"\n")
+        self._file.flush()
 
     def close(self) -> None:
         self._file.close()
@@ -142,7 +150,8 @@ def _row(line: bytes) -> dict[str, Any] | None:
         row = json.loads(line)
     except ValueError:
         return None
-    return row if isinstance(row, dict) and row.keys() == set(SCHEMA.names) else None
+    whole = isinstance(row, dict) and row.keys() == set(SCHEMA.names) and isinstance(row["file"], str)
+    return row if whole else None
 
 
 def _read(path: Path) -> pa.Table | None:

@@ -39,9 +39,12 @@ class Masks:
         another size."""
         path = self._of(name)
         try:
-            picture = Image.open(io.BytesIO(path.read_bytes())).convert("L")
+            picture = Image.open(io.BytesIO(path.read_bytes()))
+            picture.load()
+            deep = picture.mode.startswith("I")
+            levels = np.asarray(picture if deep else picture.convert("L"), np.float32) / (65_535 if deep else 255)
         except Exception as error:
-            raise BadImage("mask_missing", f"{path}: {error}") from None
+            raise BadImage("mask_unreadable", f"{path}: {type(error).__name__}") from None
         if picture.size != size:
             raise BadImage("mask_size", f"{picture.width}x{picture.height} for {size[0]}x{size[1]}")
-        return np.asarray(picture, np.float32) / 255
+        return levels.clip(0, 1)

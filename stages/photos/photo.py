@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, JpegImagePlugin
 
 from stages.decode import FORMATS, BadImage, decode_jpeg, opened
+from stages.photos import jpeg
 
 ORIENTATION = 0x0112
 TURNS = {  # EXIF orientation -> mirrored left to right, then quarter turns against the clock
@@ -26,6 +27,7 @@ NOTES = {
     "colours_to_rgb": "its colour model cannot be written back: written as RGB",
     "profile_ignored": "its colour profile cannot be read: taken for sRGB",
     "credentials_dropped": "its content credentials were of the photo before the edit",
+    "gps_kept": "it is a copy, and the place in it could not be taken out",
     "thumbnail_dropped": "its old thumbnail showed the photo before the edit and left no room for a new one",
     "tags_dropped": "some of its TIFF tags cannot be written: left out",
     "exif_dropped": "its EXIF was damaged: left out",
@@ -68,6 +70,21 @@ def read(data: bytes) -> Photo:
     """The photograph that the bytes of a file hold; BadImage says why there is none."""
     if not data:
         raise BadImage("empty")
+    try:
+        return _read(data)
+    except BadImage:
+        if not data.startswith(b"\xff\xd8"):
+            raise
+        found, rest = jpeg.segments(data)  # a damaged profile hides no picture
+        plain = [segment for segment in found if segment[0] != jpeg.APP2]
+        if len(plain) == len(found):
+            raise
+        photo = _read(jpeg.join(plain, rest))
+        photo.notes += ("profile_ignored",)
+        return photo
+
+
+def _read(data: bytes) -> Photo:
     with opened(data, readable()) as picture:
         found = picture.format
         notes = []
@@ -112,7 +129,10 @@ def _saving(picture: Image.Image, data: bytes) -> dict[str, Any]:
     if picture.format == "WEBP":
         return {"lossless": True} if b"VP8L" in data[:64] else {"quality": 95}
     if picture.format == "TIFF":
-        return {"compression": picture.info.get("compression"), "dpi": picture.info.get("dpi")}
+        compression = picture.info.get("compression")
+        if picture.mode == "1":  # fax's codes hold nothing but black and white
+            compression = "tiff_adobe_deflate"
+        return {"compression": compression, "dpi": picture.info.get("dpi")}
     if picture.format in ("AVIF", "HEIF"):
         return {"quality": 95}
     return {"dpi": picture.info["dpi"]} if picture.format == "BMP" and "dpi" in picture.info else {}

@@ -6,9 +6,9 @@ import struct
 from collections.abc import Mapping
 
 import numpy as np
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
-from stages.decode import opened
+from stages.decode import BadImage, opened
 from stages.photos import jpeg, png
 from stages.photos.exif import Exif
 from stages.photos.photo import Photo, readable, turned
@@ -18,6 +18,7 @@ EXTENSIONS = {  # of the formats that are written, the first for new names
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"), "PNG": (".png", ".apng"), "WEBP": (".webp",), "TIFF": (".tif", ".tiff"),
     "BMP": (".bmp", ".dib"), "AVIF": (".avif",), "HEIF": (".heic", ".heif", ".hif"),
 }  # fmt: skip
+EXIF_DIRECTORY, GPS = 0x8769, 0x8825  # TIFF tags
 BARE = ("BMP",)  # formats without any metadata
 
 
@@ -29,6 +30,7 @@ class Metadata:
     xmp: bytes | None = None
     iptc: bytes | None = None  # Photoshop's image resources
     profile: bytes | None = None  # ICC
+    gps: bool = True  # whether a TIFF's GPS directory may stay
 
 
 def metadata(data: bytes) -> Metadata:
@@ -66,7 +68,9 @@ def amended(
             if strip_gps:
                 block.strip_gps()
             exif = block.to_bytes()
-        except (ValueError, IndexError):
+            if photo.format == "JPEG" and len(jpeg.EXIF) + len(exif) > jpeg.LONGEST:
+                raise ValueError("it is longer than a segment")
+        except (ValueError, IndexError, struct.error):
             exif = None  # nobody can read it, and who can tell what it shows
             notes.append("exif_dropped")
     try:
@@ -85,7 +89,59 @@ def amended(
         packet.set_iptc(iptc)
         xmp = packet.to_bytes()
         notes.append("xmp_replaced")
-    return Metadata(exif, xmp, found.iptc, found.profile), tuple(notes)
+    return Metadata(exif, xmp, found.iptc, found.profile, gps=not strip_gps), tuple(notes)
+
+
+def without_gps(data: bytes) -> tuple[bytes, bool]:
+    """A file without the place where its photo was taken, its pixels as they are; whether a place is left, in a format
+    or a block that cannot be rewritten."""
+    left = False
+
+    def exif(value: bytes) -> bytes:
+        nonlocal left
+        try:
+            block = Exif(value)
+            block.strip_gps()
+            return block.to_bytes()
+        except (ValueError, IndexError, struct.error):
+            left = True
+            return value
+
+    def xmp(value: bytes) -> bytes:
+        nonlocal left
+        try:
+            packet = Packet(value)
+            packet.strip_gps()
+            return packet.to_bytes(padding=0)
+        except ValueError:
+            left = True
+            return value
+
+    if data.startswith(b"\xff\xd8"):
+        found, rest = jpeg.segments(data)
+        kept = []
+        for marker, payload in found:
+            if marker == jpeg.APP1 and payload.startswith(jpeg.EXIF):
+                payload = jpeg.EXIF + exif(payload[len(jpeg.EXIF) :])
+            elif marker == jpeg.APP1 and payload.startswith(jpeg.XMP) and b"GPS" in payload:
+                payload = jpeg.XMP + xmp(payload[len(jpeg.XMP) :])
+            kept.append((marker, payload))
+        return jpeg.join(kept, rest), left
+    if data.startswith(png.SIGNATURE):
+        made = []
+        for kind, value in png.chunks(data):
+            if kind == b"eXIf":
+                value = exif(value)
+            elif kind == b"iTXt" and value.startswith(png.XMP) and b"GPS" in value:
+                value = png.XMP + b"\0\0\0\0" + xmp(value[len(png.XMP) + 4 :])
+            made.append((kind, value))
+        whole = bool(made) and made[-1][0] == b"IEND"
+        return (png.join(made), left) if whole else (data, b"GPS" in data)
+    try:
+        with opened(data, readable()) as picture:
+            return data, 0x8825 in picture.getexif() or b"exif:GPS" in data
+    except BadImage:
+        return data, False
 
 
 def picture_of(photo: Photo, *, turned_upright: bool) -> Image.Image:
@@ -146,25 +202,27 @@ SHAPE_TAGS = {  # of TIFF: how its pixels lie, which the new file says for itsel
 
 def _tiff(photo: Photo, source: bytes, about: Metadata, file: io.BytesIO) -> None:
     picture = _sixteen(photo) if photo.pixels.dtype == np.uint16 else Image.fromarray(photo.pixels, photo.mode)
-    kept: dict[int, object] = {}
+    info = TiffImagePlugin.ImageFileDirectory_v2()
     with opened(source, readable()) as old:
         exif = old.getexif()
+        directories = {
+            tag: dict(exif.get_ifd(tag)) for tag in (EXIF_DIRECTORY, GPS) if tag == EXIF_DIRECTORY or about.gps
+        }
         if old.format == "TIFF":
             tags = old.tag_v2  # type: ignore[attr-defined]
-            kept = {tag: value for tag, value in tags.items() if tag not in SHAPE_TAGS}
-    from PIL import TiffImagePlugin
-
-    info = TiffImagePlugin.ImageFileDirectory_v2()
-    for tag, value in kept.items():
-        info[tag] = value
-        if old.format == "TIFF":
-            info.tagtype[tag] = tags.tagtype[tag]
+            for tag, value in tags.items():
+                if tag not in SHAPE_TAGS:
+                    info[tag] = value
+                    info.tagtype[tag] = tags.tagtype[tag]
+    for tag, directory in directories.items():
+        if directory:
+            info[tag] = directory
     if about.xmp is not None:
         info[700] = about.xmp
         info.tagtype[700] = 1
     how = {name: value for name, value in photo.saving.items() if value is not None}
     try:
-        picture.save(file, "TIFF", tiffinfo=info, exif=exif, icc_profile=about.profile, **how)
+        picture.save(file, "TIFF", tiffinfo=info, icc_profile=about.profile, **how)
     except (
         struct.error,
         OverflowError,
