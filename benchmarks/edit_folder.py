@@ -47,7 +47,7 @@ def plain(folder: Path, out: Path, editor: PhotoEditor, landmarks: Path | None, 
     """What a script of one afternoon does."""
     spec, size = editor.parse(SPEC), editor.system.size
     known = read_landmarks(landmarks) if landmarks else None
-    assert editor.eyes is not None
+    assert editor.template is not None
     detector = Detector()
     for path in sorted(folder.glob("*.jpg")):
         photo = Image.open(path).convert("RGB")
@@ -62,7 +62,7 @@ def plain(folder: Path, out: Path, editor: PhotoEditor, landmarks: Path | None, 
                 if boxes is None:
                     continue
                 points = np.asarray(found[0], float)
-            matrix = align.of_landmarks(editor.eyes, points).matrix
+            matrix = align.of_landmarks(editor.template, points).matrix
         step = matrix[:, :2] / size
         there = (*step[0], matrix[0, 2], *step[1], matrix[1, 2])
         crop = photo.transform((size, size), Image.Transform.AFFINE, there, Image.Resampling.BICUBIC)

@@ -34,7 +34,7 @@ from stages.match import check_images, check_latents
 from stages.metrics.classification import auroc, balanced_accuracy
 from stages.metrics.intervals import Estimate, bootstrap_mean, paired_difference, wilson
 from stages.params import Device, InputError, Precision, run_stage
-from stages.photos.faces import eyes_of
+from stages.photos.faces import landmarks_of
 from stages.progress import progress
 from stages.tables import Faces, latents_meta, read_faces, read_latents
 
@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 SAMPLE_FACES = 20_000  # training faces for the estimators that need rows and for the quantiles
 SLACK = 0.1  # how far the success of all faces may stay below that of the coarse search
 MIN_ELIGIBLE = 10  # faces of a case below which its strengths mean nothing
-EYED_FACES = 100  # training pictures in which eyes are looked for
+SEARCHED_FACES = 100  # training pictures in which eyes and mouths are looked for
 RESAMPLES = 500  # bootstrap draws behind each interval of the report
 
 
@@ -119,7 +119,7 @@ def run(params: Params) -> None:
             latent_low=low,
             latent_high=high,
             refused=refused,
-            eyes=_eyes(params, faces),
+            landmarks=_landmarks(params, faces),
         ),
     )
     done, report = Calibrator(params, faces, gathered, judge, draft, Editor(system, draft, device=device,
@@ -129,11 +129,11 @@ def run(params: Params) -> None:
     log.info("%s: directions of %d attributes by %d estimators", system.name, len(names), len(params.estimators))
 
 
-def _eyes(params: Params, faces: Faces) -> tuple[float, float, float, float] | None:
-    """Where training pictures have their eyes, for the photo editor to cut faces alike."""
+def _landmarks(params: Params, faces: Faces) -> tuple[float, ...] | None:
+    """Where training pictures have their features, for the photo editor to cut faces alike."""
     train = faces.rows("train")
-    shown = train[directions.choose_rows(EYED_FACES, len(train), params.seed)]
-    return eyes_of(np.asarray(images.open_images(params.prepared)[shown]))
+    shown = train[directions.choose_rows(SEARCHED_FACES, len(train), params.seed)]
+    return landmarks_of(np.asarray(images.open_images(params.prepared)[shown]))
 
 
 def check(params: Params) -> None:

@@ -13,7 +13,7 @@ from test_edit import planted
 from stages.editing.editor import Editor
 from stages.photos.editor import PhotoEditor
 
-EYES = (0.34, 0.52, 0.66, 0.52)
+LANDMARKS = (0.34, 0.52, 0.66, 0.52, 0.5, 0.66, 0.4, 0.8, 0.6, 0.8)
 EXIF, GPS = "Exif", b"GPS"
 
 
@@ -22,7 +22,7 @@ def editor() -> PhotoEditor:
     import dataclasses
 
     found = planted()
-    table = dataclasses.replace(found, meta=dataclasses.replace(found.meta, eyes=EYES))
+    table = dataclasses.replace(found, meta=dataclasses.replace(found.meta, landmarks=LANDMARKS))
     return PhotoEditor(Editor(LinearSystem(), table, device=torch.device("cpu")))
 
 

@@ -279,9 +279,7 @@ def test_a_mask_limits_the_edit(photos, tmp_path):
 
 def landmarks_of(scale, shift):
     """Landmarks of a face whose crop is `scale` pixels wide at `shift`."""
-    eyes = np.array(photographs.EYES).reshape(2, 2)
-    points = np.vstack([eyes, [(0.5, 0.66), (0.4, 0.8), (0.6, 0.8)]])
-    return points * scale + shift
+    return np.array(photographs.LANDMARKS).reshape(5, 2) * scale + shift
 
 
 def test_landmarks_of_others_place_the_crop(tmp_path):

@@ -70,15 +70,15 @@ class TableMeta:
     latent_low: tuple[float, ...]  # .1 % and 99.9 % quantiles of training latents, for norm control
     latent_high: tuple[float, ...]
     refused: dict[str, str]  # attributes without a direction, and why
-    # where the detector of stages/photos sees the eyes of training pictures: x and y of the left and the right one,
-    # shares of the crop; None where it sees no faces
-    eyes: tuple[float, float, float, float] | None = None
+    # where the detector of stages/photos sees eyes, nose and corners of the mouth in training pictures: x and y of the
+    # five, shares of the crop; None where it sees no faces
+    landmarks: tuple[float, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self) | {
             "latent_low": list(self.latent_low),
             "latent_high": list(self.latent_high),
-            "eyes": None if self.eyes is None else list(self.eyes),
+            "landmarks": None if self.landmarks is None else list(self.landmarks),
             "groups": [list(group) for group in spec.EXCLUSIVE],
         }
 
@@ -86,7 +86,7 @@ class TableMeta:
     def from_json(cls, value: dict[str, Any]) -> "TableMeta":
         value = {name: item for name, item in value.items() if name != "groups"}
         tuples = {name: tuple(value[name]) for name in ("latent_low", "latent_high")}
-        return cls(**(value | tuples | {"eyes": tuple(value["eyes"]) if value.get("eyes") else None}))
+        return cls(**(value | tuples | {"landmarks": tuple(value["landmarks"]) if value.get("landmarks") else None}))
 
 
 @dataclasses.dataclass(frozen=True)

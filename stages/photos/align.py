@@ -4,6 +4,7 @@ Coordinates are continuous: a pixel's centre is at (column + .5, row + .5). Plac
 (1, 1), into the upright photo."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from stages.crops import Crop
 from stages.decode import BadImage
 from stages.resize import box_on, resize, resize_parts
 
+WEIGHTS = np.array([1, 1, 0, 0.5, 0.5]) / 3
 WIDEST = 1024  # pixels of a crop before it is made small; more of the photo says nothing more of the face
 TURNED_AWAY = 0.6  # how far beside the face's middle line the nose may lie, in distances between the eyes
 
@@ -49,15 +51,16 @@ def of_framed(crop: Crop, width: int, height: int, size: int) -> Placement:
     return of_box(box_on(crop, width, height, size))
 
 
-def of_landmarks(eyes: tuple[float, float, float, float], landmarks: np.ndarray) -> Placement:
+def of_landmarks(template: Sequence[float], landmarks: np.ndarray) -> Placement:
     """The crop around five landmarks (5, 2) of a photo: eyes, nose, corners of the mouth, left before right.
 
-    `eyes`: where training pictures have theirs, x and y of the left and the right one, shares of the crop. They alone
-    decide, as in CelebA's own alignment: there they lie within two pixels, mouths within four."""
-    left, right = complex(*eyes[:2]), complex(*eyes[2:])
-    # the similarity that takes these eyes to the photo's, in complex numbers: w = turn z + shift
-    turn = complex(*(landmarks[1] - landmarks[0])) / (right - left)
-    shift = complex(*landmarks[0]) - turn * left
+    `template`: where training pictures have theirs, x and y of each, shares of the crop. The similarity nearest by
+    WEIGHTS: eyes decide, as in CelebA's own alignment, the mouth steadies them, the nose goes with the head's turn."""
+    a, b = (np.asarray(points, float).reshape(5, 2) @ (1, 1j) for points in (template, landmarks))
+    middle, aim = WEIGHTS @ a, WEIGHTS @ b
+    # in complex numbers: b = turn a + shift
+    turn = (WEIGHTS * np.conj(a - middle)) @ (b - aim) / (WEIGHTS @ np.abs(a - middle) ** 2)
+    shift = aim - turn * middle
     return Placement(np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]]))
 
 

@@ -15,7 +15,7 @@ from stages.photos.align import Placement
 from stages.photos.colour import Colours
 from stages.photos.photo import Photo
 
-FEATHER = 0.1  # of the crop's side, over which the change fades towards its border
+FEATHER = 0.05  # of the crop's side, over which the change fades towards its border
 RADIUS, EDGE = 2, 12.0  # of the guided filter, in pixels of the crop and levels of contrast that count as an edge
 LEAST = 1 / 510  # weights below do nothing: half a level of the strongest change
 

@@ -82,7 +82,7 @@ class PhotoEditor:
         self.editor, self.judge = editor, judge
         self.system = editor.system
         self.crop = crops.crop(editor.system.crop)
-        self.eyes = editor.table.meta.eyes
+        self.template = editor.table.meta.landmarks
         self._lock = threading.Lock()
 
     @classmethod
@@ -132,7 +132,7 @@ class PhotoEditor:
             placement = align.of_framed(self.crop, *photo.size, size)
             box = (0.0, 0.0, float(photo.size[0]), float(photo.size[1]))
             return [Look(Face(box, (), 1.0), placement, self._grey(align.cut_framed(pixels, self.crop, size)))]
-        if self.eyes is None:
+        if self.template is None:
             raise InputError(f"{self.system.name} learned pictures without faces; set aligned to edit such")
         pixels = colours.to_srgb(photo.upright)
         if landmarks is not None:
@@ -154,8 +154,8 @@ class PhotoEditor:
         return looks
 
     def _look(self, pixels: np.ndarray, face: Face, options: Options) -> Look:
-        assert self.eyes is not None
-        placement, away = align.of_landmarks(self.eyes, face.points), align.turned_away(face.points)
+        assert self.template is not None
+        placement, away = align.of_landmarks(self.template, face.points), align.turned_away(face.points)
         align.check_size(placement, options.least)
         middle, size = face.points[:2].mean(0), np.array(pixels.shape[1::-1])
         if (middle < 0).any() or (middle > size).any() or placement.side > 4 * size.max():

@@ -11,7 +11,7 @@ import numpy as np
 
 LONGEST = (640, 1280)  # pixels of a photo's longer side when it is searched, and again where no face was found
 LEAST = 20  # pixels of a face in it: P-Net sees 12, and its cost grows with the square of what is smaller
-EYED = 192  # pixels to which crops are enlarged to find their eyes
+ENLARGED = 192  # pixels to which crops are enlarged to find their landmarks
 CERTAIN = 0.9  # a face that the last network is less sure of is none
 SAME = 0.4  # of the smaller box, from where two detections are one face
 
@@ -89,21 +89,20 @@ class Detector:
         return found
 
 
-def eyes_of(crops: np.ndarray) -> tuple[float, float, float, float] | None:
-    """Where crops (N, S, S, C) uint8 have their eyes: the median x and y of the left and the right one, shares of the
-    crop; None where half of them or more show no face."""
-    found, edge = [], EYED // 3
+def landmarks_of(crops: np.ndarray) -> tuple[float, ...] | None:
+    """Where crops (N, S, S, C) uint8 have their five landmarks: the median x and y of each, shares of the crop; None
+    where half of them or more show no face."""
+    found, edge = [], ENLARGED // 3
     for crop in crops:
         colours = np.ascontiguousarray(np.broadcast_to(crop, (*crop.shape[:2], 3)))
-        big = cv2.resize(colours, (EYED, EYED), interpolation=cv2.INTER_CUBIC)
+        big = cv2.resize(colours, (ENLARGED, ENLARGED), interpolation=cv2.INTER_CUBIC)
         framed = cv2.copyMakeBorder(big, edge, edge, edge, edge, cv2.BORDER_REPLICATE)
         faces = detector().find(framed)
-        if faces and faces[0].height > EYED / 3:
-            found.append((faces[0].points[:2] - edge) / EYED)
+        if faces and faces[0].height > ENLARGED / 3:
+            found.append((faces[0].points - edge) / ENLARGED)
     if 2 * len(found) <= len(crops):
         return None
-    (ax, ay), (bx, by) = np.median(found, axis=0).tolist()
-    return ax, ay, bx, by
+    return tuple(np.median(found, axis=0).ravel().tolist())
 
 
 @functools.cache
