@@ -8,7 +8,7 @@ from stages.params import InputError
 def download(kind: str, root: Path) -> None:
     """Download celeba, mnist (for two_digit_mnist too) or svhn into `root`; InputError where that fails."""
     try:
-        from torchvision import datasets  # type: ignore[import-not-found, unused-ignore]
+        from torchvision import datasets
     except ImportError:
         raise InputError(
             "download needs torchvision, which is not installed: `pip install torchvision gdown`"
