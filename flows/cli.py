@@ -271,7 +271,6 @@ def _edit(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("interrupted; run it again to go on", file=sys.stderr)
         return 130
-    return 0
 
 
 def _model(args: argparse.Namespace) -> tuple[Path, Path | None]:
@@ -295,22 +294,17 @@ def _brush(args: argparse.Namespace) -> int:
     from stages.photos.brush import brush_photo
 
     try:
-        systems = profiles.values(args.root).get("systems", {})
-    except profiles.ProfileError as error:
-        return _misfit(str(error))
-    if args.system not in systems:
-        return _misfit(f"system {args.system!r} is not in params.yaml; choose one of {', '.join(systems)}")
-    try:
+        model, attributes = system_of(args.root, args.system)
         brush_photo(
             args.photo,
             args.strokes,
-            model=args.root / systems[args.system]["model"],
-            attributes=args.root / "data" / "attributes" / f"{args.system}.parquet",
+            model=model,
+            attributes=attributes,
             mode=args.mode,
             out=args.out or Path(f"{args.photo.stem}-brushed.png"),
             sheet=args.sheet,
         )
-    except InputError as error:
+    except (profiles.ProfileError, InputError) as error:
         return _misfit(str(error))
     except OSError as error:
         return _misfit(f"{error.filename}: {error.strerror}")

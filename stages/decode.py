@@ -160,6 +160,10 @@ def _rgb(picture: Image.Image) -> np.ndarray:
 
 
 def _grey(levels: np.ndarray) -> np.ndarray:
-    """16-bit grey -> 8-bit RGB: divided by 257, rounded."""
-    grey = ((levels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return np.repeat(grey[:, :, None], 3, axis=2)
+    """16-bit grey -> 8-bit RGB."""
+    return np.repeat(to_8_bits(levels)[:, :, None], 3, axis=2)
+
+
+def to_8_bits(levels: np.ndarray) -> np.ndarray:
+    """uint16 -> uint8: divided by 257, rounded."""
+    return ((levels.astype(np.uint32) + 128) // 257).astype(np.uint8)

@@ -10,6 +10,7 @@ replace  a as in add, b = a gate with a high threshold: the photo's detail fades
 decode   a = b = 1: plain decoder output (the Photoshop 2.0 report)."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -40,10 +41,10 @@ class Composite(NamedTuple):
     fade: Tensor  # b, the share of the photo's own detail that was let out
 
 
-def check_mode(mode: str) -> None:
-    """InputError where there is no such mode."""
-    if mode not in MODES:
-        raise InputError(f"mode {mode!r} is unknown; choose one of {', '.join(MODES)}")
+def check_mode(mode: str, modes: Sequence[str] = MODES) -> None:
+    """InputError where a mode is none of these."""
+    if mode not in modes:
+        raise InputError(f"mode {mode!r} is unknown; choose one of {', '.join(modes)}")
 
 
 def composite(

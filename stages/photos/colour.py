@@ -9,6 +9,7 @@ import io
 import numpy as np
 from PIL import Image, ImageCms
 
+from stages.decode import to_8_bits
 from stages.photos.photo import Photo
 
 BLACK_POINT = ImageCms.Flags.BLACKPOINTCOMPENSATION
@@ -33,7 +34,7 @@ class Colours:
         """Pixels of the photo (H, W) or (H, W, C) -> sRGB uint8 (H, W, 3)."""
         colours = self._colours(pixels)
         if self.deep:
-            colours = ((colours.astype(np.uint32) + 128) // 257).astype(np.uint8)
+            colours = to_8_bits(colours)
         return self._seen(colours)
 
     def moved(self, pixels: np.ndarray, seen: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -1,7 +1,5 @@
 """contact.html of an edited folder: photos before and after, and what became of the rest."""
 
-import base64
-import io
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +17,7 @@ from stages.photos.listing import Listing
 from stages.photos.manifest import REASONS, STATUSES, Known
 from stages.photos.photo import NOTES, read
 from stages.photos.writing import picture_of
+from stages.reporting import pictures
 
 NAME = "contact.html"
 SIDE = 320  # pixels of a picture
@@ -99,6 +98,4 @@ def _thumbnail(data: bytes, row: dict[str, Any]) -> str:
         picture = picture.resize(
             (round(picture.width * scale), round(picture.height * scale)), Image.Resampling.BICUBIC
         )
-    file = io.BytesIO()
-    picture.save(file, "WEBP", quality=82)
-    return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return pictures.uri(picture, quality=82)

@@ -22,7 +22,7 @@ from stages.photos import align, bring_back
 from stages.photos.align import Placement
 from stages.photos.colour import Colours
 from stages.photos.faces import Face, detector
-from stages.photos.photo import Photo
+from stages.photos.photo import MODES, ORIENTATION, Photo
 
 Which = Literal["largest", "all"]
 BATCH = 16  # faces the networks see at once, always: kernels chosen by the batch's size differ in the last bit
@@ -125,16 +125,13 @@ class PhotoEditor:
         """The faces of a photo that can be edited, the largest first; BadImage where there is none, and why.
 
         `landmarks` (5, 2) each in the upright photo, or faces `found` before, take the place of the detector."""
-        colours = Colours(photo)
-        size = self.system.size
+        pixels, size = Colours(photo).to_srgb(photo.upright), self.system.size
         if options.aligned:
-            pixels = colours.to_srgb(photo.upright)
             placement = align.of_framed(self.crop, *photo.size, size)
             box = (0.0, 0.0, float(photo.size[0]), float(photo.size[1]))
             return [Look(Face(box, (), 1.0), placement, self._grey(align.cut_framed(pixels, self.crop, size)))]
         if self.template is None:
             raise InputError(f"{self.system.name} learned pictures without faces; set aligned to edit such")
-        pixels = colours.to_srgb(photo.upright)
         if landmarks is not None:
             faces = [_given(points) for points in landmarks]
         else:
@@ -267,8 +264,7 @@ def levels(x: torch.Tensor) -> np.ndarray:
 
 def check_mode(mode: str) -> None:
     """InputError where there is no such way to bring a change back."""
-    if mode not in (AUTO, *compositing.MODES):
-        raise InputError(f"mode {mode!r} is unknown; choose one of {', '.join((AUTO, *compositing.MODES))}")
+    compositing.check_mode(mode, (AUTO, *compositing.MODES))
 
 
 def mode_of(spec: Spec, mode: str) -> str:
@@ -299,8 +295,8 @@ def _photos(picture: Any) -> Iterator[Photo]:
     if isinstance(picture, str | Path):
         raise InputError(f"{picture} is a path: open it first, with PIL.Image.open")
     if isinstance(picture, Image.Image):
-        mode = picture.mode if picture.mode in ("L", "LA", "RGB", "RGBA", "CMYK") else "RGB"
-        orientation = picture.getexif().get(0x0112, 1)
+        mode = picture.mode if picture.mode in MODES else "RGB"
+        orientation = picture.getexif().get(ORIENTATION, 1)
         yield Photo(np.array(picture.convert(mode)), mode, "PNG", orientation, picture.info.get("icc_profile"))
         return
     pixels = np.asarray(picture)

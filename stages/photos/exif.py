@@ -32,21 +32,24 @@ class Exif:
         self.first = self._directory(self._long(4))
 
     def _short(self, at: int) -> int:
-        return int(struct.unpack_from(f"{self._end}H", self.data, at)[0])
+        return self._number("H", at)
 
     def _long(self, at: int) -> int:
-        return int(struct.unpack_from(f"{self._end}I", self.data, at)[0])
+        return self._number("I", at)
+
+    def _number(self, kind: str, at: int) -> int:
+        try:
+            return int(struct.unpack_from(self._end + kind, self.data, at)[0])
+        except struct.error as error:
+            raise ValueError(f"it is cut short before byte {at}") from error
 
     def _set_long(self, at: int, value: int) -> None:
         struct.pack_into(f"{self._end}I", self.data, at, value)
 
     def _directory(self, at: int) -> Directory:
-        try:
-            count = self._short(at)
-            entries = {self._short(at + 2 + ENTRY * i): at + 2 + ENTRY * i for i in range(count)}
-            self._long(at + 2 + ENTRY * count)
-        except struct.error as error:
-            raise ValueError(f"a directory at {at} is cut short") from error
+        count = self._short(at)
+        entries = {self._short(at + 2 + ENTRY * i): at + 2 + ENTRY * i for i in range(count)}
+        self._long(at + 2 + ENTRY * count)  # all of it is there
         return Directory(at, entries, at + 2 + ENTRY * count)
 
     @property

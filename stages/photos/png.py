@@ -7,7 +7,6 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP = b"XML:com.adobe.xmp\0"
 CREDENTIALS = b"caBX"  # which an edit breaks
 CODING = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"bKGD", b"hIST", b"sBIT", b"acTL", b"fcTL", b"fdAT"}
-PROFILE = {b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP"}
 
 Chunk = tuple[bytes, bytes]  # type, data
 

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from stages import drawn
+from stages.photos.landmarks import COLUMNS
 
 SIZE = (1600, 1200)  # width, height
 FACES = (80, 600)  # pixels from forehead to chin, which are FACE of a portrait's 218 rows
@@ -94,10 +95,9 @@ def _room(dice: np.random.Generator, width: int, height: int) -> np.ndarray:
 def write(folder: Path, *, count: int, seed: int) -> None:
     """Scenes as JPEG, and landmarks.csv."""
     folder.mkdir(parents=True, exist_ok=True)
-    names = ["left_eye", "right_eye", "nose", "left_mouth", "right_mouth"]
     with (folder / "landmarks.csv").open("w", newline="") as file:
         table = csv.writer(file)
-        table.writerow(["file", *(f"{name}_{axis}" for name in names for axis in "xy")])
+        table.writerow(["file", *COLUMNS])
         for index in range(count):
             scene, name = compose(seed, index), f"scene-{index:04d}.jpg"
             Image.fromarray(scene.pixels).save(folder / name, quality=QUALITY)

@@ -8,17 +8,13 @@ from collections.abc import Mapping
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
-from stages.decode import BadImage, opened
+from stages.decode import BadImage, opened, to_8_bits
 from stages.photos import jpeg, png
-from stages.photos.exif import Exif
+from stages.photos.exif import GPS, Exif
 from stages.photos.photo import Photo, readable, turned
 from stages.photos.xmp import Packet
 
-EXTENSIONS = {  # of the formats that are written, the first for new names
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"), "PNG": (".png", ".apng"), "WEBP": (".webp",), "TIFF": (".tif", ".tiff"),
-    "BMP": (".bmp", ".dib"), "AVIF": (".avif",), "HEIF": (".heic", ".heif", ".hif"),
-}  # fmt: skip
-EXIF_DIRECTORY, GPS = 0x8769, 0x8825  # TIFF tags
+EXIF_DIRECTORY = 0x8769  # TIFF tag
 BARE = ("BMP",)  # formats without any metadata
 
 
@@ -70,7 +66,7 @@ def amended(
             exif = block.to_bytes()
             if photo.format == "JPEG" and len(jpeg.EXIF) + len(exif) > jpeg.LONGEST:
                 raise ValueError("it is longer than a segment")
-        except (ValueError, IndexError, struct.error):
+        except ValueError:
             exif = None  # nobody can read it, and who can tell what it shows
             notes.append("exif_dropped")
     try:
@@ -103,7 +99,7 @@ def without_gps(data: bytes) -> tuple[bytes, bool]:
             block = Exif(value)
             block.strip_gps()
             return block.to_bytes()
-        except (ValueError, IndexError, struct.error):
+        except ValueError:
             left = True
             return value
 
@@ -139,7 +135,7 @@ def without_gps(data: bytes) -> tuple[bytes, bool]:
         return (png.join(made), left) if whole else (data, b"GPS" in data)
     try:
         with opened(data, readable()) as picture:
-            return data, 0x8825 in picture.getexif() or b"exif:GPS" in data
+            return data, GPS in picture.getexif() or b"exif:GPS" in data
     except BadImage:
         return data, False
 
@@ -148,7 +144,7 @@ def picture_of(photo: Photo, *, turned_upright: bool) -> Image.Image:
     """The photo for Pillow, in 8 bits."""
     pixels = turned(photo.pixels, photo.orientation) if turned_upright else photo.pixels
     if pixels.dtype == np.uint16:
-        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        pixels = to_8_bits(pixels)
     return Image.fromarray(np.ascontiguousarray(pixels), photo.mode)
 
 
@@ -160,7 +156,7 @@ def encode(photo: Photo, source: bytes, about: Metadata) -> bytes:
     if photo.format == "TIFF":
         _tiff(photo, source, about, file)
         return file.getvalue()
-    picture = Image.fromarray(photo.pixels, photo.mode) if photo.pixels.dtype == np.uint8 else _sixteen(photo)
+    picture = _stored(photo)
     if photo.format == "JPEG":
         picture.save(file, "JPEG", **photo.saving)
         encoded = file.getvalue()
@@ -175,9 +171,9 @@ def encode(photo: Photo, source: bytes, about: Metadata) -> bytes:
     return file.getvalue()
 
 
-def _sixteen(photo: Photo) -> Image.Image:
-    """16-bit grey as Pillow holds it."""
-    return Image.fromarray(photo.pixels)
+def _stored(photo: Photo) -> Image.Image:
+    """The photo's pixels as they are, for Pillow, which holds 16 bits of grey alone."""
+    return Image.fromarray(photo.pixels, photo.mode if photo.pixels.dtype == np.uint8 else None)
 
 
 def _png(photo: Photo, source: bytes, about: Metadata) -> bytes:
@@ -188,8 +184,7 @@ def _png(photo: Photo, source: bytes, about: Metadata) -> bytes:
         encoded = cv2.imencode(".png", photo.pixels[:, :, order])[1].tobytes()
     else:
         file = io.BytesIO()
-        picture = _sixteen(photo) if photo.pixels.dtype == np.uint16 else Image.fromarray(photo.pixels, photo.mode)
-        picture.save(file, "PNG", compress_level=6)
+        _stored(photo).save(file, "PNG", compress_level=6)
         encoded = file.getvalue()
     return png.carried(encoded, source, exif=about.exif, xmp=about.xmp, iptc=about.iptc, profile=about.profile)
 
@@ -201,7 +196,7 @@ SHAPE_TAGS = {  # of TIFF: how its pixels lie, which the new file says for itsel
 
 
 def _tiff(photo: Photo, source: bytes, about: Metadata, file: io.BytesIO) -> None:
-    picture = _sixteen(photo) if photo.pixels.dtype == np.uint16 else Image.fromarray(photo.pixels, photo.mode)
+    picture = _stored(photo)
     info = TiffImagePlugin.ImageFileDirectory_v2()
     with opened(source, readable()) as old:
         exif = old.getexif()
