@@ -1,6 +1,7 @@
 """The flow `edit-folder`: one folder of photos, its shards on threads, processes or a Dask cluster. The engine is not
 seen in the results: the same bytes on every one. A shard whose worker dies is done elsewhere, from where it was."""
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -20,15 +21,18 @@ Engine = Literal["threads", "processes", "dask"]
 
 
 @task(name="edit-shard", persist_result=False, cache_policy=NO_CACHE, task_run_name="shard-{number}", retries=2)
-def edit_shard(job: Job, number: int) -> tuple[int, int]:
+def edit_shard(job: Job, run: str, number: int) -> tuple[int, int]:
     """Edit one shard of a job; how many files it has, and how many of them were worked on."""
-    return folder.edit_shard(job, number)
+    return folder.edit_shard(job, run, number)
 
 
 @flow(name="edit-folder-shards", persist_result=False, validate_parameters=False)
 def run_shards(job: Job, shards: int) -> list[tuple[int, int]]:
     """Every shard of a job on the flow's task runner."""
-    return [future.result() for future in as_completed(edit_shard.map([job] * shards, range(shards)))] if shards else []
+    if not shards:
+        return []
+    futures = edit_shard.map([job] * shards, [uuid.uuid4().hex] * shards, range(shards))
+    return [future.result() for future in as_completed(futures)]
 
 
 def runner(engine: Engine, jobs: int | None, address: str | None) -> TaskRunner[Any]:

@@ -18,6 +18,8 @@ def test_shards_on_threads_give_the_same_results_as_one_process(photos, tmp_path
     with prefect_test_harness(server_startup_timeout=120):
         assert edit_on(a_job(photos, out), "threads", jobs=2).counts == {"edited": 6}
         assert edit_on(a_job(photos, out), "threads", jobs=2).redone == 0
+        (photos / "0.jpg").write_bytes((photos / "a.jpg").read_bytes())  # a worker of the runs before must see it
+        assert edit_on(a_job(photos, out), "threads", jobs=2).redone == 1
     folder._worker.cache_clear()
     alone = tmp_path / "alone"
     assert tree(out) == fresh(photos, alone)

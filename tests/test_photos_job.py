@@ -411,7 +411,7 @@ def test_a_shard_is_the_same_on_its_own(photos, tmp_path, monkeypatch):
 
     def run(job, shards):
         for number in reversed(range(shards)):
-            yield folder.edit_shard(job, number)
+            yield folder.edit_shard(job, "a run", number)
 
     assert edit_folder(a_job(photos, out), run).counts == {"edited": 6}
     folder._worker.cache_clear()

@@ -105,7 +105,7 @@ def edit_folder(job: Job, run: Run | None = None, *, sheet: int = 100) -> Summar
         names = [item.name for item in files.items]
         redone = 0
         if run is None:
-            done: Iterator[tuple[int, int]] = shard_rows(job, load(job), files, files.items, "local")
+            done: Iterator[tuple[int, int]] = rows(shard_of(job, files), files.items, "local")
         else:
             done = run(job, -(-len(names) // SHARD))
         for _, fresh in progress(done, len(names), "photos", size=operator.itemgetter(0)):
@@ -141,15 +141,16 @@ def load(job: Job) -> PhotoEditor:
     )
 
 
-def shard_rows(
-    job: Job, editor: PhotoEditor, files: Listing, items: Sequence[Item], name: str
-) -> Iterator[tuple[int, int]]:
+def shard_of(job: Job, files: Listing) -> Shard:
+    """What edits a job's files in this process, knowing what its manifest knows."""
+    return Shard(job, load(job), files, Known(job.out), places(files.items, lossless=job.lossless))
+
+
+def rows(shard: Shard, items: Sequence[Item], name: str) -> Iterator[tuple[int, int]]:
     """Edit some photos, with a journal of their own; for each (1, whether it was worked on)."""
-    path = job.out / HIDDEN / "journals" / f"{name}.jsonl"
-    known = Known(job.out, job.out / HIDDEN / "none")
+    path = shard.job.out / HIDDEN / "journals" / f"{name}.jsonl"
     if path.exists():  # a dead worker's shard
-        known.add_journal(path)
-    shard = Shard(job, editor, files, known, places(files.items, lossless=job.lossless))
+        shard.known.add_journal(path)
     journal = Journal(path)
     try:
         for fresh in shard.run(items, journal):
@@ -159,21 +160,21 @@ def shard_rows(
 
 
 @functools.lru_cache(maxsize=1)
-def _worker(job: Job) -> tuple[PhotoEditor, Listing]:
-    """The editor and the files of a job, once per process."""
-    return load(job), listing(job.photos)
+def _worker(job: Job, run: str) -> Shard:
+    """Once per process and run: another run of the same job may find other files, another manifest, another model."""
+    return shard_of(job, listing(job.photos))
 
 
 _WORKER = threading.Lock()
 
 
-def edit_shard(job: Job, number: int) -> tuple[int, int]:
+def edit_shard(job: Job, run: str, number: int) -> tuple[int, int]:
     """Edit shard `number` of a job in this process, whatever process it is: how many files it has, and how many of them
-    were worked on."""
+    were worked on. `run` names the run that it is part of."""
     with _WORKER:
-        editor, files = _worker(job)
-    items = files.items[number * SHARD : (number + 1) * SHARD]
-    return len(items), sum(fresh for _, fresh in shard_rows(job, editor, files, items, f"shard-{number:06d}"))
+        shard = _worker(job, run)
+    items = shard.files.items[number * SHARD : (number + 1) * SHARD]
+    return len(items), sum(fresh for _, fresh in rows(shard, items, f"shard-{number:06d}"))
 
 
 def places(items: tuple[Item, ...], *, lossless: bool) -> dict[str, str]:
@@ -237,9 +238,9 @@ def estimate(job: Job) -> Estimate:
     """What a job would do and how long it would take, from some of its photos; nothing is written."""
     check(job)
     files = listing(job.photos)
-    known = Known(job.out, job.out / HIDDEN / "journals")
-    editor = load(job)
-    shard = Shard(job, editor, files, known, places(files.items, lossless=job.lossless))
+    shard = shard_of(job, files)
+    for path in sorted((job.out / HIDDEN / "journals").glob("*.jsonl")):
+        shard.known.add_journal(path)
     left = [item for item in files.items if not shard.is_done(item)]
     step = max(len(left) // TRIED, 1)
     tried = left[::step][:TRIED]

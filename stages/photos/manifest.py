@@ -101,11 +101,11 @@ class Known:
     """What is known of a folder's files: rows of its manifest, and of the journals of unfinished or other jobs, which
     are newer. Rows stay on disk or in Arrow until they are asked for, so that many cost little memory."""
 
-    def __init__(self, folder: Path, journals: Path):
+    def __init__(self, folder: Path, journals: Path | None = None):
         self._table = _read(folder / NAME)
         self._rows = {} if self._table is None else {n: i for i, n in enumerate(self._table["file"].to_pylist())}
         self._lines: dict[str, tuple[Path, int, int]] = {}
-        for path in sorted(journals.glob("*.jsonl")):
+        for path in sorted(journals.glob("*.jsonl")) if journals is not None else ():
             self.add_journal(path)
 
     def add_journal(self, path: Path) -> None:
