@@ -28,8 +28,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, JpegImagePlugin
-from ruamel.yaml import YAML
 
+from flows.cli import system_of
 from stages import images
 from stages.decode import decode
 from stages.parallel import worker_count
@@ -110,9 +110,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--memory", type=int, nargs="*", default=[], metavar="PHOTOS")
     options = parser.parse_args()
-    params = YAML(typ="safe").load(options.root / "params.yaml")
-    model = options.root / params["systems"][options.system]["model"]
-    table = options.root / "data" / "attributes" / f"{options.system}.parquet"
+    model, table = system_of(options.root, options.system)
     judges = options.root / "data" / "judges"
     editor = PhotoEditor.load(model, table, precision="fp32")
     torch.set_num_threads(1)

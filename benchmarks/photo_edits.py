@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from ruamel.yaml import YAML
 
+from flows.cli import system_of
 from stages import images, sheets
 from stages.decode import BadImage
 from stages.judges import Judge
@@ -35,11 +35,7 @@ def main() -> None:
     parser.add_argument("--known", action="store_true")
     parser.add_argument("--sheet", type=Path)
     options = parser.parse_args()
-    params = YAML(typ="safe").load(options.root / "params.yaml")
-    editor = PhotoEditor.load(
-        options.root / params["systems"][options.system]["model"],
-        options.root / "data" / "attributes" / f"{options.system}.parquet",
-    )
+    editor = PhotoEditor.load(*system_of(options.root, options.system))
     judge = Judge.load(options.root / "data" / "judges", "b", editor.editor.device)
     found, away, worst = 0, [], 0
     asked: dict[str, list[bool]] = defaultdict(list)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from ruamel.yaml import YAML
 
+from flows.cli import system_of
 from stages import sheets
 from stages.photos import scenes
 from stages.photos.editor import Options, PhotoEditor
@@ -33,8 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--system", default="vigan")
     system = parser.parse_args().system
-    params = YAML(typ="safe").load(ROOT / "params.yaml")
-    editor = PhotoEditor.load(ROOT / params["systems"][system]["model"])
+    editor = PhotoEditor.load(*system_of(ROOT, system))
     tiles, index = [], 0
     for text in SPECS:
         while True:  # the next scene with a face of some size, with hair, that does not show it yet

@@ -374,21 +374,22 @@ class Shard:
     def try_out(self, items: Sequence[Item]) -> tuple[dict[str, int], int]:
         """Edit photos and write nothing: how many are refused, by reason, and the bytes of all results."""
         refused: Counter[str] = Counter()
-        size = 0
         workers = worker_count(self.job.workers)
 
-        def result(work: Work) -> int:
-            if work.photo is None or not any(edit.moved for edit in work.edits):
-                return len(work.data) if self.job.copy else 0
-            made = self._result(work)
-            return len(made[1] if made is not None else work.data)
+        def size(work: Work) -> int:
+            moved = work.photo is not None and any(edit.moved for edit in work.edits)
+            made = self._result(work) if moved else None
+            return len(made[1]) if made is not None else len(work.data) if self.job.copy else 0
 
-        for work in in_order(self._prepare, items, workers):
-            if work.row["reason"]:
-                refused[work.row["reason"]] += 1
-            for ready in self._edited([work]):
-                size += result(ready)
-        return dict(refused), size
+        def told(ready: Iterable[Work]) -> Iterator[Work]:
+            for work in ready:
+                refused.update([work.row["reason"]] if work.row["reason"] else [])
+                yield work
+
+        prepared = in_order(self._prepare, items, workers, self._ahead)
+        sizes = in_order(size, told(self._edited(prepared)), workers, self._ahead)
+        whole = sum(sizes)
+        return dict(refused), whole
 
     def _told(self, work: Work) -> dict[str, Any]:
         """What the networks say of the faces."""
