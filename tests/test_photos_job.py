@@ -39,14 +39,18 @@ def photos(tmp_path):
 
 @pytest.fixture(autouse=True)
 def linear(monkeypatch):
+    with_linear(monkeypatch)
+
+
+def with_linear(patch):
     """The editor whose every answer is known, as everything that loads one finds it."""
-    monkeypatch.setattr(folder, "load", lambda job: photographs.editor())
+    patch.setattr(folder, "load", lambda job: photographs.editor())
 
     def settings(self):
         options = dataclasses.asdict(self.options)
         return {"options": options, "model": "m" * 64, "lossless": self.lossless, "strip_gps": self.strip_gps}
 
-    monkeypatch.setattr(Job, "settings", settings)
+    patch.setattr(Job, "settings", settings)
 
 
 def a_job(photos, out, **changes):
