@@ -188,6 +188,13 @@ def test_python_edits_pictures_arrays_and_batches_alike():
         editor.edit(batch[0][:100], "Smiling=on", aligned=True)
 
 
+def test_clipping_is_asked_for_with_each_edit():
+    editor, photo = photographs.editor(), photographs.pixels()
+    free, kept = (editor.edit(photo, "Smiling=+90", aligned=True, clip=clip) for clip in (False, True))
+    assert np.abs(free.astype(int) - photo).sum() > 1.2 * np.abs(kept.astype(int) - photo).sum()
+    np.testing.assert_array_equal(editor.edit(photo, "Smiling=+90", aligned=True), free)
+
+
 def test_a_small_face_and_one_turned_away_are_refused_with_their_measure():
     editor = photographs.editor()
     photo = Photo(photographs.pixels(400, 400), "RGB", "PNG")

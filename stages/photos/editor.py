@@ -95,13 +95,12 @@ class PhotoEditor:
         device: str = "auto",
         precision: Precision = "auto",
         threads: int = 1,
-        clip: bool = False,
     ) -> "PhotoEditor":
         """From a model folder and the attributes table made for it (else the one of `table_of`); `judges` tells how a
         face looked before and after, where it was trained on the same crop (else the read-out of the latents tells)."""
         on = compute.start(device=device, threads=threads)
         table = Path(attributes) if attributes is not None else table_of(Path(model))
-        editor = Editor.load(Path(model), table, on, precision=precision, clip=clip)
+        editor = Editor.load(Path(model), table, on, precision=precision)
         judge = None
         if judges is not None:
             judge = Judge.load(judges, "a", on)
@@ -174,6 +173,7 @@ class PhotoEditor:
         x = images.to_tensor(np.stack(filled))
         mode = mode_of(spec, options.mode)
         with self._lock, torch.no_grad():
+            self.editor.clip = options.clip
             latent = self.editor.encode(x)
             if options.refine:
                 latent = refine(self.editor, x, latent, options.refine)

@@ -136,9 +136,7 @@ def _take_in_journals(job: Job) -> bool:
 
 def load(job: Job) -> PhotoEditor:
     """The editor of a job."""
-    return PhotoEditor.load(
-        job.model, job.attributes, judges=job.judges, device=job.device, threads=1, clip=job.options.clip
-    )
+    return PhotoEditor.load(job.model, job.attributes, judges=job.judges, device=job.device, threads=1)
 
 
 def shard_of(job: Job, files: Listing) -> Shard:
