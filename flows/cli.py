@@ -128,7 +128,7 @@ def _edit_command(commands: Any) -> None:
     )
     edit.add_argument("--no-copy", action="store_true", help="do not copy what cannot be edited")
     edit.add_argument("--dry-run", action="store_true", help="say how much there is to do and how long it would take")
-    edit.add_argument("--workers", type=int, default=0, help="threads that read and that write (default: the cores)")
+    edit.add_argument("--workers", type=int, default=0, help="threads (default: the cores)")
     edit.add_argument(
         "--engine",
         choices=("threads", "processes", "dask"),

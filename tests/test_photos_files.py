@@ -15,8 +15,9 @@ from stages.decode import BadImage
 from stages.photos import jpeg, png
 from stages.photos.colour import Colours
 from stages.photos.exif import Exif
+from stages.photos.metadata import Metadata
 from stages.photos.photo import Photo, read, turned
-from stages.photos.writing import amended, encode, metadata
+from stages.photos.writing import amended, encode
 from stages.photos.xmp import EDITED, IPTC, Packet
 
 PROPERTIES = {"DigitalSourceType": EDITED, "AISystemUsed": "Facet linear", "AIPromptInformation": "Smiling=on"}
@@ -28,7 +29,7 @@ def written(data: bytes, *, strip_gps: bool = False, change: bool = True) -> tup
     if change:
         height, width = photo.upright.shape[:2]
         photo.upright[height // 3 : height // 2, width // 3 : width // 2, ...] //= 2
-    about, notes = amended(metadata(data), photo, iptc=PROPERTIES, strip_gps=strip_gps)
+    about, notes = amended(photo, iptc=PROPERTIES, strip_gps=strip_gps)
     return encode(photo, data, about), photo, (*photo.notes, *notes)
 
 
@@ -76,7 +77,7 @@ def test_metadata_of_a_jpeg_stays_and_the_edit_is_declared():
     with Image.open(io.BytesIO(result)) as picture:
         assert picture.getexif()[0x010F] == "Facet Camera"
         assert picture.info["comment"] == b"a comment"
-    found = metadata(result)
+    found = read(result).metadata
     assert found.iptc == photographs.IPTC
     packet = Packet(found.xmp)
     assert packet.iptc("DigitalSourceType") == EDITED
@@ -134,7 +135,7 @@ def test_the_thumbnail_shows_the_edited_photo():
     data = camera_jpeg(6, small=photographs.thumbnail(300))
     result, photo, notes = written(data)
     assert notes == ()
-    block = Exif(metadata(result).exif or b"")
+    block = Exif(read(result).metadata.exif or b"")
     small = np.asarray(Image.open(io.BytesIO(block.thumbnail() or b"")).convert("RGB"), int)
     expected = Image.fromarray(photo.pixels)
     expected.thumbnail((160, 160))
@@ -146,7 +147,7 @@ def test_the_thumbnail_shows_the_edited_photo():
 def test_a_thumbnail_without_room_is_dropped_and_said():
     result, _, notes = written(camera_jpeg(1, small=photographs.thumbnail(8)))
     assert notes == ("thumbnail_dropped",)
-    assert Exif(metadata(result).exif or b"").thumbnail() is None
+    assert Exif(read(result).metadata.exif or b"").thumbnail() is None
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")
@@ -164,7 +165,7 @@ def test_exif_that_nobody_can_read_is_left_out_and_the_photo_kept(damage):
 def test_xmp_that_nobody_can_read_is_written_anew_and_said(packet):
     data = photographs.with_segments(photographs.jpeg(), (0xE1, b"http://ns.adobe.com/xap/1.0/\0" + packet))
     result, _, notes = written(data)
-    assert Packet(metadata(result).xmp).iptc("DigitalSourceType") == EDITED
+    assert Packet(read(result).metadata.xmp).iptc("DigitalSourceType") == EDITED
     assert not packet or "xmp_replaced" in notes
 
 
@@ -174,7 +175,7 @@ def test_xmp_of_65_kilobytes_is_written_anew():
     data = photographs.with_segments(photographs.jpeg(), (0xE1, b"http://ns.adobe.com/xap/1.0/\0" + long))
     result, _, notes = written(data)
     assert notes == ("xmp_replaced",)
-    assert Packet(metadata(result).xmp).iptc("AISystemUsed") == "Facet linear"
+    assert Packet(read(result).metadata.xmp).iptc("AISystemUsed") == "Facet linear"
 
 
 def test_elements_of_a_property_give_way_as_attributes_do():
@@ -281,7 +282,7 @@ def profile(name: str) -> bytes:
 
 def test_colours_of_a_profile_are_seen_as_srgb_and_come_back_as_they_were():
     wide = profile("Wide")
-    photo = Photo(pixels(), "RGB", "JPEG", profile=wide)
+    photo = Photo(pixels(), "RGB", "JPEG", metadata=Metadata(profile=wide))
     colours = Colours(photo)
     assert not colours.plain
     seen = colours.to_srgb(photo.pixels)
@@ -305,10 +306,10 @@ def test_what_does_not_move_keeps_its_values_in_every_mode(mode):
 
 def test_a_profile_of_another_colour_model_or_of_noise_is_ignored_and_srgb_is_plain():
     for data, ignored in ((b"noise", True), (profile("sRGB"), False)):
-        colours = Colours(Photo(pixels(), "RGB", "JPEG", profile=data))
+        colours = Colours(Photo(pixels(), "RGB", "JPEG", metadata=Metadata(profile=data)))
         assert colours.plain
         assert colours.ignored == ignored
-    assert Colours(Photo(pixels()[:, :, 0], "L", "JPEG", profile=profile("sRGB"))).ignored
+    assert Colours(Photo(pixels()[:, :, 0], "L", "JPEG", metadata=Metadata(profile=profile("sRGB")))).ignored
 
 
 def test_the_profile_stays_in_the_file():

@@ -1,5 +1,6 @@
 """A trained system and its attributes table, together the one object that edits faces."""
 
+import copy
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -86,6 +87,12 @@ class Editor:
                 f"{system.z_dim}+{system.y_dim} dimensions, split {system.split_hash[:8]}); run `dvc repro attributes`"
             )
         return cls(system, found, device=device, precision=precision, clip=clip)
+
+    def clipped(self) -> "Editor":
+        """The same editor with `clip`; what it holds is shared."""
+        other = copy.copy(self)
+        other.clip = True
+        return other
 
     @property
     def spread(self) -> Tensor:

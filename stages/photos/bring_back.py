@@ -17,6 +17,7 @@ from stages.photos.photo import Photo
 
 FEATHER = 0.05  # of the crop's side, over which the change fades towards its border
 RADIUS, EDGE = 2, 12.0  # of the guided filter, in pixels of the crop and levels of contrast that count as an edge
+FINER = 4  # times as fine as the crop
 LEAST = 1 / 510  # weights below do nothing: half a level of the strongest change
 
 
@@ -80,9 +81,15 @@ def bring_back(
     moved += photo_now
     result = colours.moved(region, seen, moved)
     mask = on if region.ndim == 2 else on[:, :, None]
-    touched = (result != region) & mask
+    touched = on & unlike(result, region)
     np.copyto(region, result, where=mask)
-    return Touched(box, int((touched.any(2) if touched.ndim == 3 else touched).sum()))
+    return Touched(box, int(np.count_nonzero(touched)))
+
+
+def unlike(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(H, W): where two pictures (H, W) or (H, W, C) differ."""
+    differ = a != b
+    return differ if differ.ndim == 2 else functools.reduce(np.logical_or, np.moveaxis(differ, 2, 0))
 
 
 def guided(change: Change) -> tuple[np.ndarray, np.ndarray]:
@@ -103,8 +110,13 @@ def guided(change: Change) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _enlarged(value: np.ndarray, index: np.ndarray, part: np.ndarray, by: int = cv2.INTER_CUBIC) -> np.ndarray:
-    """Maps (S, S) or (S, S, C) of the crop at every pixel of a part of the photo; its border goes on beyond it."""
+    """Maps (S, S) or (S, S, C) of the crop at every pixel of a part of the photo; its border goes on beyond it.
+
+    A cubic that enlarges much goes by way of FINER maps, between whose pixels a line will do: four times as fast."""
     height, width = part.shape[:2]
+    if by == cv2.INTER_CUBIC and abs(np.linalg.det(index[:, :2])) * FINER < 1:
+        value = cv2.resize(value, None, fx=FINER, fy=FINER, interpolation=cv2.INTER_CUBIC)
+        index, by = index * FINER + np.array([0, 0, (FINER - 1) / 2]), cv2.INTER_LINEAR
     flags = by | cv2.WARP_INVERSE_MAP
     return np.asarray(cv2.warpAffine(value, index, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE))
 

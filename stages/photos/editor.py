@@ -1,7 +1,6 @@
 """Edits photographs: finds the faces, edits their crops, brings the change back (what `facet.Editor` is)."""
 
 import dataclasses
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +21,7 @@ from stages.photos import align, bring_back
 from stages.photos.align import Placement
 from stages.photos.colour import Colours
 from stages.photos.faces import Face, detector
+from stages.photos.metadata import metadata
 from stages.photos.photo import MODES, ORIENTATION, Photo
 
 Which = Literal["largest", "all"]
@@ -76,14 +76,13 @@ class PhotoEditor:
         editor = PhotoEditor.load("data/models/vigan")
         smiling = editor.edit(Image.open("photo.jpg"), "Smiling=on")
 
-    Threads may share one; the networks work on one batch at a time."""
+    Threads may share one."""
 
     def __init__(self, editor: Editor, judge: Judge | None = None):
         self.editor, self.judge = editor, judge
         self.system = editor.system
         self.crop = crops.crop(editor.system.crop)
         self.template = editor.table.meta.landmarks
-        self._lock = threading.Lock()
 
     @classmethod
     def load(
@@ -172,12 +171,12 @@ class PhotoEditor:
         filled = [look.crop for look in looks] + [looks[0].crop] * (BATCH - len(looks))
         x = images.to_tensor(np.stack(filled))
         mode = mode_of(spec, options.mode)
-        with self._lock, torch.no_grad():
-            self.editor.clip = options.clip
-            latent = self.editor.encode(x)
+        editor = self.editor.clipped() if options.clip else self.editor
+        with torch.no_grad():
+            latent = editor.encode(x)
             if options.refine:
-                latent = refine(self.editor, x, latent, options.refine)
-            result = self.editor.apply_to(x, latent, self.editor.decode(latent), spec, mode)
+                latent = refine(editor, x, latent, options.refine)
+            result = editor.apply_to(x, latent, editor.decode(latent), spec, mode)
             names = tuple(change.attribute for change in spec.changes)
             before, after = self._presence(x, result, names)
         asked = np.array([change.towards for change in spec.changes], bool)
@@ -225,6 +224,8 @@ class PhotoEditor:
     ) -> list[bring_back.Touched]:
         """Edit the photo in place; `user`: weights (H, W) in [0, 1] that limit it."""
         colours = Colours(photo)
+        if colours.ignored and "profile_ignored" not in photo.notes:
+            photo.notes += ("profile_ignored",)
         return [
             bring_back.bring_back(photo, colours, edit.look.placement, edit.change, user)
             for edit in edits
@@ -297,7 +298,7 @@ def _photos(picture: Any) -> Iterator[Photo]:
     if isinstance(picture, Image.Image):
         mode = picture.mode if picture.mode in MODES else "RGB"
         orientation = picture.getexif().get(ORIENTATION, 1)
-        yield Photo(np.array(picture.convert(mode)), mode, "PNG", orientation, picture.info.get("icc_profile"))
+        yield Photo(np.array(picture.convert(mode)), mode, "PNG", orientation, metadata=metadata(picture, b""))
         return
     pixels = np.asarray(picture)
     if pixels.dtype != np.uint8 or pixels.ndim not in (3, 4) or pixels.shape[-1] != 3:

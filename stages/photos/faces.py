@@ -3,7 +3,6 @@ come inside the wheel of facenet-pytorch."""
 
 import dataclasses
 import functools
-import threading
 from typing import Any
 
 import cv2
@@ -36,13 +35,12 @@ class Face:
 
 
 class Detector:
-    """Finds faces, the largest first. One at a time: threads take turns."""
+    """Finds faces, the largest first. Threads may share one."""
 
     def __init__(self) -> None:
         from facenet_pytorch import MTCNN
 
         self._mtcnn = MTCNN(keep_all=True, min_face_size=LEAST, device="cpu").eval()
-        self._lock = threading.Lock()
 
     def find(self, pixels: np.ndarray) -> list[Face]:
         """The faces of an upright RGB photo (H, W, 3) uint8."""
@@ -65,8 +63,7 @@ class Detector:
             )
         else:
             small = np.ascontiguousarray(pixels)
-        with self._lock:
-            boxes, scores, points = self._detect(small)
+        boxes, scores, points = self._detect(small)
         if boxes is None:
             return []
         stretch = np.array([width / small.shape[1], height / small.shape[0]])

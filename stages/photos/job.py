@@ -1,8 +1,8 @@
-"""Editing a folder of photos: what has to be done, doing it in overlapping steps, and what became of every file.
+"""Editing a folder of photos: what has to be done, doing it, and what became of every file.
 
-Reading, decoding and finding faces run on some threads, the networks on one, bringing back and writing on others. A
-result is written aside and renamed, then noted in a journal: whatever stops a job, its next run goes on from there and
-ends with the same bytes."""
+Every thread takes a batch of photos from reading to writing: while one is in Python, others decode, compute or write,
+and few wait for each other. A result is written aside and renamed, then noted in a journal: whatever stops a job, its
+next run goes on from there and ends with the same bytes."""
 
 import contextlib
 import dataclasses
@@ -13,7 +13,7 @@ import json
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -30,13 +30,14 @@ from stages.photos.landmarks import read_landmarks
 from stages.photos.listing import Item, Listing
 from stages.photos.manifest import EMPTY, Journal, Known
 from stages.photos.photo import Photo, read
-from stages.photos.writing import amended, encode, metadata, without_gps
+from stages.photos.writing import amended, encode, without_gps
 from stages.photos.xmp import EDITED
 
 log = logging.getLogger(__name__)
 
-IN_FLIGHT = 256 << 20  # bytes of decoded photos that may wait between two steps
-RECIPE = 1  # raised where the same options give other bytes
+IN_MEMORY = 512 << 20  # bytes of decoded photos at a time
+GUESS = 16 << 20  # bytes of a decoded photo before one was seen
+RECIPE = 2  # raised where the same options give other bytes
 HIDDEN = ".facet"  # of the output folder: lock, journals, parts
 NAMES = (errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EEXIST, errno.EILSEQ)  # a name is wrong, not the disk
 NO_FACE = (
@@ -71,7 +72,7 @@ class Job:
     certificate: Path | None = None  # PEM, with its key: content credentials in every result
     key: Path | None = None
     device: str = "auto"
-    workers: int = 0  # threads that read, and as many that write; no effect on the bytes
+    workers: int = 0  # threads; no effect on the bytes
 
     def settings(self) -> dict[str, Any]:
         """What decides about the bytes of a result, but for the photo itself."""
@@ -137,7 +138,8 @@ class Shard:
         self._landmarks = read_landmarks(job.landmarks) if job.landmarks else None
         self._masks = masks.Masks(job.masks) if job.masks else None
         self._credentials = Credentials(job.certificate, job.key) if job.certificate and job.key else None
-        self._largest = 1  # bytes of a decoded photo, so far
+        self._workers = worker_count(job.workers)
+        self._largest = 0  # bytes of a decoded photo, so far
         self.properties = {
             "DigitalSourceType": EDITED,
             "AISystemUsed": f"Facet {editor.system.name}",
@@ -147,15 +149,23 @@ class Shard:
 
     def run(self, items: Sequence[Item], journal: Journal) -> Iterator[bool]:
         """For each of these files, in their order, once its result is written and noted: whether it was worked on."""
-        workers = worker_count(self.job.workers)
-        prepared = in_order(self._prepare, items, workers, self._ahead)
-        for work in in_order(self._finish, self._edited(prepared), workers, self._ahead):
-            journal.add(work.row)
-            yield not work.done
+        for works in in_order(self._whole, self._batches(items), self._workers):
+            for work in works:
+                journal.add(work.row)
+                yield not work.done
 
-    def _ahead(self) -> int:
-        """How many photos may wait between two steps: two batches, or as many as IN_FLIGHT holds."""
-        return min(max(IN_FLIGHT // self._largest, 2), 2 * BATCH)
+    def _batches(self, items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+        """A batch for the networks at a time, or as many photos as may be in memory on every thread at once."""
+        start = 0
+        while start < len(items):
+            many = IN_MEMORY // (self._workers * (self._largest or GUESS))
+            stop = start + min(max(many, 1), BATCH)
+            yield items[start:stop]
+            start = stop
+
+    def _whole(self, items: Sequence[Item]) -> list[Work]:
+        """Some photos from reading to writing, on one thread."""
+        return [self._finish(work) for work in self._edited(items)]
 
     def _prepare(self, item: Item) -> Work:
         """Read, see whether it is done, decode, find faces, cut crops."""
@@ -248,35 +258,16 @@ class Shard:
         }
         work.photo, work.looks = None, []
 
-    def _edited(self, prepared: Iterable[Work]) -> Iterator[Work]:
-        """Hand the faces of consecutive photos to the networks, a full batch at a time."""
-        waiting: list[Work] = []
-        looks: list[tuple[Work, Look]] = []
-        for work in prepared:
-            waiting.append(work)
-            looks += [(work, look) for look in work.looks]
-            while len(looks) >= BATCH:
-                self._network(looks[:BATCH])
-                looks = looks[BATCH:]
-            yield from self._ready(waiting)
-            if len(waiting) >= self._ahead():  # few faces among many files, or large ones
-                self._network(looks)
-                looks = []
-                yield from self._ready(waiting)
-        self._network(looks)
-        yield from self._ready(waiting)
-
-    def _network(self, looks: Sequence[tuple[Work, Look]]) -> None:
+    def _edited(self, items: Sequence[Item]) -> list[Work]:
+        """Photos as far as the networks bring them."""
+        works = [self._prepare(item) for item in items]
+        looks = [(work, look) for work in works for look in work.looks]
         for start in range(0, len(looks), BATCH):
             part = looks[start : start + BATCH]
             edits = self.editor.edits([look for _, look in part], self.spec, self.job.options)
             for (work, _), edit in zip(part, edits, strict=True):
                 work.edits.append(edit)
-
-    @staticmethod
-    def _ready(waiting: list[Work]) -> Iterator[Work]:
-        while waiting and len(waiting[0].edits) == len(waiting[0].looks):
-            yield waiting.pop(0)
+        return works
 
     def _finish(self, work: Work) -> Work:
         """Bring the changes back, write the result, say what became of the file."""
@@ -338,7 +329,7 @@ class Shard:
         if self.job.lossless:
             photo.format = "TIFF" if photo.mode == "CMYK" else "PNG"
             photo.saving = {"compression": "tiff_lzw"} if photo.mode == "CMYK" else {}
-        about, notes = amended(metadata(work.data), photo, iptc=self.properties, strip_gps=self.job.strip_gps)
+        about, notes = amended(photo, iptc=self.properties, strip_gps=self.job.strip_gps)
         data = encode(photo, work.data, about)
         if b"c2pa" in work.data and b"jumb" in work.data:
             notes = (*notes, "credentials_dropped") if self._credentials is None else notes
@@ -374,21 +365,20 @@ class Shard:
     def try_out(self, items: Sequence[Item]) -> tuple[dict[str, int], int]:
         """Edit photos and write nothing: how many are refused, by reason, and the bytes of all results."""
         refused: Counter[str] = Counter()
-        workers = worker_count(self.job.workers)
 
         def size(work: Work) -> int:
             moved = work.photo is not None and any(edit.moved for edit in work.edits)
             made = self._result(work) if moved else None
             return len(made[1]) if made is not None else len(work.data) if self.job.copy else 0
 
-        def told(ready: Iterable[Work]) -> Iterator[Work]:
-            for work in ready:
-                refused.update([work.row["reason"]] if work.row["reason"] else [])
-                yield work
+        def tried(items: Sequence[Item]) -> list[tuple[str, int]]:
+            return [(work.row["reason"], size(work)) for work in self._edited(items)]
 
-        prepared = in_order(self._prepare, items, workers, self._ahead)
-        sizes = in_order(size, told(self._edited(prepared)), workers, self._ahead)
-        whole = sum(sizes)
+        whole = 0
+        for found in in_order(tried, self._batches(items), self._workers):
+            for reason, count in found:
+                refused.update([reason] if reason else [])
+                whole += count
         return dict(refused), whole
 
     def _told(self, work: Work) -> dict[str, Any]:

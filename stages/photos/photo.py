@@ -13,6 +13,7 @@ from PIL import Image, JpegImagePlugin
 
 from stages.decode import FORMATS, BadImage, decode_jpeg, opened
 from stages.photos import jpeg
+from stages.photos.metadata import Metadata, metadata
 
 ORIENTATION = 0x0112
 TURNS = {  # EXIF orientation -> mirrored left to right, then quarter turns against the clock
@@ -44,9 +45,14 @@ class Photo:
     mode: str  # one of MODES
     format: str  # Pillow's name of the format to write
     orientation: int = 1  # EXIF, 1 to 8
-    profile: bytes | None = None  # ICC
     saving: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # what Pillow needs to write it alike
     notes: tuple[str, ...] = ()  # words of NOTES
+    metadata: Metadata = dataclasses.field(default_factory=Metadata)
+
+    @property
+    def profile(self) -> bytes | None:
+        """ICC."""
+        return self.metadata.profile
 
     @property
     def upright(self) -> np.ndarray:
@@ -90,13 +96,14 @@ def _read(data: bytes) -> Photo:
         notes = []
         if getattr(picture, "n_frames", 1) > 1:
             notes.append("first_frame" if found in ("GIF", "PNG", "WEBP", "AVIF") else "first_picture")
-        orientation, profile = _orientation(picture), picture.info.get("icc_profile")
+        orientation = _orientation(picture)
         saving = _saving(picture, data)
+        about = metadata(picture, data)
         pixels, mode = _pixels(picture, data, notes)
     form = {"MPO": "JPEG", "GIF": "PNG", "PPM": "PNG", "JPEG2000": "PNG"}.get(found or "", found or "PNG")
     if found == "GIF":
         notes.append("gif_to_png")
-    return Photo(np.ascontiguousarray(pixels), mode, form, orientation, profile or None, saving, tuple(notes))
+    return Photo(np.ascontiguousarray(pixels), mode, form, orientation, saving, tuple(notes), about)
 
 
 @functools.cache

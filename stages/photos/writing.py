@@ -1,6 +1,5 @@
 """An edited photo -> the bytes of a file like the one it came from: format, compression, EXIF, ICC, XMP, IPTC."""
 
-import dataclasses
 import io
 import struct
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from PIL import Image, TiffImagePlugin
 from stages.decode import BadImage, opened, to_8_bits
 from stages.photos import jpeg, png
 from stages.photos.exif import GPS, Exif
+from stages.photos.metadata import Metadata
 from stages.photos.photo import Photo, readable, turned
 from stages.photos.xmp import Packet
 
@@ -18,42 +18,10 @@ EXIF_DIRECTORY = 0x8769  # TIFF tag
 BARE = ("BMP",)  # formats without any metadata
 
 
-@dataclasses.dataclass(frozen=True)
-class Metadata:
-    """What a file says of its photo, in the forms that formats share."""
-
-    exif: bytes | None = None  # a TIFF structure
-    xmp: bytes | None = None
-    iptc: bytes | None = None  # Photoshop's image resources
-    profile: bytes | None = None  # ICC
-    gps: bool = True  # whether a TIFF's GPS directory may stay
-
-
-def metadata(data: bytes) -> Metadata:
-    """The metadata of a file, as it stands there."""
-    with opened(data, readable()) as picture:
-        info = picture.info
-        exif, xmp = info.get("exif"), info.get("xmp")
-        if picture.format == "TIFF":
-            tags = picture.tag_v2  # type: ignore[attr-defined]
-            xmp, exif = tags.get(700), None
-            return Metadata(None, _bytes(xmp), _bytes(tags.get(34377)), info.get("icc_profile"))
-        iptc = jpeg.resources(data) if picture.format in ("JPEG", "MPO") else None
-    return Metadata(exif.removeprefix(b"Exif\0\0") if exif else None, _bytes(xmp), iptc, info.get("icc_profile"))
-
-
-def _bytes(value: bytes | str | tuple[int, ...] | None) -> bytes | None:
-    if value is None or isinstance(value, bytes):
-        return value or None
-    return value.encode() if isinstance(value, str) else bytes(value)
-
-
-def amended(
-    found: Metadata, photo: Photo, *, iptc: Mapping[str, str], strip_gps: bool
-) -> tuple[Metadata, tuple[str, ...]]:
+def amended(photo: Photo, *, iptc: Mapping[str, str], strip_gps: bool) -> tuple[Metadata, tuple[str, ...]]:
     """Metadata that is true of the edited photo: its own thumbnail, these IPTC properties, no place where `strip_gps`
     is set; and words of NOTES."""
-    notes = []
+    found, notes = photo.metadata, []
     exif = found.exif
     if exif is not None:
         try:
