@@ -11,7 +11,7 @@ from stages import crops
 from stages.decode import BadImage
 from stages.editing.refine import refine
 from stages.params import InputError
-from stages.photos import align, bring_back, scenes
+from stages.photos import align, bring_back, head, scenes
 from stages.photos.bring_back import Change
 from stages.photos.colour import Colours
 from stages.photos.editor import BATCH, Options, mode_of
@@ -85,7 +85,7 @@ def change(size=16, level=60.0, weight=1.0):
 
 @pytest.mark.parametrize("angle", [0, 20])
 @pytest.mark.parametrize("orientation", [1, 6])
-def test_a_change_arrives_in_full_inside_fades_at_the_border_and_ends_there(angle, orientation):
+def test_a_change_arrives_in_full_inside_fades_beyond_the_border_and_ends_there(angle, orientation):
     photo = Photo(np.full((300, 260, 3), 100, np.uint8), "RGB", "PNG", orientation)
     placement = turned(angle, 120, (90.0, 60.0))
     touched = bring_back.bring_back(photo, Colours(photo), placement, change(), None)
@@ -94,13 +94,44 @@ def test_a_change_arrives_in_full_inside_fades_at_the_border_and_ends_there(angl
     inverse = np.linalg.inv(placement.matrix[:, :2])
     u, v = np.tensordot(inverse, np.stack([columns, rows]) - placement.matrix[:, 2][:, None, None], 1)
     depth = np.minimum(np.minimum(u, 1 - u), np.minimum(v, 1 - v))
-    assert (moved[depth > 0.2] == 60).all()
-    assert (moved[depth < 0] == 0).all()
-    assert 0 < moved[(depth > 0.03) & (depth < 0.09)].mean() < 60
+    assert (moved[depth > 0.03] == 60).all()
+    assert (moved[depth < -0.25] == 0).all()  # 4 of 16 pixels
+    assert 15 < moved[(depth < -0.1) & (depth > -0.15)].mean() < 45
     assert touched.pixels == (moved != 0).sum()
     left, top, right, bottom = touched.box
     moved[top:bottom, left:right] = 0
     assert not moved.any()
+
+
+def test_beyond_the_border_a_change_goes_on_in_the_same_colour_alone():
+    pixels = np.full((200, 200, 3), 100, np.uint8)
+    pixels[:, :50] = 180  # left of the crop
+    pixels[42:46, 60:140] = 20  # a line above it
+    photo = Photo(pixels.copy(), "RGB", "PNG")
+    bring_back.bring_back(photo, Colours(photo), align.of_box((60, 60, 140, 140)), change())
+    moved = photo.pixels[:, :, 0].astype(int) - pixels[:, :, 0]
+    assert (moved[60:140, 142:150] > 20).all()
+    assert (moved[60:140, 54:58] > 20).all()
+    assert moved[:, :46].max() < 3
+    assert (moved[52:60, 70:130] > 20).all()
+    assert moved[:42].max() < 3
+
+
+def test_what_lies_away_from_the_head_in_a_colour_of_its_own_stays():
+    size, pad = 64, 13
+    away = head.distance(tuple(photographs.LANDMARKS), size, pad)
+    around = np.full((*away.shape, 3), (90, 60, 40), np.uint8)
+    around[away > 1] = (40, 120, 200)
+    around[(away > 1) & (np.arange(len(away)) > len(away) // 2)] = (90, 60, 40)  # on its right the same as the head
+    own = head.belongs(around, away)
+    middle = len(away) // 2
+    assert (own[away < 0.9] > 0.99).all()
+    background = (away > 1.1) & (np.arange(len(away)) < middle - 5)
+    assert background.any()
+    assert own[background].max() < 0.05
+    assert own[away > head.GONE].max(initial=0) == 0
+    same = (away > 1.05) & (away < 1.15) & (np.arange(len(away)) > middle + 5)
+    assert own[same].min() > 0.2
 
 
 def test_no_weight_touches_nothing_and_a_mask_of_the_user_nothing_outside_it():

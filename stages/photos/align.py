@@ -35,6 +35,11 @@ class Placement:
         """Pixels of the photo along one side of the crop."""
         return float(np.sqrt(abs(np.linalg.det(self.matrix[:, :2]))))
 
+    def widened(self, by: float) -> "Placement":
+        """The crop with more of the photo on every side, `by` times its own."""
+        turn = self.matrix[:, :2]
+        return Placement(np.hstack([turn * (1 + 2 * by), (self.matrix[:, 2] - turn.sum(1) * by)[:, None]]))
+
     def to_crop(self, size: int) -> np.ndarray:
         """(2, 3): photo -> pixels of a crop of `size`."""
         return np.asarray(cv2.invertAffineTransform(self.matrix)) * size

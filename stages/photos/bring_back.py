@@ -3,7 +3,8 @@
 In the crop Y = X + a D + b (Xhat - X) (stages/editing/compositing.py). D, a, b and Xhat are smooth, as the network is
 small, so they are enlarged and X stays the photo's own pixels. D follows the photo's edges by a guided filter (He et
 al. 2013) whose coefficients are found in the crop and enlarged (fast guided filter, He and Sun 2015, arXiv:1505.00996).
-Towards the crop's border a and b fade to 0; where a is 0 not one pixel is touched."""
+Hair does not end where the crop does: what is left of the change at the crop's border goes on a little way beyond it,
+fading, as far as the photo goes on in the same colour. Where a is 0 not one pixel is touched."""
 
 import dataclasses
 import functools
@@ -11,11 +12,14 @@ import functools
 import cv2
 import numpy as np
 
+from stages.photos import head
 from stages.photos.align import Placement
 from stages.photos.colour import Colours
 from stages.photos.photo import Photo
 
-FEATHER = 0.05  # of the crop's side, over which the change fades towards its border
+BEYOND = 0.2  # of the crop's side, over which the change fades beyond its border
+FEATHER = 0.05  # of it, over which the reconstruction fades towards its border
+ALIKE = 20.0  # levels by which colours differ that may still belong together
 RADIUS, EDGE = 2, 12.0  # of the guided filter, in pixels of the crop and levels of contrast that count as an edge
 FINER = 4  # times as fine as the crop
 LEAST = 1 / 510  # weights below do nothing: half a level of the strongest change
@@ -42,12 +46,35 @@ class Touched:
 
 
 def bring_back(
-    photo: Photo, colours: Colours, placement: Placement, change: Change, user: np.ndarray | None
+    photo: Photo,
+    colours: Colours,
+    placement: Placement,
+    change: Change,
+    user: np.ndarray | None = None,
+    template: tuple[float, ...] | None = None,
 ) -> Touched:
-    """Edit `photo.pixels` in place under one crop; `user`: weights (H, W) in [0, 1] of the upright photo."""
-    size = change.a.shape[0]
-    window = _window(size)
-    here = _reach(placement, (change.a * window) > 0)
+    """Edit `photo.pixels` in place under one crop; `user`: weights (H, W) in [0, 1] of the upright photo; `template`:
+    where the crop has its face (stages/photos/head.py), None where it has none."""
+    pad = int(np.ceil(BEYOND * len(change.a)))
+    size = len(change.a) + 2 * pad
+    placement = placement.widened(pad / len(change.a))
+    slope, rest = guided(change)
+    a, b, slope, rest = (beyond(value, pad) for value in (change.a, change.b, slope, rest))
+    fade = _fade(size, pad)
+    used = a * fade >= LEAST
+    face = np.zeros(used.shape, bool)  # what belongs to it without a look
+    if template is None:
+        face[pad:-pad, pad:-pad] = True
+    else:
+        away = head.distance(template, len(change.a), pad)
+        used &= away < head.GONE
+        face[away < head.CORE] = True
+    if used[~face].any():
+        around = _around(photo, colours, placement, size)
+        fade = fade * kinship(around, change.photo)
+        if template is not None:
+            fade *= head.belongs(around, away)
+    here = _reach(placement, used)
     box = _clipped(here, photo.size)
     left, top, right, bottom = box
     if right <= left or bottom <= top:
@@ -55,26 +82,25 @@ def bring_back(
     region = photo.upright[top:bottom, left:right]  # a view: writing into it edits the photo
     to_crop = placement.to_crop(size)
     index = np.hstack([to_crop[:, :2], (to_crop @ (left + 0.5, top + 0.5, 1) - 0.5)[:, None]])
-    slope, rest = guided(change)
-    maps = _enlarged(np.dstack([change.a, change.b, slope]), index, region)
-    a, b, slope = cv2.split(maps)
-    edge = _enlarged(window, index, region, cv2.INTER_LINEAR)  # a cubic would ring, beyond the crop too
+    seen = colours.to_srgb(region)  # (h, w, 3) uint8
+    photo_now = seen.astype(np.float32)
+    maps = _enlarged(np.dstack([a, b, slope]), index, region)
+    a, b, slope = np.moveaxis(maps, 2, 0)
+    edges = _enlarged(np.dstack([fade, _window(size, pad)]), index, region, cv2.INTER_LINEAR)  # a cubic would ring
     np.clip(a, 0, 1, out=a)
-    a *= edge
+    a *= edges[:, :, 0]
     if user is not None:
         a *= user[top:bottom, left:right]
     on = a >= LEAST
-    seen = colours.to_srgb(region)  # (h, w, 3) uint8
-    photo_now = seen.astype(np.float32)
     moved = _enlarged(rest, index, region)
     slope *= cv2.cvtColor(photo_now, cv2.COLOR_RGB2GRAY)
     moved += slope[:, :, None]
     moved *= a[:, :, None]
     np.clip(b, 0, 1, out=b)
-    b *= edge
+    b *= edges[:, :, 1]
     np.minimum(b, a, out=b)
     if b.max(initial=0) >= LEAST:
-        faded = _enlarged(change.reconstruction, index, region)
+        faded = _enlarged(beyond(change.reconstruction, pad), index, region)
         faded -= photo_now
         faded *= b[:, :, None]
         moved += faded
@@ -121,14 +147,59 @@ def _enlarged(value: np.ndarray, index: np.ndarray, part: np.ndarray, by: int = 
     return np.asarray(cv2.warpAffine(value, index, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE))
 
 
+def beyond(value: np.ndarray, pad: int) -> np.ndarray:
+    """Maps of the crop with `pad` pixels around it, in which its border goes on."""
+    return np.asarray(cv2.copyMakeBorder(value, pad, pad, pad, pad, cv2.BORDER_REPLICATE))
+
+
+def kinship(around: np.ndarray, crop: np.ndarray) -> np.ndarray:
+    """How far (0 to 1) what lies around a crop (S, S, C) belongs to what lies at its border: in `around`, the same part
+    of the photo with pixels on all sides, colours go on without a break from there. 1 inside."""
+    pad = (len(around) - len(crop)) // 2
+    unlike = np.square(around.astype(np.float32) - beyond(crop, pad)).mean(2)
+    kin = np.exp(unlike / (-2 * ALIKE**2))
+    kin[pad:-pad, pad:-pad] = 1
+    for side in (kin[:, pad::-1], kin[:, -pad - 1 :], kin[pad::-1].T, kin[-pad - 1 :].T):  # inside first
+        np.minimum.accumulate(side, axis=1, out=side)
+    return kin
+
+
+def _around(photo: Photo, colours: Colours, placement: Placement, size: int) -> np.ndarray:
+    """What the photo shows at `size` x `size` pixels of a crop, by and large: uint8 (size, size, 3)."""
+    left, top, right, bottom = _clipped(placement.corners, photo.size)
+    if right <= left or bottom <= top:
+        return np.zeros((size, size, 3), np.uint8)
+    part = np.ascontiguousarray(photo.upright[top:bottom, left:right])
+    step = placement.side / size
+    small = cv2.resize(
+        part, (max(round((right - left) / step), 1), max(round((bottom - top) / step), 1)), interpolation=cv2.INTER_AREA
+    )
+    scale = np.array([right - left, bottom - top]) / small.shape[1::-1]
+    turn = placement.to_crop(size)
+    matrix = turn[:, :2] * scale
+    shift = turn @ (*(scale / 2 + (left, top)), 1) - 0.5
+    there = np.hstack([matrix, shift[:, None]])
+    return np.asarray(
+        cv2.warpAffine(
+            colours.to_srgb(small), there, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+    )
+
+
 @functools.cache
-def _window(size: int) -> np.ndarray:
-    """(S, S): 1 inside, falling to 0 at the border of the crop."""
-    distance = (np.minimum(np.arange(size), np.arange(size)[::-1]) + 0.5) / size
-    t = np.clip(distance / FEATHER, 0, 1)
-    edge = (t * t * (3 - 2 * t)).astype(np.float32)
-    edge[distance < 1 / size] = 0  # the outermost pixels, so that enlarging ends within the crop
-    return np.outer(edge, edge)
+def _fade(size: int, pad: int) -> np.ndarray:
+    """(size, size): 1 in the crop, falling to 0 over `pad` pixels around it."""
+    index = np.arange(size)
+    outside = np.maximum(np.maximum(pad - index, index - (size - 1 - pad)), 0) / pad
+    return head.smoothstep(1 - np.maximum.outer(outside, outside))
+
+
+@functools.cache
+def _window(size: int, pad: int) -> np.ndarray:
+    """(size, size): 1 in the crop, falling to 0 towards its border."""
+    index = np.arange(size)
+    inside = np.minimum(index, index[::-1]) - pad + 0.5
+    return head.smoothstep(np.minimum.outer(inside, inside) / (FEATHER * (size - 2 * pad)))
 
 
 def _reach(placement: Placement, used: np.ndarray) -> np.ndarray:

@@ -227,7 +227,7 @@ class PhotoEditor:
         if colours.ignored and "profile_ignored" not in photo.notes:
             photo.notes += ("profile_ignored",)
         return [
-            bring_back.bring_back(photo, colours, edit.look.placement, edit.change, user)
+            bring_back.bring_back(photo, colours, edit.look.placement, edit.change, user, self.template)
             for edit in edits
             if edit.moved
         ]

@@ -1,0 +1,58 @@
+"""Which pixels of a photo belong to a head: an ellipse around it, by where the model's training pictures have eyes and
+mouth, and colours that are more frequent in the ellipse than around it. A decoder that has seen few faces changes the
+background, too; without this the crop's square would show there."""
+
+import functools
+
+import cv2
+import numpy as np
+
+WIDE, HIGH, UP = 1.6, 2.0, 0.3  # half axes of a head with its hair, and how far its middle lies above that of eyes and
+# mouth: in distances from between the eyes to between the corners of the mouth
+CORE, INSIDE, OUTSIDE, GONE = (
+    0.55,
+    0.9,
+    1.3,
+    1.5,
+)  # in half axes: all face; mostly head; background; end
+BINS = (11, 16, 16)  # of lightness and the two colours of CIELAB
+FOREIGN, OWN = 0.1, 0.45  # share of the head in a colour's frequency, from which it begins to count, counts in full
+
+
+@functools.cache
+def distance(template: tuple[float, ...], size: int, pad: int) -> np.ndarray:
+    """(size + 2 pad)²: how far each pixel of a crop and of the `pad` pixels around it lies from the middle of the head,
+    in half axes. `template`: x and y of eyes, nose and corners of the mouth, shares of the crop."""
+    points = np.reshape(template, (5, 2)) * size + pad
+    eyes, mouth = points[:2].mean(0), points[3:].mean(0)
+    unit = max(float(np.linalg.norm(mouth - eyes)), 1.0)
+    middle = (eyes + mouth) / 2 - (0, UP * unit)
+    at = np.arange(size + 2 * pad) + 0.5
+    return np.hypot.outer((at - middle[1]) / (HIGH * unit), (at - middle[0]) / (WIDE * unit))
+
+
+def belongs(around: np.ndarray, away: np.ndarray) -> np.ndarray:
+    """How much (0 to 1) pixels (S, S, 3), uint8 sRGB, belong to a head from whose middle they are so far `away`."""
+    lab = cv2.cvtColor(np.ascontiguousarray(around), cv2.COLOR_RGB2LAB).astype(np.intp)
+    colour = np.ravel_multi_index(
+        (lab[..., 0] // 24, np.clip(lab[..., 1] - 64, 0, 127) // 8, np.clip(lab[..., 2] - 64, 0, 127) // 8), BINS
+    )
+    inside, outside = (_frequencies(colour[part]) for part in (away < INSIDE, away > OUTSIDE))
+    share = cv2.GaussianBlur((inside / (inside + outside))[colour], (0, 0), 0.8)
+    own = smoothstep((share - FOREIGN) / (OWN - FOREIGN))
+    own[away < CORE] = 1
+    return own * smoothstep((GONE - away) / (GONE - 1))
+
+
+def _frequencies(colours: np.ndarray) -> np.ndarray:
+    """How frequent each colour is, its neighbours counted in."""
+    found = np.bincount(colours.ravel(), minlength=np.prod(BINS)).reshape(BINS).astype(np.float64)
+    for axis in range(3):
+        found = found + np.roll(found, 1, axis) + np.roll(found, -1, axis)
+    return np.asarray(found / max(found.sum(), 1) + 1e-5, np.float32).ravel()
+
+
+def smoothstep(t: np.ndarray) -> np.ndarray:
+    """0 up to 0, 1 from 1 on, smooth between; float32."""
+    t = np.clip(t, 0, 1)
+    return np.asarray(t * t * (3 - 2 * t), np.float32)
