@@ -94,7 +94,8 @@ def test_a_change_arrives_in_full_inside_fades_beyond_the_border_and_ends_there(
     inverse = np.linalg.inv(placement.matrix[:, :2])
     u, v = np.tensordot(inverse, np.stack([columns, rows]) - placement.matrix[:, 2][:, None, None], 1)
     depth = np.minimum(np.minimum(u, 1 - u), np.minimum(v, 1 - v))
-    assert (moved[depth > 0.03] == 60).all()
+    assert (np.abs(moved[depth > 0.03] - 60) <= 3).all()  # a cubic rings
+    assert (moved[depth > 0.2] == 60).all()
     assert (moved[depth < -0.25] == 0).all()  # 4 of 16 pixels
     assert 15 < moved[(depth < -0.1) & (depth > -0.15)].mean() < 45
     assert touched.pixels == (moved != 0).sum()
@@ -110,8 +111,8 @@ def test_beyond_the_border_a_change_goes_on_in_the_same_colour_alone():
     photo = Photo(pixels.copy(), "RGB", "PNG")
     bring_back.bring_back(photo, Colours(photo), align.of_box((60, 60, 140, 140)), change())
     moved = photo.pixels[:, :, 0].astype(int) - pixels[:, :, 0]
-    assert (moved[60:140, 142:150] > 20).all()
-    assert (moved[60:140, 54:58] > 20).all()
+    assert (moved[60:140, 142:150] >= 20).all()
+    assert (moved[60:140, 54:58] >= 20).all()
     assert moved[:, :46].max() < 3
     assert (moved[52:60, 70:130] > 20).all()
     assert moved[:42].max() < 3

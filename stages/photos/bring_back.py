@@ -1,6 +1,6 @@
 """The change that the decoder made to a face's crop, brought back into the photo at its full resolution.
 
-In the crop Y = X + a D + b (Xhat - X) (stages/editing/compositing.py). D, a, b and Xhat are smooth, as the network is
+In the crop Y = X + a D + b (Xhat - X) (stages/editing/compositing.py). a D, b and b Xhat are smooth, as the network is
 small, so they are enlarged and X stays the photo's own pixels. D follows the photo's edges by a guided filter (He et
 al. 2013) whose coefficients are found in the crop and enlarged (fast guided filter, He and Sun 2015, arXiv:1505.00996).
 Hair does not end where the crop does: what is left of the change at the crop's border goes on a little way beyond it,
@@ -58,54 +58,45 @@ def bring_back(
     pad = int(np.ceil(BEYOND * len(change.a)))
     size = len(change.a) + 2 * pad
     placement = placement.widened(pad / len(change.a))
-    slope, rest = guided(change)
-    a, b, slope, rest = (beyond(value, pad) for value in (change.a, change.b, slope, rest))
-    fade = _fade(size, pad)
-    used = a * fade >= LEAST
+    a = beyond(change.a, pad) * _fade(size, pad)
+    used = a >= LEAST
     face = np.zeros(used.shape, bool)  # what belongs to it without a look
     if template is None:
         face[pad:-pad, pad:-pad] = True
     else:
         away = head.distance(template, len(change.a), pad)
-        used &= away < head.GONE
         face[away < head.CORE] = True
     if used[~face].any():
         around = _around(photo, colours, placement, size)
-        fade = fade * kinship(around, change.photo)
+        a *= kinship(around, change.photo)
         if template is not None:
-            fade *= head.belongs(around, away)
-    here = _reach(placement, used)
-    box = _clipped(here, photo.size)
+            a *= head.belongs(around, away)
+        used = a >= LEAST
+    box = _clipped(_reach(placement, used), photo.size)
     left, top, right, bottom = box
     if right <= left or bottom <= top:
         return Touched((0, 0, 0, 0), 0)
     region = photo.upright[top:bottom, left:right]  # a view: writing into it edits the photo
     to_crop = placement.to_crop(size)
     index = np.hstack([to_crop[:, :2], (to_crop @ (left + 0.5, top + 0.5, 1) - 0.5)[:, None]])
+    b = np.minimum(beyond(change.b, pad) * _window(size, pad), a)
+    slope, rest = guided(change)
+    added = a[:, :, None] * beyond(np.dstack([rest, slope]), pad)
+    added[:, :, :3] += b[:, :, None] * beyond(change.reconstruction, pad)
+    added = _enlarged(added, index, region)
+    weights = _enlarged(np.dstack([a, b]), index, region)
+    on = weights[:, :, 0] >= LEAST
     seen = colours.to_srgb(region)  # (h, w, 3) uint8
-    photo_now = seen.astype(np.float32)
-    maps = _enlarged(np.dstack([a, b, slope]), index, region)
-    a, b, slope = np.moveaxis(maps, 2, 0)
-    edges = _enlarged(np.dstack([fade, _window(size, pad)]), index, region, cv2.INTER_LINEAR)  # a cubic would ring
-    np.clip(a, 0, 1, out=a)
-    a *= edges[:, :, 0]
+    wanted = seen.astype(np.float32)
+    difference = added[:, :, 3] * cv2.cvtColor(wanted, cv2.COLOR_RGB2GRAY)
+    difference = added[:, :, :3] + difference[:, :, None]
+    if b.max() >= LEAST:
+        difference -= np.clip(weights[:, :, 1:], 0, 1) * wanted
     if user is not None:
-        a *= user[top:bottom, left:right]
-    on = a >= LEAST
-    moved = _enlarged(rest, index, region)
-    slope *= cv2.cvtColor(photo_now, cv2.COLOR_RGB2GRAY)
-    moved += slope[:, :, None]
-    moved *= a[:, :, None]
-    np.clip(b, 0, 1, out=b)
-    b *= edges[:, :, 1]
-    np.minimum(b, a, out=b)
-    if b.max(initial=0) >= LEAST:
-        faded = _enlarged(beyond(change.reconstruction, pad), index, region)
-        faded -= photo_now
-        faded *= b[:, :, None]
-        moved += faded
-    moved += photo_now
-    result = colours.moved(region, seen, moved)
+        difference *= user[top:bottom, left:right, None]
+        on &= user[top:bottom, left:right] >= LEAST
+    wanted += difference
+    result = colours.moved(region, seen, wanted)
     mask = on if region.ndim == 2 else on[:, :, None]
     touched = on & unlike(result, region)
     np.copyto(region, result, where=mask)

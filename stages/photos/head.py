@@ -6,6 +6,7 @@ import functools
 
 import cv2
 import numpy as np
+from scipy.ndimage import uniform_filter
 
 WIDE, HIGH, UP = 1.6, 2.0, 0.3  # half axes of a head with its hair, and how far its middle lies above that of eyes and
 # mouth: in distances from between the eyes to between the corners of the mouth
@@ -15,7 +16,8 @@ CORE, INSIDE, OUTSIDE, GONE = (
     1.3,
     1.5,
 )  # in half axes: all face; mostly head; background; end
-BINS = (11, 16, 16)  # of lightness and the two colours of CIELAB
+BINS = 8  # of lightness and of the two colours of CIELAB, each, in a byte
+LOWEST, HIGHEST, WIDTHS = (np.array(values, np.uint8) for values in ((0, 64, 64), (255, 191, 191), (32, 16, 16)))
 FOREIGN, OWN = 0.1, 0.45  # share of the head in a colour's frequency, from which it begins to count, counts in full
 
 
@@ -33,10 +35,9 @@ def distance(template: tuple[float, ...], size: int, pad: int) -> np.ndarray:
 
 def belongs(around: np.ndarray, away: np.ndarray) -> np.ndarray:
     """How much (0 to 1) pixels (S, S, 3), uint8 sRGB, belong to a head from whose middle they are so far `away`."""
-    lab = cv2.cvtColor(np.ascontiguousarray(around), cv2.COLOR_RGB2LAB).astype(np.intp)
-    colour = np.ravel_multi_index(
-        (lab[..., 0] // 24, np.clip(lab[..., 1] - 64, 0, 127) // 8, np.clip(lab[..., 2] - 64, 0, 127) // 8), BINS
-    )
+    lab = cv2.cvtColor(np.ascontiguousarray(around), cv2.COLOR_RGB2LAB)
+    bins = (np.clip(lab, LOWEST, HIGHEST) - LOWEST) // WIDTHS
+    colour = bins.astype(np.intp) @ (BINS * BINS, BINS, 1)
     inside, outside = (_frequencies(colour[part]) for part in (away < INSIDE, away > OUTSIDE))
     share = cv2.GaussianBlur((inside / (inside + outside))[colour], (0, 0), 0.8)
     own = smoothstep((share - FOREIGN) / (OWN - FOREIGN))
@@ -46,10 +47,9 @@ def belongs(around: np.ndarray, away: np.ndarray) -> np.ndarray:
 
 def _frequencies(colours: np.ndarray) -> np.ndarray:
     """How frequent each colour is, its neighbours counted in."""
-    found = np.bincount(colours.ravel(), minlength=np.prod(BINS)).reshape(BINS).astype(np.float64)
-    for axis in range(3):
-        found = found + np.roll(found, 1, axis) + np.roll(found, -1, axis)
-    return np.asarray(found / max(found.sum(), 1) + 1e-5, np.float32).ravel()
+    found = np.bincount(colours, minlength=BINS**3).reshape(BINS, BINS, BINS).astype(np.float32)
+    found = uniform_filter(found, 3, mode="constant")
+    return np.asarray(found / max(float(found.sum()), 1.0) + 1e-5).ravel()
 
 
 def smoothstep(t: np.ndarray) -> np.ndarray:
