@@ -147,8 +147,8 @@ def kinship(around: np.ndarray, crop: np.ndarray) -> np.ndarray:
     """How far (0 to 1) what lies around a crop (S, S, C) belongs to what lies at its border: in `around`, the same part
     of the photo with pixels on all sides, colours go on without a break from there. 1 inside."""
     pad = (len(around) - len(crop)) // 2
-    unlike = np.square(around.astype(np.float32) - beyond(crop, pad)).mean(2)
-    kin = np.exp(unlike / (-2 * ALIKE**2))
+    unlike = around - beyond(crop, pad)
+    kin = np.exp(np.einsum("ijk,ijk->ij", unlike, unlike) / np.float32(-6 * ALIKE**2))
     kin[pad:-pad, pad:-pad] = 1
     for side in (kin[:, pad::-1], kin[:, -pad - 1 :], kin[pad::-1].T, kin[-pad - 1 :].T):  # inside first
         np.minimum.accumulate(side, axis=1, out=side)

@@ -16,9 +16,8 @@ CORE, INSIDE, OUTSIDE, GONE = (
     1.3,
     1.5,
 )  # in half axes: all face; mostly head; background; end
-BINS = 8  # of lightness and of the two colours of CIELAB, each, in a byte
-LOWEST, HIGHEST, WIDTHS = (np.array(values, np.uint8) for values in ((0, 64, 64), (255, 191, 191), (32, 16, 16)))
-FOREIGN, OWN = 0.1, 0.45  # share of the head in a colour's frequency, from which it begins to count, counts in full
+BITS = 4  # of each of red, green and blue, by which colours are told apart
+FOREIGN, OWN = 0.05, 0.35  # share of the head in a colour's frequency, from which it begins to count, counts in full
 
 
 @functools.cache
@@ -30,14 +29,14 @@ def distance(template: tuple[float, ...], size: int, pad: int) -> np.ndarray:
     unit = max(float(np.linalg.norm(mouth - eyes)), 1.0)
     middle = (eyes + mouth) / 2 - (0, UP * unit)
     at = np.arange(size + 2 * pad) + 0.5
-    return np.hypot.outer((at - middle[1]) / (HIGH * unit), (at - middle[0]) / (WIDE * unit))
+    found = np.hypot.outer((at - middle[1]) / (HIGH * unit), (at - middle[0]) / (WIDE * unit))
+    return found.astype(np.float32)
 
 
 def belongs(around: np.ndarray, away: np.ndarray) -> np.ndarray:
     """How much (0 to 1) pixels (S, S, 3), uint8 sRGB, belong to a head from whose middle they are so far `away`."""
-    lab = cv2.cvtColor(np.ascontiguousarray(around), cv2.COLOR_RGB2LAB)
-    bins = (np.clip(lab, LOWEST, HIGHEST) - LOWEST) // WIDTHS
-    colour = bins.astype(np.intp) @ (BINS * BINS, BINS, 1)
+    red, green, blue = np.moveaxis(around >> (8 - BITS), 2, 0).astype(np.intp)
+    colour = (red << 2 * BITS) + (green << BITS) + blue
     inside, outside = (_frequencies(colour[part]) for part in (away < INSIDE, away > OUTSIDE))
     share = cv2.GaussianBlur((inside / (inside + outside))[colour], (0, 0), 0.8)
     own = smoothstep((share - FOREIGN) / (OWN - FOREIGN))
@@ -47,12 +46,13 @@ def belongs(around: np.ndarray, away: np.ndarray) -> np.ndarray:
 
 def _frequencies(colours: np.ndarray) -> np.ndarray:
     """How frequent each colour is, its neighbours counted in."""
-    found = np.bincount(colours, minlength=BINS**3).reshape(BINS, BINS, BINS).astype(np.float32)
+    bins = 1 << BITS
+    found = np.bincount(colours, minlength=bins**3).reshape(bins, bins, bins).astype(np.float32)
     found = uniform_filter(found, 3, mode="constant")
     return np.asarray(found / max(float(found.sum()), 1.0) + 1e-5).ravel()
 
 
 def smoothstep(t: np.ndarray) -> np.ndarray:
     """0 up to 0, 1 from 1 on, smooth between; float32."""
-    t = np.clip(t, 0, 1)
-    return np.asarray(t * t * (3 - 2 * t), np.float32)
+    t = np.clip(t, 0, 1, dtype=np.float32)
+    return np.asarray(t * t * (3 - 2 * t))
