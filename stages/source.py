@@ -12,13 +12,13 @@ from stages.files import replacing_folder, write_json
 from stages.parallel import in_order, worker_count
 from stages.params import InputError, run_stage
 from stages.progress import progress
-from stages.sources import celeba, digits, drawn, fetch, folder, lfw
+from stages.sources import celeba, digits, drawn, fetch, folder, lfw, shards
 from stages.sources.labels import Listing, write_labels
 from stages.sources.tree import Tree, open_tree
 
 log = logging.getLogger(__name__)
 
-KINDS = ("drawn", "drawn_graded", "celeba", "folder", "lfw", "mnist", "two_digit_mnist", "svhn")
+KINDS = ("drawn", "drawn_graded", "celeba", "folder", "shards", "lfw", "mnist", "two_digit_mnist", "svhn")
 DRAWN = ("drawn", "drawn_graded")  # the latter with real-valued attributes
 CHUNK = 256  # files one thread reads and hashes at a time
 
@@ -28,7 +28,7 @@ class Params:
     """Get a data set and list its files: labels.parquet and source.json (counts and oddities)."""
 
     kind: str  # one of KINDS
-    root: Path  # the published files; folder: the folder or zip of pictures; drawn…: the renderer's package
+    root: Path  # the published files, the folder or zip of pictures, the data set of shards, or the renderer's package
     raw: Path  # written; holds the pictures as well where this stage makes, unpacks or downloads them
     count: int  # pictures to make; for other kinds how many to keep in the source's order, 0 for all
     seed: int  # of the pictures made
@@ -51,7 +51,10 @@ def run(params: Params) -> None:
             log.warning("the first %d of %d files are kept (count; 0 keeps all)", params.count, len(listing.table))
             listing = dataclasses.replace(listing, table=listing.table.iloc[: params.count].reset_index(drop=True))
         table = listing.table
-        sha256, unreadable = _hashes(open_tree(listing.where(params.root, raw)), table["member"], workers)
+        if "sha256" in table:  # a shard knows
+            sha256, unreadable = table["sha256"].tolist(), 0
+        else:
+            sha256, unreadable = _hashes(open_tree(listing.where(params.root, raw)), table["member"], workers)
         write_labels(raw / "labels.parquet", listing, sha256)
         problems = table["problem"][table["problem"] != ""].value_counts().sort_index()
         known = table["identity"].dropna()
@@ -89,6 +92,8 @@ def _listing(params: Params, raw: Path, workers: int) -> Listing:
         return drawn.write(raw, count=params.count, seed=params.seed, workers=workers, graded=graded)
     if params.kind == "folder":
         return folder.read(params.root)
+    if params.kind == "shards":
+        return shards.read(params.root)
     if params.kind == "lfw":
         return lfw.read(params.root)
     if params.kind == "celeba":

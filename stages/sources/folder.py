@@ -8,6 +8,7 @@ out. Without a table the folders are the classes, each an attribute, perhaps bel
 import io
 import math
 import re
+import zlib
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -185,13 +186,14 @@ def _split(where: Path, text: str) -> str:
 
 
 def _identity(texts: Sequence[str]) -> list[int | None]:
-    """Whole numbers as they are; other names are numbered in sorted order."""
-    known = sorted({text.strip() for text in texts if text.strip().lower() not in UNKNOWN})
-    if all(re.fullmatch(r"\d{1,9}(\.0)?", name) for name in known):
-        codes = {name: int(float(name)) for name in known}
-    else:
-        codes = {name: code for code, name in enumerate(known)}
-    return [codes.get(text.strip()) for text in texts]
+    """Whole numbers as they are; other names by their hash, which is the same in every table."""
+
+    def code(name: str) -> int | None:
+        if name.lower() in UNKNOWN:
+            return None
+        return int(float(name)) if re.fullmatch(r"\d{1,9}(\.0)?", name) else zlib.crc32(name.encode()) >> 1
+
+    return [code(text.strip()) for text in texts]
 
 
 def _values(where: Path, column: str, texts: Sequence[str]) -> np.ndarray | None:

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -82,11 +82,16 @@ def write_labels(path: Path, listing: Listing, sha256: list[str]) -> None:
 def read_labels(raw: Path) -> Listing:
     """labels.parquet in the folder `raw`; its table has the column sha256 as well."""
     path = need(raw / "labels.parquet", "source")
+    return labels_of(path, path)
+
+
+def labels_of(file: Path | BinaryIO, where: Path) -> Listing:
+    """A listing that `write_labels` wrote, from a file at `where`."""
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(file)
         meta = json.loads((table.schema.metadata or {})[META_KEY])
     except (pa.ArrowInvalid, KeyError) as error:
-        raise InputError(f"{path} was not written by stage `source` ({error}); run `dvc repro -f source`") from None
+        raise InputError(f"{where} was not written by stage `source` ({error}); run `dvc repro -f source`") from None
     frame = table.to_pandas(self_destruct=True, split_blocks=True)  # not twice in memory
     del table
     frame["identity"] = frame["identity"].astype("Int32")

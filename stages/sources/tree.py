@@ -21,6 +21,7 @@ MAX_BYTES = 256 << 20  # of one file; larger ones are no photographs
 IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".jp2")
 SMALL = 64 << 10  # most faces fit into one read
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")  # Excel's "Unicode text"
+DATASET = "dataset.json"  # in a folder of shards
 JUNK = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 
 
@@ -39,9 +40,9 @@ class Tree(Protocol):
 
 
 def open_tree(path: Path) -> Tree:
-    """A folder or a zip file as a Tree; InputError if it is neither."""
+    """A folder, a zip file or the shards of a data set as a Tree; InputError if it is none of them."""
     if path.is_dir():
-        return Folder(path)
+        return Shards(path) if (path / DATASET).exists() else Folder(path)
     if path.is_file():
         return Zip(path)
     raise InputError(f"{path} is missing; expected a folder or a zip file")
@@ -178,6 +179,23 @@ class Zip:
         if begin + packed > len(block):
             return os.pread(self._file, packed, offset + begin)
         return block[begin : begin + packed]
+
+
+class Shards:
+    """The files of every zip of a data set that grows, as `<zip>/<member>` (stages/sources/shards.py)."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._zips = {found.name: Zip(found) for found in sorted(path.glob("*.zip"))}
+        self.names = [f"{name}/{member}" for name, tree in self._zips.items() for member in tree.names]
+        self.unsafe: list[str] = []
+        self.repeated: list[str] = []
+
+    def read(self, name: str) -> bytes:
+        shard, _, member = name.partition("/")
+        if shard not in self._zips:
+            raise BadImage("unreadable", f"{shard} is no longer there")
+        return self._zips[shard].read(member)
 
 
 def is_safe(name: str) -> bool:

@@ -1,0 +1,214 @@
+"""Arrivals: what is good becomes a shard, what is bad goes to quarantine, nothing is lost."""
+
+import dataclasses
+import hashlib
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from photographs import jpeg
+
+from stages import intake, source
+from stages.files import write_json
+from stages.intake import Settings, split_of, take_in
+from stages.params import InputError
+from stages.sources import shards
+from stages.sources.tree import open_tree
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings(drop=tmp_path / "drop", root=tmp_path / "faces", quarantine=tmp_path / "quarantine", settle=0.0)
+
+
+def arrive(folder: Path, seeds: range, *, head: str = "file,identity,Smiling,Male", rows: str = "") -> None:
+    """Photos and their labels in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [head]
+    for seed in seeds:
+        (folder / f"{seed}.jpg").write_bytes(jpeg(seed=seed))
+        lines.append(f"{seed}.jpg,p{seed % 7},{seed % 2},{seed % 3 % 2}" if not rows else rows.format(seed=seed))
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n")
+
+
+def everything(settings: Settings) -> pd.DataFrame:
+    return shards.read(settings.root).table
+
+
+def test_the_first_arrival_makes_the_data_set_and_leaves_an_empty_drop_folder(settings):
+    arrive(settings.drop, range(20))
+    found = take_in(settings, "2026-11-27")
+    assert (found.shard, found.taken, found.people, found.bad) == ("2026-11-27.zip", 20, 7, 0)
+    assert list(settings.drop.iterdir()) == []
+    table = everything(settings)
+    assert table["image_id"][0] == "2026-11-27.zip/0.jpg".replace(".zip", "")
+    assert sorted(table["sha256"]) == sorted(hashlib.sha256(jpeg(seed=seed)).hexdigest() for seed in range(20))
+    assert set(table["official_split"]) <= {"train", "valid", "test"}
+    assert (table.groupby("identity")["official_split"].nunique() == 1).all()
+    assert table["Smiling"].isin([1, 0, -1]).all()
+    tree = open_tree(settings.root)
+    assert tree.read(table["member"][3]) == jpeg(seed=3)
+
+
+def test_people_stay_in_their_split_and_old_pictures_where_they_are(settings):
+    arrive(settings.drop, range(20))
+    take_in(settings, "a")
+    before = everything(settings)
+    homes = dict(zip(before["identity"], before["official_split"], strict=True))
+    head, row = "file,identity,split,Smiling", "{seed}.jpg,p{seed}%7,test,1"
+    arrive(settings.drop, range(20, 40), head=head, rows=row.replace("%7", ""))
+    (settings.drop / "labels.csv").write_text(
+        "\n".join([head, *(f"{seed}.jpg,p{seed % 9},test,1" for seed in range(20, 40))])
+    )
+    found = take_in(settings, "b")
+    after = everything(settings)
+    pd.testing.assert_frame_equal(after[: len(before)], before)
+    fresh = after[len(before) :]
+    for identity, split in zip(fresh["identity"], fresh["official_split"], strict=True):
+        assert split == homes.get(identity, "test")
+    assert found.people == 2
+    assert found.kept_split == sum(homes.get(i, "test") != "test" for i in fresh["identity"])
+    assert (fresh["Male"] == 0).all()  # unknown
+
+
+def test_copies_go_and_bad_pictures_are_set_aside_with_their_reasons(settings):
+    arrive(settings.drop, range(5))
+    take_in(settings, "a")
+    arrive(settings.drop, range(3, 8))
+    (settings.drop / "9.jpg").write_bytes(b"no picture")
+    (settings.drop / "7.jpg").write_bytes(jpeg(seed=7)[:400])
+    with (settings.drop / "labels.csv").open("a") as file:
+        file.write("9.jpg,p9,1,1\n")
+    (settings.drop / "stranger.jpg").write_bytes(jpeg(seed=77))
+    found = take_in(settings, "b")
+    assert (found.taken, found.duplicates) == (2, 2)
+    assert found.quarantined == {"not_an_image": 1, "truncated": 1, "no_labels": 1}
+    assert len(everything(settings)) == 7
+    told = pd.read_csv(settings.quarantine / "b" / intake.REASONS)
+    assert sorted(told["origin"]) == ["7.jpg", "9.jpg", "stranger.jpg"]
+    for _, row in told.iterrows():
+        assert (settings.quarantine / "b" / row["file"]).exists()
+    assert list(settings.drop.iterdir()) == []
+    assert take_in(settings, "c") == intake.Intake()
+
+
+def test_labels_that_cannot_be_read_hold_back_their_batch_alone(settings):
+    arrive(settings.drop / "good", range(4))
+    arrive(settings.drop / "broken", range(4, 8))
+    (settings.drop / "broken" / "labels.csv").write_text('file,identity,Smiling\n"4.jpg,p1,1\n')
+    with zipfile.ZipFile(settings.drop / "more.zip", "w") as archive:
+        archive.writestr("labels.csv", "file,Smiling\n8.jpg,1\n")
+        archive.writestr("8.jpg", jpeg(seed=8))
+    arrive(settings.drop / "other", range(8, 10), head="file,identity,Legs,Wheels")
+    found = take_in(settings, "a")
+    assert found.taken == 5
+    assert set(found.refused) == {"broken", "other"}
+    assert "labels.csv" in found.refused["broken"]
+    assert sorted(path.name for path in settings.drop.iterdir()) == ["broken", "other"]
+    assert (settings.drop / "broken" / "4.jpg").read_bytes() == jpeg(seed=4)
+    assert "refused broken" in str(found)
+
+
+def test_what_changed_a_moment_ago_waits(settings):
+    arrive(settings.drop, range(4))
+    found = take_in(dataclasses.replace(settings, settle=3600.0), "a")
+    assert found.arriving == ["drop"]
+    assert len(list(settings.drop.iterdir())) == 5
+    for path in (settings.drop, *settings.drop.iterdir()):
+        os.utime(path, (0, 0))
+    assert take_in(dataclasses.replace(settings, settle=3600.0), "a").taken == 4
+
+
+def test_a_kill_at_any_write_loses_nothing_and_takes_nothing_twice(settings, monkeypatch, tmp_path):
+    """Every file operation of an intake is made to be its last; the next intake ends as an undisturbed one."""
+
+    class Killed(BaseException):
+        pass
+
+    def fresh(name: str) -> Settings:
+        chosen = Settings(
+            drop=tmp_path / name / "drop", root=tmp_path / name / "r", quarantine=tmp_path / name / "q", settle=0.0
+        )
+        arrive(chosen.drop, range(6))
+        (chosen.drop / "5.jpg").write_bytes(b"no picture")
+        return chosen
+
+    whole = fresh("whole")
+    take_in(whole, "a")
+    expected = sorted(everything(whole)["sha256"])
+    real_replace, real_unlink = Path.replace, Path.unlink
+    for last in range(1, 30):
+        calls = 0
+
+        def counted(real, last=last):
+            def call(self, *args, **kwargs):
+                nonlocal calls
+                calls += 1
+                if calls == last:
+                    raise Killed
+                return real(self, *args, **kwargs)
+
+            return call
+
+        chosen = fresh(str(last))
+        monkeypatch.setattr(Path, "replace", counted(real_replace))
+        monkeypatch.setattr(Path, "unlink", counted(real_unlink))
+        try:
+            take_in(chosen, "a")
+            ended = True
+        except Killed:
+            ended = False
+        monkeypatch.setattr(Path, "replace", real_replace)
+        monkeypatch.setattr(Path, "unlink", real_unlink)
+        take_in(chosen, "b")
+        assert sorted(everything(chosen)["sha256"]) == expected, last
+        told = [pd.read_csv(path) for path in chosen.quarantine.rglob(intake.REASONS)]
+        assert {origin for one in told for origin in one["origin"]} == {"5.jpg"}
+        assert not [path for path in chosen.drop.rglob("*") if path.is_file()]
+        if ended:
+            break
+    assert last > 5
+
+
+def test_the_source_lists_shards_without_reading_their_pictures(settings, tmp_path):
+    arrive(settings.drop, range(6))
+    take_in(settings, "a")
+    params = source.Params(
+        kind="shards", root=settings.root, raw=tmp_path / "raw", count=0, seed=1, workers=1, download=False
+    )
+    source.run(params)
+    from stages.sources.labels import read_labels
+
+    listing = read_labels(tmp_path / "raw")
+    assert listing.images == "shards"
+    assert listing.table["sha256"].tolist() == everything(settings)["sha256"].tolist()
+    assert open_tree(listing.where(settings.root, tmp_path / "raw")).read(listing.table["member"][0]) == jpeg(seed=0)
+
+
+def test_people_are_split_by_their_hash_in_the_ratios_asked_for():
+    found = [split_of(str(person), (0.8, 0.1, 0.1), 1) for person in range(3000)]
+    shares = np.array([found.count(split) for split in ("train", "valid", "test")]) / 3000
+    np.testing.assert_allclose(shares, (0.8, 0.1, 0.1), atol=0.02)
+    assert split_of("7", (0.8, 0.1, 0.1), 1) == found[7]
+    assert {split_of("7", (0.8, 0.1, 0.1), seed) for seed in range(60)} == {"train", "valid", "test"}
+
+
+def test_folders_within_one_another_and_a_damaged_data_set_are_refused(settings):
+    with pytest.raises(InputError, match="lie in one another"):
+        take_in(dataclasses.replace(settings, root=settings.drop / "faces"), "a")
+    with pytest.raises(InputError, match="cannot name a shard"):
+        take_in(settings, "../a")
+    arrive(settings.drop, range(3))
+    settings.root.mkdir()
+    write_json(settings.root / "dataset.json", {"attributes": 3})
+    with pytest.raises(InputError, match=r"dataset\.json is damaged"):
+        take_in(settings, "a")
+    shutil.rmtree(settings.root)
+    take_in(settings, "a")
+    (settings.root / "a.zip").write_bytes(b"PK")
+    with pytest.raises(InputError, match="is no shard"):
+        everything(settings)
