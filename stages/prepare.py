@@ -21,7 +21,7 @@ import pandas as pd
 import pyarrow as pa
 import torch
 
-from stages import crops, images
+from stages import crops, images, reuse
 from stages.decode import BadImage, decode
 from stages.files import replacing_folder, write_json
 from stages.parallel import in_order, worker_count
@@ -55,6 +55,7 @@ class Params:
     ratios: tuple[float, float, float]  # train, valid, test; used unless split is official
     seed: int
     workers: int  # threads, 0 for one per core; no effect on the bytes
+    reuse: Path  # pictures of the last run; not an out, and without effect on the bytes
     attributes: tuple[str, ...]  # which to keep, in this order; `all` keeps every one
 
 
@@ -75,11 +76,14 @@ def run(params: Params) -> None:
 
     needed = [name for name, r in zip(SPLITS, params.ratios) if r > 0 or name == "train" or params.split == "official"]
     tree = open_tree(listing.where(params.root, params.raw))
+    old = reuse.Prepared(
+        params.reuse, reuse.key(crop=dataclasses.asdict(crop), size=params.size, channels=params.channels)
+    )
     with replacing_folder(params.prepared) as prepared:
         todo = np.flatnonzero(faces.status == "ok")
         with _growing_npy(prepared / "images.npy", (params.size, params.size, params.channels)) as images:
             members = listing.table["member"].to_numpy()
-            batches = _pictures(tree, members, todo, crop, params.size, params.channels, workers)
+            batches = _pictures(tree, members, todo, faces.sha256, old, crop, params.size, params.channels, workers)
             for batch in progress(batches, len(todo), "images", size=len):
                 faces.add(batch, images)
         faces.finish(tree.path, needed)
@@ -94,6 +98,7 @@ def run(params: Params) -> None:
         )
         table = faces.table(meta)
         write_table(prepared / "faces.parquet", table)
+    old.keep(params.prepared)
     del faces, listing, tree  # what follows needs the table alone
     card = data_card(table.to_pandas(self_destruct=True, split_blocks=True), meta)
     write_json(params.card, card)
@@ -315,26 +320,42 @@ def _keys(pixels: np.ndarray) -> list[int]:
 
 
 def _pictures(
-    tree: Tree, members: np.ndarray, todo: np.ndarray, crop: crops.Crop, size: int, channels: int, workers: int
+    tree: Tree,
+    members: np.ndarray,
+    todo: np.ndarray,
+    sha256: np.ndarray,
+    old: reuse.Prepared,
+    crop: crops.Crop,
+    size: int,
+    channels: int,
+    workers: int,
 ) -> Iterator[_Batch]:
-    """The pictures of the rows `todo`, in order."""
-    thread = threading.local()
+    """The pictures of the rows `todo`, in order; those of the last run are taken from there."""
+    thread, names = threading.local(), frozenset(tree.names) if len(old) else frozenset()
 
     def prepare(indices: np.ndarray) -> _Batch:
         if not hasattr(thread, "squares"):
             thread.squares = Squares(crop, size)
-        good: list[int] = []
         problems: dict[int, str] = {}
-        for index in indices.tolist():
+        there = old.rows([sha256[index] if members[index] in names else "" for index in indices.tolist()])
+        fresh = []
+        for index in indices[there < 0].tolist():
             try:
                 thread.squares.add(decode(tree.read(members[index])))
-                good.append(index)
+                fresh.append(index)
             except BadImage as bad:
                 problems[index] = str(bad)
-        pixels = thread.squares.take()
+        made = thread.squares.take()
         if channels == 1:
-            pixels = images.luma(pixels)
-        return _Batch(good, pixels, _keys(pixels), problems)
+            made = images.luma(made)
+        if not (there >= 0).any():
+            return _Batch(fresh, made, _keys(made), problems)
+        known = indices[there >= 0]
+        rows = np.concatenate([known, np.array(fresh, np.int64)])
+        pixels = np.concatenate([old.pixels(there[there >= 0]), made])
+        order = np.argsort(rows, kind="stable")
+        pixels = pixels[order]
+        return _Batch(rows[order].tolist(), pixels, _keys(pixels), problems)
 
     return in_order(prepare, (todo[begin : begin + BATCH] for begin in range(0, len(todo), BATCH)), workers)
 

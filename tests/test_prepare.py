@@ -2,6 +2,7 @@ import dataclasses
 import hashlib
 import json
 import resource
+import shutil
 import sys
 from pathlib import Path
 
@@ -32,6 +33,7 @@ def prepared(root: Path, **changes) -> Faces:
         root=root,
         prepared=out,
         card=root.parent / "card.json",
+        reuse=root.parent / "reuse",
         crop="dcgan108",
         size=64,
         channels=3,
@@ -253,8 +255,9 @@ def test_a_picture_that_vanished_since_source_ran_is_quarantined(tmp_path):
     (root / "img_align_celeba" / name_of(2)).unlink()
     raw = tmp_path / "raw"
     params = prepare.Params(
-        raw=raw, root=root, prepared=tmp_path / "prepared", card=tmp_path / "card.json", crop="dcgan108", size=64,
-        channels=3, split="random", ratios=(0.6, 0.2, 0.2), seed=0, workers=1, attributes=("Male",),
+        raw=raw, root=root, prepared=tmp_path / "prepared", card=tmp_path / "card.json",
+        reuse=tmp_path / "reuse", crop="dcgan108", size=64, channels=3, split="random",
+        ratios=(0.6, 0.2, 0.2), seed=0, workers=1, attributes=("Male",),
     )  # fmt: skip
     prepare.run(params)
     faces = read_faces(tmp_path / "prepared")
@@ -370,6 +373,7 @@ def test_a_run_that_cannot_end_is_one_clear_line_and_leaves_nothing_behind(tmp_p
     before = {path.name for path in tmp_path.iterdir()}
     flags = {
         "raw": tmp_path / "raw", "root": root, "prepared": tmp_path / "prepared", "card": tmp_path / "card.json",
+        "reuse": tmp_path / "reuse",
         "crop": "dcgan108", "size": 64, "channels": 3, "split": "random", "ratios": "0.6 0.2 0.2", "seed": 0,
         "workers": 1,
         "attributes": "all",
@@ -423,3 +427,36 @@ def test_real_valued_attributes_stand_beside_the_signs_and_are_described_by_thei
 def test_a_value_in_the_very_middle_is_known():
     assert 0 < scaled(np.float32([5.0]), (0.0, 10.0))[0] < 1e-3
     assert scaled(np.float32([np.nan, -9.0, 99.0]), (0.0, 10.0)).tolist() == [0, -1, 1]
+
+
+def test_pictures_of_the_last_run_are_not_decoded_again_and_the_bytes_are_the_same(tmp_path, monkeypatch):
+    root = write_celeba(tmp_path / "celeba", 12, per_identity=1, files={name_of(4): b"no picture"})
+    decoded = []
+    real = prepare.decode
+    monkeypatch.setattr(prepare, "decode", lambda data: decoded.append(1) or real(data))
+    prepared(root)
+    assert len(decoded) == 12
+    write_celeba(tmp_path / "celeba", 30, per_identity=1, files={name_of(4): b"no picture"})
+    decoded.clear()
+    prepared(root)
+    assert len(decoded) == 30 - 11
+    reused = tree_bytes(tmp_path / "prepared")
+    shutil.rmtree(tmp_path / "reuse")
+    prepared(root)
+    assert tree_bytes(tmp_path / "prepared") == reused
+    decoded.clear()
+    prepared(root, size=32)  # other pixels
+    assert len(decoded) == 30
+    prepared(root, size=32, workers=1)
+    decoded.clear()
+    (tmp_path / "reuse" / "images.npy").write_bytes(b"torn")
+    prepared(root, size=32)
+    assert len(decoded) == 30
+    decoded.clear()
+    prepared(root, size=32, channels=1)
+    prepared(root, size=32, channels=1)
+    assert len(decoded) == 31  # the bad one twice
+
+
+def tree_bytes(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
