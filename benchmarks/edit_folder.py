@@ -29,7 +29,7 @@ import numpy as np
 import torch
 from PIL import Image, JpegImagePlugin
 
-from flows.cli import system_of
+from flows.champions import system_of
 from stages import images
 from stages.decode import decode
 from stages.parallel import worker_count

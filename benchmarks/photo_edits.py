@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from flows.cli import system_of
+from flows.champions import system_of
 from stages import images, sheets
 from stages.decode import BadImage
 from stages.judges import Judge

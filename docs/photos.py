@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from flows.cli import system_of
+from flows.champions import system_of
 from stages import sheets
 from stages.photos import scenes
 from stages.photos.editor import Options, PhotoEditor

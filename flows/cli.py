@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from flows import profiles
+from flows import champions, profiles
+from flows.champions import system_of
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -77,6 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     record.add_argument("--list", action="store_true", help="list the records")
     _root(record)
     record.set_defaults(run=_record)
+
+    champions.add_parser(commands, _root)
     return parser
 
 
@@ -98,6 +101,7 @@ def _edit_command(commands: Any) -> None:
         help='"Smiling=on, Blond_Hair=+1"; a wrong name lists all',
     )
     edit.add_argument("--system", default="vigan", help="one of params.yaml's systems (default: vigan)")
+    edit.add_argument("--candidate", action="store_true", help="the model trained last, not the champion")
     edit.add_argument("--model", type=Path, metavar="FOLDER", help="a model folder instead of a system")
     edit.add_argument("--attributes", type=Path, metavar="FILE", help="its attributes table, where it is elsewhere")
     edit.add_argument("--faces", choices=("largest", "all"), default="largest", help="of each photo (default: largest)")
@@ -277,16 +281,9 @@ def _model(args: argparse.Namespace) -> tuple[Path, Path | None]:
     """Model folder and attributes table of an edit; profiles.ProfileError where params.yaml has no such system."""
     if args.model is not None:
         return args.model, args.attributes
-    model, table = system_of(args.root, args.system)
+    find = champions.trained if args.candidate else system_of
+    model, table = find(args.root, args.system)
     return model, args.attributes or table
-
-
-def system_of(root: Path, name: str) -> tuple[Path, Path]:
-    """Model folder and attributes table of a system; profiles.ProfileError where params.yaml has no such system."""
-    systems = profiles.values(root).get("systems", {})
-    if name not in systems:
-        raise profiles.ProfileError(f"system {name!r} is not in params.yaml; choose one of {', '.join(systems)}")
-    return root / systems[name]["model"], root / "data" / "attributes" / f"{name}.parquet"
 
 
 def _brush(args: argparse.Namespace) -> int:

@@ -77,7 +77,7 @@ def edit_folder(
     faces: Literal["largest", "all"] = "largest",
 ) -> str:
     """Edit the faces of a folder of photos with a system of the project at `root`; what became of them, in words."""
-    from flows.cli import system_of
+    from flows.champions import system_of
     from stages.photos.editor import Options
 
     model, attributes = system_of(root, system)

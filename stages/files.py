@@ -37,6 +37,15 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(aside, ignore_errors=True)
 
 
+def to_disk(path: Path) -> None:
+    """Wait until a file's bytes, or a folder's names, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def _aside(path: Path) -> Path:
     """Where to write what `path` will hold; what killed processes left there is removed."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,6 @@ import dataclasses
 import hashlib
 import json
 import logging
-import os
 import re
 import shutil
 import time
@@ -23,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from stages.decode import BadImage, decode
-from stages.files import replacing, write_json
+from stages.files import replacing, to_disk, write_json
 from stages.parallel import in_order, worker_count
 from stages.params import InputError
 from stages.progress import progress
@@ -321,8 +320,8 @@ def _write_shard(
         write_json(settings.root / DATASET, schema.to_json())
     with replacing(settings.root / f"{name}.zip") as part:
         write_zip(part, files())
-        _to_disk(part)
-    _to_disk(settings.root)
+        to_disk(part)
+    to_disk(settings.root)
     found.shard, found.taken = f"{name}.zip", len(good)
     found.splits = {split: int((table["official_split"] == split).sum()) for split in SPLITS}
 
@@ -357,15 +356,6 @@ def _set_aside(place: Path, bad: Sequence[_Picture]) -> None:
     table = pd.concat([told, pd.DataFrame(rows)], ignore_index=True).drop_duplicates(["file", "origin"], keep="last")
     with replacing(listed) as part:
         table.to_csv(part, index=False)
-
-
-def _to_disk(path: Path) -> None:
-    """Wait until a file or a folder's names are on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _take_away(drop: Path, batches: Sequence[_Batch]) -> None:

@@ -1,0 +1,131 @@
+"""`facet champion`: which trained model edits, since when, and back to an earlier one."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from flows import profiles
+
+STORE = "champions"  # of a project's root
+
+
+def add_parser(commands: Any, root: Callable[[argparse.ArgumentParser], None]) -> None:
+    """The command and its verbs; `root` adds the flag of that name."""
+    champion = commands.add_parser(
+        "champion",
+        help="which trained model edits; its history; back to an earlier one",
+        description="The champion of a system is the model that `facet edit` and facet.champion use.",
+    )
+    verbs = champion.add_subparsers(required=True, metavar="VERB")
+    for name, run, about in (
+        ("list", _list, "every version of every system; * is live"),
+        ("show", _show, "all that is known of a version, and what changed the pointer"),
+        ("promote", _promote, "make the workspace's trained model live, without a gate"),
+        ("rollback", _rollback, "make the version before the live one live again, or the one named"),
+        ("prune", _prune, "remove old versions; shows what would go, --yes does it"),
+    ):
+        verb = verbs.add_parser(name, help=about, description=about)
+        if name != "list":
+            verb.add_argument("system", metavar="SYSTEM", help="vigan, ian, …")
+        if name in ("show", "rollback"):
+            verb.add_argument("version", nargs="?", metavar="VERSION", help="default: the live one, or the one before")
+        if name in ("promote", "rollback"):
+            verb.add_argument("--why", default="by hand", help="kept in the history")
+        if name == "prune":
+            verb.add_argument("--keep", type=int, default=10, help="versions beside the live one (default: 10)")
+            verb.add_argument("--yes", action="store_true", help="do it")
+        root(verb)
+        verb.set_defaults(run=_told(run))
+
+
+def _told(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
+    def call(args: argparse.Namespace) -> int:
+        from stages.params import InputError
+
+        try:
+            return run(args)
+        except (InputError, profiles.ProfileError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+
+    return call
+
+
+def _list(args: argparse.Namespace) -> int:
+    from stages.champion import Champions
+
+    store = Champions(args.root / STORE)
+    for system in store.systems():
+        live = store.live(system)
+        for version in store.versions(system):
+            card = store.card(system, version)
+            print(f"{'*' if version == live else ' '} {system}  {version}  {card.get('when', '')}  {_words(card)}")
+    if not store.systems():
+        print("no champion yet: a night promotes one, or `facet champion promote SYSTEM`")
+    return 0
+
+
+def _words(card: dict[str, Any]) -> str:
+    found = card.get("scores", {})
+    return ", ".join(f"{name} {value:.4g}" for name, value in sorted(found.items()))
+
+
+def _show(args: argparse.Namespace) -> int:
+    from stages.champion import Champions
+
+    store = Champions(args.root / STORE)
+    print(store.folder(args.system, args.version))
+    print(json.dumps(store.card(args.system, args.version), indent=2, sort_keys=True))
+    for change in store.changes():
+        if change.system == args.system:
+            print(change)
+    return 0
+
+
+def _promote(args: argparse.Namespace) -> int:
+    from stages.champion import Champions
+
+    model, table = trained(args.root, args.system)
+    print(Champions(args.root / STORE).promote(args.system, model, table, {}, why=args.why), "is live")
+    return 0
+
+
+def _rollback(args: argparse.Namespace) -> int:
+    from stages.champion import Champions
+
+    print(Champions(args.root / STORE).rollback(args.system, args.version, why=args.why), "is live")
+    return 0
+
+
+def _prune(args: argparse.Namespace) -> int:
+    from stages.champion import Champions
+
+    gone = Champions(args.root / STORE).prune(args.system, keep=args.keep, dry_run=not args.yes)
+    for version in gone:
+        print(("removed" if args.yes else "would remove"), version)
+    if not gone:
+        print("nothing to remove")
+    return 0
+
+
+def trained(root: Path, name: str) -> tuple[Path, Path]:
+    """Model folder and attributes table that the pipeline trained last; ProfileError where params.yaml has no such
+    system."""
+    systems = profiles.values(root).get("systems", {})
+    if name not in systems:
+        raise profiles.ProfileError(f"system {name!r} is not in params.yaml; choose one of {', '.join(systems)}")
+    return root / systems[name]["model"], root / "data" / "attributes" / f"{name}.parquet"
+
+
+def system_of(root: Path, name: str) -> tuple[Path, Path]:
+    """Model folder and attributes table that edit: the champion's, before the first promotion those trained last."""
+    from stages.champion import TABLE, Champions
+
+    store = Champions(root / STORE)
+    if store.live(name) is None:
+        return trained(root, name)
+    folder = store.folder(name)
+    return folder, folder / TABLE
