@@ -401,12 +401,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--quarantine", type=Path, required=True)
     parser.add_argument("--night", required=True, help="names the shard")
-    parser.add_argument("--settle", type=float, default=60.0)
+    parser.add_argument("--settle", type=float, default=60.0, help="seconds a batch must have rested")
+    parser.add_argument("--report", type=Path, help="JSON of what became of the arrivals")
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     settings = Settings(drop=args.drop, root=args.root, quarantine=args.quarantine, settle=args.settle)
     try:
-        log.info("%s", take_in(settings, args.night))
+        found = take_in(settings, args.night)
+        if args.report:
+            write_json(args.report, found.to_json() | {"told": str(found)})
+        log.info("%s", found)
     except InputError as error:
         raise SystemExit(f"error: {error}") from None
 

@@ -266,7 +266,7 @@ def test_every_command_of_dvc_yaml_fits_its_stage():
             if typing.get_origin(hints[field.name]) is tuple and typing.get_args(hints[field.name])[0] is Path:
                 paths = list(value)
             for path in paths:
-                if "resume" in field.name or covered(path, command.deps | command.outs):
+                if field.name in ("resume", "reuse") or covered(path, command.deps | command.outs):
                     continue
                 pytest.fail(f"{command.stage}: --{field.name} {path} is neither a dep nor an out")
 

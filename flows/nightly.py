@@ -1,0 +1,372 @@
+"""The flow `nightly`: what arrived flows in, what is stale is trained, and what is no worse goes live.
+
+    arrivals -> source, prepare -> drift of the newcomers -> training up to the attributes -> gate -> promotion
+    -> report -> push -> a message
+
+Everything that takes time runs in supervised processes of its own, so that nothing outlives the flow; every step may be
+killed, and the next night goes on from there: arrivals are taken in by hash, stages by dvc, training from its
+checkpoint, verdicts and versions by the hash of what was trained."""
+
+import contextlib
+import dataclasses
+import datetime
+import fcntl
+import json
+import logging
+import re
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from flows import messages, profiles
+from flows.champions import STORE, trained
+from flows.dag import Needs, select, stage_needs, stale_stages
+from flows.reproduce import GRACE, StageFailed, _environment, _guard_temporary_server, _run, _words, default_jobs
+from flows.supervise import Children, Stopped
+from stages.champion import Champions, digest_of
+from stages.files import hash_of, write_json
+from stages.params import InputError
+
+JUDGE = "train_judge"  # trained once: scores of two nights mean the same
+VERDICTS, FROZEN = "verdicts", "test_faces.json"  # in the store of champions
+NIGHTS = "nights"  # of the project's root: one record a night
+PUSH_TRIES, PUSH_PAUSE = 3, 30  # tries, seconds between them
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """`nightly` of params.yaml."""
+
+    systems: tuple[str, ...]  # that are trained, gated and promoted
+    arrivals: Path  # drop/ is looked into, quarantine/ takes what is bad
+    settle: float  # seconds for which arrivals must have rested
+    hours: float  # after which training stops with a checkpoint; the next night goes on
+    report: bool  # whether evaluation and report run after a promotion
+    remote: str  # of dvc, pushed to after a promotion; "" for none
+    gate: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> "Settings":
+        found = dict(params.get("nightly") or {})
+        names = {field.name for field in dataclasses.fields(cls)}
+        if set(found) != names:
+            odd = ", ".join(sorted(set(found) ^ names))
+            raise InputError(f"params.yaml: `nightly` must have {', '.join(sorted(names))}; see about {odd}")
+        systems = params.get("systems") or {}
+        unknown = [name for name in found["systems"] if name not in systems]
+        if unknown or not found["systems"]:
+            raise InputError(f"params.yaml: nightly.systems names {unknown or 'none'}; choose of {', '.join(systems)}")
+        if not found["hours"] > 0:
+            raise InputError(f"params.yaml: nightly.hours {found['hours']}: expected more than 0")
+        return cls(**found | {"systems": tuple(found["systems"]), "arrivals": Path(found["arrivals"])})
+
+
+@dataclasses.dataclass
+class Night:
+    """What a night found and did; its record is nights/<name>.json."""
+
+    name: str
+    state: str = "Running"  # Promoted, Kept, Nothing new, Unfinished, Waiting or Failed at last
+    intake: dict[str, Any] | None = None
+    drift: dict[str, Any] | None = None
+    stages: list[str] = dataclasses.field(default_factory=list)  # that were not up to date
+    verdicts: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)  # by system
+    live: dict[str, str] = dataclasses.field(default_factory=dict)  # version by system, at the end
+    pushed: bool | None = None  # None: there was nothing to push
+    problem: str = ""
+
+    @property
+    def alarming(self) -> bool:
+        """Whether somebody should look."""
+        refused = bool(self.intake and self.intake["refused"])
+        return bool(self.problem or refused or (self.drift and self.drift["alert"]) or self.pushed is False)
+
+    def message(self) -> str:
+        """What people read in the morning."""
+        lines = [f"Night {self.name}: {self.state}{' - please look' if self.alarming else ''}"]
+        lines += [self.problem] if self.problem else []
+        lines += [f"arrivals: {self.intake['told']}"] if self.intake else []
+        lines += [f"drift: {self.drift['told']}"] if self.drift else []
+        for system, verdict in self.verdicts.items():
+            word = "goes live" if verdict["promote"] else "stays out"
+            lines.append(f"{system}: the candidate {word}: {'; '.join(verdict['reasons'])}")
+        lines += [f"{system} live: {version}" for system, version in self.live.items()]
+        if self.pushed is not None:
+            lines.append(
+                "pushed to the remote" if self.pushed else "NOT pushed to the remote; the next night tries again"
+            )
+        return "\n".join(lines)
+
+
+class Unfinished(Exception):
+    """The night's hours are over; training goes on the next night."""
+
+
+@flow(name="nightly", persist_result=False)
+def nightly(root: Path = Path(), night: str | None = None, drop: Path | None = None) -> State[Any]:
+    """One night of the project at `root`, named by its date unless `night` says otherwise; `drop` is looked into
+    instead of the drop folder (a backfill).
+
+    The state's name is what became of it: Promoted, Kept (the champion was better), Nothing new, Unfinished, Waiting
+    (no picture has ever arrived), Busy (another night runs), or Failed."""
+    log = get_run_logger()
+    _guard_temporary_server()
+    root = root.resolve()
+    name = night or datetime.date.today().isoformat()
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        return Failed(message=f"{name!r} cannot name a night; expected a date, as 2026-11-27")
+    with _alone(root) as alone:
+        if not alone:
+            return Completed(name="Busy", message="another night is running here; this one is left out")
+        found, children = Night(name), Children()
+        try:
+            run_night(root, found, children, drop)
+        except BaseException as error:
+            children.stop()
+            found.state, found.problem = "Failed", f"{type(error).__name__}: {error}"
+            _end(root, found, log)
+            if isinstance(error, InputError | StageFailed | profiles.ProfileError | OSError):
+                return Failed(message=found.message())
+            raise  # a cancellation, or a fault of ours
+        _end(root, found, log)
+        failed = found.state == "Failed"
+        return Failed(message=found.message()) if failed else Completed(name=found.state, message=found.message())
+
+
+def run_night(root: Path, found: Night, children: Children, drop: Path | None = None) -> None:
+    """The night itself; its outcome is put into `found`."""
+    settings = Settings.of(profiles.values(root))
+    store = Champions(root / STORE)
+    source = profiles.values(root)["source"]
+    if source["kind"] == "shards":
+        found.intake = take_in(root, settings, found.name, root / source["root"], drop, children)
+        if not list((root / source["root"]).glob("*.zip")):
+            found.state = "Waiting"
+            return
+    judge_there = (root / "data" / "judges" / "judges.json").exists()
+    needs = without(stage_needs(root), JUDGE) if judge_there else stage_needs(root)
+    needs = select(needs, [f"attributes@{system}" for system in settings.systems])
+    stale = stale_stages(root, needs)
+    found.stages = [stage for stage in needs if stage in stale]
+    deadline = threading.Timer(settings.hours * 3600, children.stop)
+    deadline.daemon = True
+    deadline.start()
+    try:
+        data = select(needs, ["prepare"])
+        bring_up(root, data, stale, children)
+        if found.intake and found.intake["shard"]:
+            found.drift = drift(root, settings, store, found, children)
+        bring_up(root, {stage: needs[stage] for stage in needs if stage not in data}, stale, children)
+        for system in settings.systems:
+            verdict = gate(root, settings, store, system, children)
+            if verdict is not None:
+                found.verdicts[system] = verdict
+    except Unfinished as over:
+        found.state, found.problem = "Unfinished", str(over)
+        return
+    finally:
+        deadline.cancel()
+    promoted = [system for system, verdict in found.verdicts.items() if promote(root, store, system, verdict, found)]
+    if promoted and settings.report:
+        whole = select(without(stage_needs(root), JUDGE), ["report"])
+        bring_up(root, whole, stale_stages(root, whole), children)
+    found.live = {system: version for system in settings.systems if (version := store.live(system))}
+    if settings.remote and (promoted or unpushed(root, found.name)):
+        found.pushed = push(root, settings.remote, children)
+    found.state = "Promoted" if promoted else "Kept" if found.verdicts else "Nothing new"
+
+
+@task(persist_result=False, cache_policy=NO_CACHE)
+def take_in(
+    root: Path, settings: Settings, night: str, data: Path, drop: Path | None, children: Children
+) -> dict[str, Any]:
+    """Arrivals into the data set; what became of them."""
+    arrivals = root / settings.arrivals
+    place = drop if drop is not None else arrivals / "drop"
+    report = root / NIGHTS / f"{night}.intake.json"
+    command = ["stages.intake", "--drop", str(place), "--root", str(data), "--quarantine", str(arrivals / "quarantine"),
+               "--night", night, "--settle", str(settings.settle), "--report", str(report)]  # fmt: skip
+    _module(root, command, children)
+    found: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+    report.unlink()
+    return found
+
+
+@task(persist_result=False, cache_policy=NO_CACHE)
+def drift(root: Path, settings: Settings, store: Champions, found: Night, children: Children) -> dict[str, Any] | None:
+    """How the newcomers differ from what the champion learned; None while there is no champion."""
+    system = next((name for name in settings.systems if store.live(name)), None)
+    if system is None or found.intake is None:
+        return None
+    report = root / NIGHTS / f"{found.name}.drift.json"
+    shard = found.intake["shard"].removesuffix(".zip")
+    command = ["stages.drift", "--prepared", "data/prepared", "--champion", str(store.folder(system)), "--shard", shard,
+               "--report", str(report), "--batch_size", "128", *_compute(root)]  # fmt: skip
+    _module(root, command, children)
+    told: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+    report.unlink()
+    return told
+
+
+def bring_up(root: Path, needs: Needs, stale: set[str], children: Children) -> None:
+    """Run the stages of `needs` that are stale; StageFailed where one fails, Unfinished where the hours are over."""
+    own = {stage: [need for need in needs[stage] if need in needs] for stage in needs if stage in stale}
+    own = {stage: [need for need in own[stage] if need in own] for stage in own}
+    if not own:
+        return
+    states = _run(own, stale=stale, root=root, jobs=default_jobs(root), force=False, children=children)
+    failed = {stage: state for stage, state in states.items() if state.is_failed() or state.is_crashed()}
+    if failed:
+        raise StageFailed("\n".join(f"stage {stage} failed:\n{_words(state)}" for stage, state in failed.items()))
+    if children.stopped.is_set():
+        left = [stage for stage, state in states.items() if state.is_cancelled() or not state.is_final()]
+        raise Unfinished(f"the night's hours are over before {', '.join(left)}; training goes on from its checkpoint")
+
+
+@task(persist_result=False, cache_policy=NO_CACHE, task_run_name="gate-{system}")
+def gate(root: Path, settings: Settings, store: Champions, system: str, children: Children) -> dict[str, Any] | None:
+    """The verdict on what was trained last; None where it was judged before, by the same judges, and is done with."""
+    model, table = trained(root, system)
+    digest = digest_of(model, table)[:12]
+    place = root / STORE / VERDICTS / f"{system}-{digest}.json"
+    if any(change.system == system and change.version.endswith(digest) for change in store.changes()):
+        return None  # it is or was live
+    if place.exists():
+        before: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
+        judges = [root / "data" / "judges" / f"{which}.safetensors" for which in ("a", "b")]
+        same = (before.get("champion"), before["judges"]) == (store.live(system), hash_of(*judges))
+        if same and not before["promote"]:
+            return None
+    live = store.live(system)
+    champion = store.folder(system) if live else root / STORE / "none"
+    flags = [part for name, value in settings.gate.items() for part in (f"--{name}", str(value))]
+    command = ["stages.gate", "--system", system, "--prepared", "data/prepared", "--judges", "data/judges",
+               "--candidate", str(model), "--attributes", str(table), "--champion", str(champion),
+               "--frozen", str(root / STORE / FROZEN), "--verdict", str(place), *flags, *_compute(root)]  # fmt: skip
+    _module(root, command, children)
+    verdict: dict[str, Any] = json.loads(place.read_text(encoding="utf-8")) | {"champion": live, "digest": digest}
+    write_json(place, verdict)
+    return verdict
+
+
+def promote(root: Path, store: Champions, system: str, verdict: dict[str, Any], found: Night) -> bool:
+    """Make the candidate live where the verdict says so."""
+    if not verdict["promote"]:
+        return False
+    model, table = trained(root, system)
+    when = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    card = {"night": found.name, "when": when, "scores": verdict["scores"], "verdict": verdict}
+    version = store.promote(system, model, table, card, why=f"night {found.name}: {'; '.join(verdict['reasons'])}")
+    get_run_logger().info("%s: %s is live", system, version)
+    return True
+
+
+@task(persist_result=False, cache_policy=NO_CACHE)
+def push(root: Path, remote: str, children: Children) -> bool:
+    """dvc push, some tries; whether it went through."""
+    log = get_run_logger()
+    for left in reversed(range(PUSH_TRIES)):
+        try:
+            _command(root, [sys.executable, "-m", "dvc", "push", "--remote", remote], children)
+            return True
+        except StageFailed as error:
+            log.warning("dvc push failed: %s", error)
+            if left and children.stopped.wait(PUSH_PAUSE):
+                break
+    return False
+
+
+def unpushed(root: Path, name: str) -> bool:
+    """Whether the last night that had something to push could not."""
+    records = [record for record in nights(root) if record["name"] != name and record["pushed"] is not None]
+    return bool(records) and not records[-1]["pushed"]
+
+
+def nights(root: Path) -> list[dict[str, Any]]:
+    """The records of all nights, in the order of their names."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted((root / NIGHTS).glob("*.json"))]
+
+
+def without(needs: Needs, frozen: str) -> Needs:
+    """The graph without a stage whose outputs stay as they are."""
+    return {stage: [need for need in needs[stage] if need != frozen] for stage in needs if stage != frozen}
+
+
+def _end(root: Path, found: Night, log: logging.Logger | logging.LoggerAdapter[Any]) -> None:
+    """Keep the record, show it, tell people."""
+    text = found.message()
+    write_json(root / NIGHTS / f"{found.name}.json", dataclasses.asdict(found))
+    log.info("%s", text)
+    with contextlib.suppress(Exception):  # a server that is gone must not hide the outcome
+        create_markdown_artifact(key="night", markdown=_markdown(found), description=f"Night {found.name}")
+    if found.state != "Nothing new" or found.alarming:
+        messages.send(text.splitlines()[0], "\n".join(text.splitlines()[1:]) or found.state)
+
+
+def _markdown(found: Night) -> str:
+    lines = [
+        f"# Night {found.name}: {found.state}",
+        "",
+        *(f"- {line}" for line in found.message().splitlines()[1:]),
+        "",
+    ]
+    for system, verdict in found.verdicts.items():
+        if verdict["measures"]:
+            lines += [f"## {system}", "", "| measure | candidate | champion | difference | allowed | holds |",
+                      "|---|---|---|---|---|---|"]  # fmt: skip
+            for one in verdict["measures"]:
+                value, low, high = (one["difference"][part] for part in ("value", "low", "high"))
+                lines.append(
+                    f"| {one['name']} | {one['candidate']:.4g} | {one['champion']:.4g} | {value:+.4g} [{low:+.4g}, "
+                    f"{high:+.4g}] | {-one['tolerance']:+.4g} | {'yes' if one['holds'] else 'NO'} |"
+                )
+            lines.append("")
+    return "\n".join(lines)
+
+
+def _compute(root: Path) -> list[str]:
+    return [part for name, value in profiles.values(root)["compute"].items() for part in (f"--{name}", str(value))]
+
+
+def _module(root: Path, command: Sequence[str], children: Children) -> None:
+    _command(root, [sys.executable, "-m", *command], children)
+
+
+def _command(root: Path, command: Sequence[str], children: Children) -> None:
+    """Run a command under supervision, its lines in the log; StageFailed with its last lines, Unfinished where the
+    hours are over."""
+    log, said = get_run_logger(), deque[str](maxlen=15)
+    try:
+        with children.run(command, cwd=root, env=_environment(), grace=GRACE) as child:
+            for line in child.lines():
+                if line:
+                    said.append(line)
+                    log.info("%s", line)
+            code = child.wait()
+    except Stopped:
+        code = 1
+    if children.stopped.is_set():
+        raise Unfinished("the night's hours are over")
+    if code:
+        raise StageFailed("\n".join(said) or f"{' '.join(command)}: exit code {code} without a word")
+
+
+@contextlib.contextmanager
+def _alone(root: Path) -> Iterator[bool]:
+    """Whether no other night runs in this project; held until the end, and freed by the system whatever ends us."""
+    with (root / ".nightly.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
