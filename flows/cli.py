@@ -11,6 +11,9 @@ from typing import Any, NoReturn
 from flows import champions, profiles
 from flows.champions import system_of
 
+IDENTITIES = "identity_CelebA.txt"
+PEOPLE = 100_000  # numbers between the people of two seeds
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0: done; 1: a stage failed; 2: the command does not fit the project; 130: interrupted."""
@@ -80,7 +83,43 @@ def _parser() -> argparse.ArgumentParser:
     record.set_defaults(run=_record)
 
     champions.add_parser(commands, _root)
+    _nightly_commands(commands)
     return parser
+
+
+def _nightly_commands(commands: Any) -> None:
+    night = commands.add_parser(
+        "nightly",
+        help="take in what arrived, train what is stale, let what is no worse go live",
+        description="One night now, or every night by --serve: arrivals flow in, stale stages run, a candidate that is "
+        "no worse than the champion goes live. Set up with `facet profile nightly`; `nightly` in params.yaml.",
+    )
+    night.add_argument("--night", metavar="NAME", help="default: today's date")
+    night.add_argument("--serve", action="store_true", help="stay and run by the schedule, on the server of "
+                       "PREFECT_API_URL")  # fmt: skip
+    night.add_argument("--cron", default="0 2 * * *", help='with --serve (default: "0 2 * * *", at two)')
+    _root(night)
+    night.set_defaults(run=_nightly)
+
+    backfill = commands.add_parser(
+        "backfill",
+        help="a night for each of these folders of pictures, in the order of their names",
+        description="A night for each folder of pictures and labels, in the order of their names, which name the "
+        "nights. Those that are done are passed over; the folders stay as they are.",
+    )
+    backfill.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
+    _root(backfill)
+    backfill.set_defaults(run=_backfill)
+
+    draw = commands.add_parser(
+        "draw",
+        help="draw faces with labels, to try the pipeline with",
+        description="Draw faces that nobody has, with true labels, in CelebA's layout.",
+    )
+    draw.add_argument("folder", type=Path, metavar="FOLDER")
+    draw.add_argument("--count", type=_positive, default=1000)
+    draw.add_argument("--seed", type=int, choices=range(10_000), metavar="N", default=1, help="draws other people")
+    draw.set_defaults(run=_draw)
 
 
 def _edit_command(commands: Any) -> None:
@@ -209,6 +248,50 @@ def _profile(args: argparse.Namespace) -> int:
     for change in changes:
         print(change)
     print(f"params.yaml holds profile {args.name}, {len(changes)} changes")
+    return 0
+
+
+def _nightly(args: argparse.Namespace) -> int:
+    from flows.nightly import nightly
+
+    if args.serve:
+        root = str(args.root.resolve())
+        nightly.serve(name="nightly", cron=args.cron, limit=1, parameters={"root": root})
+        return 0
+    state = nightly(root=args.root, night=args.night, return_state=True)
+    return 0 if state.is_completed() else 1
+
+
+def _backfill(args: argparse.Namespace) -> int:
+    from flows.nightly import done, nightly
+
+    missing = [str(folder) for folder in args.folders if not folder.is_dir()]
+    if missing:
+        return _misfit(f"{missing[0]} is no folder; expected folders of pictures with their labels")
+    for folder in sorted(args.folders, key=lambda folder: folder.resolve().name):
+        name = folder.resolve().name
+        if done(args.root, name):
+            print(f"{name}: done already")
+        elif not nightly(root=args.root, night=name, drop=folder.resolve(), return_state=True).is_completed():
+            print(f"error: {name} failed; see above, mend it and run this again", file=sys.stderr)
+            return 1
+    return 0
+
+
+def _draw(args: argparse.Namespace) -> int:
+    from stages.files import replacing_folder
+    from stages.parallel import worker_count
+    from stages.sources import drawn
+
+    if args.folder.exists():
+        return _misfit(f"{args.folder} exists; name a new folder")
+    with replacing_folder(args.folder) as aside:
+        drawn.write(aside, count=args.count, seed=args.seed, workers=worker_count(0), graded=False)
+        lines = (aside / IDENTITIES).read_text().split()  # name, number, name, number, …: people of a seed are its own
+        people = zip(lines[::2], lines[1::2], strict=True)
+        rows = [f"{name} {int(number) + args.seed * PEOPLE}\r\n" for name, number in people]
+        (aside / IDENTITIES).write_bytes("".join(rows).encode())
+    print(f"wrote {args.count} faces to {args.folder}")
     return 0
 
 

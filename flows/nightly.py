@@ -114,7 +114,7 @@ class Unfinished(Exception):
 @flow(name="nightly", persist_result=False)
 def nightly(root: Path = Path(), night: str | None = None, drop: Path | None = None) -> State[Any]:
     """One night of the project at `root`, named by its date unless `night` says otherwise; `drop` is looked into
-    instead of the drop folder (a backfill).
+    instead of the drop folder and stays as it is (a backfill).
 
     The state's name is what became of it: Promoted, Kept (the champion was better), Nothing new, Unfinished, Waiting
     (no picture has ever arrived), Busy (another night runs), or Failed."""
@@ -194,7 +194,8 @@ def take_in(
     place = drop if drop is not None else arrivals / "drop"
     report = root / NIGHTS / f"{night}.intake.json"
     command = ["stages.intake", "--drop", str(place), "--root", str(data), "--quarantine", str(arrivals / "quarantine"),
-               "--night", night, "--settle", str(settings.settle), "--report", str(report)]  # fmt: skip
+               "--night", night, "--settle", str(settings.settle), "--report", str(report),
+               *([] if drop is None else ["--keep"])]  # fmt: skip
     _module(root, command, children)
     found: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
     report.unlink()
@@ -294,6 +295,12 @@ def unpushed(root: Path, name: str) -> bool:
 def nights(root: Path) -> list[dict[str, Any]]:
     """The records of all nights, in the order of their names."""
     return [json.loads(path.read_text(encoding="utf-8")) for path in sorted((root / NIGHTS).glob("*.json"))]
+
+
+def done(root: Path, name: str) -> bool:
+    """Whether a night of this name has ended well."""
+    path = root / NIGHTS / f"{name}.json"
+    return path.exists() and json.loads(path.read_text(encoding="utf-8"))["state"] not in ("Failed", "Unfinished")
 
 
 def without(needs: Needs, frozen: str) -> Needs:

@@ -50,6 +50,7 @@ class Settings:
     ratios: tuple[float, float, float] = (0.8, 0.1, 0.1)
     seed: int = 1
     settle: float = 60.0  # seconds for which nothing of a batch may have changed: it may still be arriving
+    keep: bool = False  # leave what arrived where it is: an archive, not a drop folder
     workers: int = 0
 
 
@@ -120,7 +121,8 @@ def take_in(settings: Settings, night: str) -> Intake:
     found = Intake()
     if not settings.drop.exists():
         return found
-    _finish_leaving(settings.drop)
+    if not settings.keep:
+        _finish_leaving(settings.drop)
     schema = shards.schema_of(settings.root)
     batches = [batch for path in _batch_paths(settings.drop) if (batch := _open(settings, path, schema, found))]
     if not batches:
@@ -148,7 +150,8 @@ def take_in(settings: Settings, night: str) -> Intake:
         if extra not in (*schema.attributes, *schema.real):
             found.unknown.append(extra)
     found.unknown = sorted(set(found.unknown))
-    _take_away(settings.drop, batches)
+    if not settings.keep:
+        _take_away(settings.drop, batches)
     return found
 
 
@@ -402,10 +405,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--quarantine", type=Path, required=True)
     parser.add_argument("--night", required=True, help="names the shard")
     parser.add_argument("--settle", type=float, default=60.0, help="seconds a batch must have rested")
+    parser.add_argument("--keep", action="store_true", help="leave what arrived where it is")
     parser.add_argument("--report", type=Path, help="JSON of what became of the arrivals")
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    settings = Settings(drop=args.drop, root=args.root, quarantine=args.quarantine, settle=args.settle)
+    settings = Settings(drop=args.drop, root=args.root, quarantine=args.quarantine, settle=args.settle, keep=args.keep)
     try:
         found = take_in(settings, args.night)
         if args.report:
