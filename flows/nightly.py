@@ -13,6 +13,7 @@ import datetime
 import fcntl
 import json
 import logging
+import os
 import re
 import sys
 import threading
@@ -39,7 +40,8 @@ from stages.params import InputError
 JUDGE = "train_judge"  # trained once: scores of two nights mean the same
 VERDICTS, FROZEN = "verdicts", "test_faces.json"  # in the store of champions
 NIGHTS = "nights"  # of the project's root: one record a night
-PUSH_TRIES, PUSH_PAUSE = 3, 30  # tries, seconds between them
+PUSH_TRIES = 3
+PUSH_PAUSE = float(os.environ.get("FACET_PUSH_PAUSE", 30))  # seconds between tries
 
 
 @dataclasses.dataclass(frozen=True)
@@ -315,7 +317,8 @@ def _end(root: Path, found: Night, log: logging.Logger | logging.LoggerAdapter[A
     log.info("%s", text)
     with contextlib.suppress(Exception):  # a server that is gone must not hide the outcome
         create_markdown_artifact(key="night", markdown=_markdown(found), description=f"Night {found.name}")
-    if found.state != "Nothing new" or found.alarming:
+    arrived = found.intake is not None and found.intake["told"] != "nothing arrived"
+    if found.state != "Nothing new" or found.alarming or arrived:
         messages.send(text.splitlines()[0], "\n".join(text.splitlines()[1:]) or found.state)
 
 

@@ -23,8 +23,8 @@ from stages.evaluation.exam import Exam, short
 from stages.files import hash_of, write_json
 from stages.judges import Judge
 from stages.metrics import success as metric
-from stages.metrics.intervals import Estimate, bootstrap, normal, paired_difference
-from stages.metrics.kid import mmd2
+from stages.metrics.intervals import Estimate, bootstrap, paired_difference, percentile
+from stages.metrics.kid import kernel
 from stages.metrics.subgroups import FEWEST, cells
 from stages.params import Device, InputError, Precision, run_stage
 from stages.tables import Faces, read_faces
@@ -32,7 +32,6 @@ from stages.tables import Faces, read_faces
 log = logging.getLogger(__name__)
 
 GROUPS = ("Male", "Young")  # whose cells are the subgroups, where the judges see both
-SUBSETS, SUBSET = 50, 500  # of the kernel distance
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -246,20 +245,23 @@ def _features(exam: Exam, places: np.ndarray) -> np.ndarray:
 
 
 def _kernel_distance(params: Params, real: np.ndarray, own: np.ndarray, theirs: np.ndarray) -> Measure:
-    """The kernel distance to photos of other people, in thousandths, on the same subsets for both."""
-    rng = np.random.default_rng(params.seed)
-    size = min(SUBSET, len(real) // 2)
-    if size < 2:
-        raise InputError(f"{len(real)} test faces are too few for the gate; at least 4 are needed")
-    pairs = []
-    for _ in range(SUBSETS):
-        order = rng.permutation(len(real))
-        photos, made = order[:size], order[size : 2 * size]
-        pairs.append([1000 * mmd2(np.asarray(real[photos], np.float64), one[made]) for one in (own, theirs)])
-    mine, other = np.array(pairs).T
-    spread = float((other - mine).std(ddof=1)) * (2 * size / len(real)) ** 0.5
-    difference = normal(float((other - mine).mean()), spread, len(real))
-    return Measure("kernel_distance", mine.mean(), other.mean(), difference, params.kernel_distance)
+    """The kernel distance of reconstructions to photos, in thousandths, a photo never against its own reconstruction.
+    The difference is resampled by face, the same ones for both: what the photos say among themselves cancels."""
+    count = len(real)
+    if count < 4:
+        raise InputError(f"{count} test faces are too few for the gate; at least 4 are needed")
+    photos = 1000 * kernel(real, real)
+    mine, other = (1000 * (kernel(one, one) - 2 * kernel(real, one)) for one in (own, theirs))
+    for pairs in (photos, mine, other):
+        np.fill_diagonal(pairs, 0)
+    gain, rng = other - mine, np.random.default_rng(params.seed)
+    draws = np.empty(params.bootstrap)
+    for draw in range(params.bootstrap):
+        times = np.bincount(rng.integers(count, size=count), minlength=count).astype(np.float64)
+        draws[draw] = times @ gain @ times / (count * (count - 1))
+    candidate, champion = (float((photos + one).sum()) / (count * (count - 1)) for one in (mine, other))
+    difference = percentile(champion - candidate, draws, count)
+    return Measure("kernel_distance", candidate, champion, difference, params.kernel_distance)
 
 
 def _gap(params: Params, own: np.ndarray, theirs: np.ndarray, groups: np.ndarray, people: np.ndarray) -> Measure:

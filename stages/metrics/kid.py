@@ -12,7 +12,7 @@ SUBSETS, SUBSET = 100, 1_000
 def mmd2(x: np.ndarray, y: np.ndarray) -> float:
     """Features (n, d) and (m, d) -> unbiased squared maximum mean discrepancy, kernel (x.y / d + 1)^3."""
     n, m = len(x), len(y)
-    kxx, kyy, kxy = _kernel(x, x), _kernel(y, y), _kernel(x, y)
+    kxx, kyy, kxy = kernel(x, x), kernel(y, y), kernel(x, y)
     within_x = (kxx.sum() - np.trace(kxx)) / (n * (n - 1))
     within_y = (kyy.sum() - np.trace(kyy)) / (m * (m - 1))
     return float(within_x + within_y - 2 * kxy.mean())
@@ -46,7 +46,8 @@ def kid_floor(real: np.ndarray, *, seed: int, subsets: int = SUBSETS, subset: in
     return kid(real[order[:half]], real[order[half:]], seed=seed + 1, subsets=subsets, subset=subset)
 
 
-def _kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Features (n, d) and (m, d) -> (n, m): (x.y / d + 1)^3."""
     inner = x @ y.T / x.shape[1] + 1
     cube: np.ndarray = inner * inner * inner  # numpy's ** 3 is a power per element, ten times slower
     return cube

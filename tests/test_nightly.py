@@ -1,0 +1,201 @@
+"""Nights of the flow: each ends in the right state with the right message, and what is live never gets worse."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import nights
+import pytest
+from photographs import jpeg
+
+from stages.champion import Champions
+from stages.sources import shards
+
+pytestmark = pytest.mark.slow
+PATIENCE = 240.0
+
+
+@pytest.fixture
+def told() -> Iterator[list[str]]:
+    """What the webhook was told; its address in FACET_WEBHOOK."""
+    heard: list[str] = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"])
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Hook)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    os.environ["FACET_WEBHOOK"] = f"http://127.0.0.1:{server.server_port}/hook"
+    yield heard
+    del os.environ["FACET_WEBHOOK"]
+    server.shutdown()
+    server.server_close()
+
+
+def arrive(folder: Path, seeds: range, labels: str | None = None) -> None:
+    folder.mkdir(parents=True)
+    for seed in seeds:
+        (folder / f"{seed}.jpg").write_bytes(jpeg(seed=seed))
+    rows = [f"{seed}.jpg,p{seed},{seed % 2}" for seed in seeds]
+    (folder / "labels.csv").write_text(labels or "\n".join(["file,identity,Smiling", *rows]))
+
+
+def start(root: Path, *names: str) -> subprocess.Popen[str]:
+    env = {
+        **os.environ, "PREFECT_API_URL": "", "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "PREFECT_HOME": str(root / "prefect"), "DO_NOT_TRACK": "1",
+        "PYTHONPATH": str(Path(nights.__file__).parents[1]),
+    }  # fmt: skip
+    return subprocess.Popen(
+        [sys.executable, nights.__file__, str(root), *names], env=env, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def nights_of(root: Path, *names: str) -> dict[str, tuple[str, str]]:
+    """Name -> (state's name, message) of nights run in one process."""
+    process = start(root, *names)
+    said, _ = process.communicate(timeout=PATIENCE)
+    found = [json.loads(line.removeprefix("NIGHT ")) for line in said.splitlines() if line.startswith("NIGHT ")]
+    assert len(found) == len(names), said[-5000:]
+    return {name: (state, message) for name, state, _, message in found}
+
+
+def step(root: Path, night: str, code: str) -> None:
+    """Python that runs before a night."""
+    (root / "steps").mkdir(exist_ok=True)
+    (root / "steps" / f"{night}.py").write_text(code)
+
+
+def quality(root: Path) -> float:
+    folder = Champions(root / "champions").folder("vigan")
+    return float(json.loads((folder / "model.json").read_text())["quality"])
+
+
+def test_a_week(tmp_path, told):
+    root = nights.make(tmp_path / "project")
+    arrive(root / "arrivals/drop/first", range(6))
+    here = str(Path(__file__).parent)
+    head = f"import sys; sys.path.insert(0, {here!r}); from test_nightly import arrive\n"
+    step(root, "3-corrupt", "(root / 'arrivals/drop/x').mkdir(); (root / 'arrivals/drop/x/9.jpg').write_bytes(b'none');"
+         "(root / 'arrivals/drop/x/labels.csv').write_text('file,Smiling\\n9.jpg,1')")  # fmt: skip
+    step(root, "4-odd", head + "arrive(root / 'arrivals/drop/y', range(10, 14))")
+    step(root, "5-labels", head + "arrive(root / 'arrivals/drop/z', range(20, 24), 'file,Smil\\n\"20.jpg,')")
+    step(root, "6-worse", "import shutil; shutil.rmtree(root / 'arrivals/drop/z')\n" + head
+         + "arrive(root / 'arrivals/drop/w', range(30, 33)); (root / 'quality.txt').write_text('0.5')")  # fmt: skip
+    step(root, "7-better", "(root / 'quality.txt').write_text('2.0')")
+    found = nights_of(
+        root, "1-first", "2-nothing", "3-corrupt", "4-odd", "5-labels", "6-worse", "7-better", "8-nothing"
+    )
+    states = [state for state, _ in found.values()]
+    assert states == [
+        "Promoted", "Nothing new", "Nothing new", "Promoted", "Nothing new", "Kept", "Promoted", "Nothing new",
+    ]  # fmt: skip
+    assert "6 pictures taken in" in found["1-first"][1]
+    assert "1 quarantined (not_an_image)" in found["3-corrupt"][1].replace("1 not_an_image", "not_an_image")
+    assert "please look" in found["4-odd"][1]
+    assert "DRIFT" in found["4-odd"][1]
+    assert "refused z" in found["5-labels"][1]
+    assert "the candidate stays out: quality 0.5 against 1.0" in found["6-worse"][1]
+    assert quality(root) == 2.0
+    assert len(shards.read(root / "arrivals/faces").table) == 13
+    assert len(Champions(root / "champions").versions("vigan")) == 3
+    heads = [text.splitlines()[0].strip("*") for text in told]
+    assert heads == [
+        "Night 1-first: Promoted", "Night 3-corrupt: Nothing new", "Night 4-odd: Promoted - please look",
+        "Night 5-labels: Nothing new - please look", "Night 6-worse: Kept", "Night 7-better: Promoted",
+    ]  # fmt: skip
+
+
+def test_a_failed_night_says_why_and_the_next_goes_on(tmp_path, told):
+    root = nights.make(tmp_path / "project")
+    arrive(root / "arrivals/drop/first", range(6))
+    (root / "crash").touch()
+    step(root, "2", "(root / 'crash').unlink()")
+    step(
+        root, "3", "(root / 'params.yaml').write_text((root / 'params.yaml').read_text().replace('\"hours\"', '\"h\"'))"
+    )
+    found = nights_of(root, "1", "2", "3")
+    assert [state for state, _ in found.values()] == ["Failed", "Promoted", "Failed"]
+    assert "the disk is full" in found["1"][1]
+    assert "stage train_gan@vigan failed" in found["1"][1]
+    assert "`nightly` must have" in found["3"][1]
+    assert len(told) == 3
+    assert quality(root) == 1.0
+
+
+def test_a_night_killed_in_the_middle_leaves_no_process_and_the_next_ends_as_an_undisturbed_one(tmp_path):
+    whole, killed = (nights.make(tmp_path / name) for name in ("whole", "killed"))
+    for root in (whole, killed):
+        arrive(root / "arrivals/drop/first", range(6))
+    (killed / "slow").touch()
+    process = start(killed, "1")
+    deadline = time.monotonic() + PATIENCE
+    while not (killed / "training").exists():
+        assert process.poll() is None, process.communicate()[0][-3000:]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    second = nights_of(killed, "1b")  # two overlapping runs
+    assert second["1b"][0] == "Busy"
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    while left := [pid for pid in Path("/proc").glob("[0-9]*") if _works_in(pid, killed)]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+    (killed / "slow").unlink()
+    states = [nights_of(root, "2")["2"][0] for root in (whole, killed)]
+    assert states == ["Promoted", "Promoted"]
+    versions = [Champions(root / "champions").versions("vigan") for root in (whole, killed)]
+    names = [[row.partition("/")[2] for row in shards.read(root / "arrivals/faces").table["member"]]
+             for root in (whole, killed)]  # fmt: skip
+    assert names[0] == names[1]
+    assert len(versions[0]) == len(versions[1]) == 1
+
+
+def _works_in(pid: Path, root: Path) -> bool:
+    try:
+        return (pid / "cwd").resolve() == root
+    except OSError:
+        return False
+
+
+def test_the_hours_end_training_and_the_next_night_goes_on(tmp_path, told):
+    root = nights.make(tmp_path / "project", hours=0.002)
+    arrive(root / "arrivals/drop/first", range(6))
+    (root / "slow").touch()
+    step(
+        root,
+        "2",
+        "(root / 'slow').unlink(); p = root / 'params.yaml'; p.write_text(p.read_text().replace('0.002', '1.0'))",
+    )
+    found = nights_of(root, "1", "2")
+    assert [state for state, _ in found.values()] == ["Unfinished", "Promoted"]
+    assert "goes on from its checkpoint" in found["1"][1]
+
+
+def test_a_push_that_fails_is_said_and_tried_again(tmp_path, told, monkeypatch):
+    root = nights.make(tmp_path / "project", remote="store")
+    config = root / ".dvc/config"
+    config.write_text(config.read_text() + f"['remote \"store\"']\n    url = {root / 'store'}\n")
+    arrive(root / "arrivals/drop/first", range(6))
+    (root / "store").write_text("a file where the folder should be")
+    step(root, "2", "(root / 'store').unlink()")
+    monkeypatch.setenv("FACET_PUSH_PAUSE", "0")
+    found = nights_of(root, "1", "2", "3")
+    assert "NOT pushed" in found["1"][1]
+    assert "pushed to the remote" in found["2"][1]
+    assert "pushed" not in found["3"][1]
+    assert any((root / "store").rglob("*"))
