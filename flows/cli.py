@@ -111,6 +111,15 @@ def _nightly_commands(commands: Any) -> None:
     _root(backfill)
     backfill.set_defaults(run=_backfill)
 
+    doctor = commands.add_parser(
+        "doctor",
+        help="what is wrong with a set-up, and how to mend it",
+        description="Look at Python, packages, params.yaml, disk, GPU, Prefect server, schedule, worker, remote, "
+        "champions, arrivals and messages. The exit code is 1 where something must be mended.",
+    )
+    _root(doctor)
+    doctor.set_defaults(run=_doctor)
+
     draw = commands.add_parser(
         "draw",
         help="draw faces with labels, to try the pipeline with",
@@ -276,6 +285,16 @@ def _backfill(args: argparse.Namespace) -> int:
             print(f"error: {name} failed; see above, mend it and run this again", file=sys.stderr)
             return 1
     return 0
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from flows.doctor import examine
+
+    worst = 0
+    for finding in examine(args.root):
+        print(finding)
+        worst = max(worst, int(finding.level == "FAIL"))
+    return worst
 
 
 def _draw(args: argparse.Namespace) -> int:

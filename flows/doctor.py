@@ -1,0 +1,210 @@
+"""`facet doctor`: what is wrong with a set-up, and how to mend it."""
+
+import dataclasses
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal
+
+import httpx
+
+from flows import profiles
+from flows.champions import STORE
+from flows.nightly import Settings
+from stages.champion import Champions, digest_of
+from stages.params import InputError
+
+Level = Literal["ok", "note", "FAIL"]
+REMOTE_SECONDS, SERVER_SECONDS = 60, 10
+ROOM = 3  # times the size of data/ that should be free: outs, cache, and what replaces them
+BOUNDS = {  # what is known not to work; see pyproject.toml
+    "fastapi": ((0, 151), "the Prefect server refuses its own client"),
+    "sqlalchemy": ((2, 1), "the Prefect server never fires a schedule"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    level: Level
+    what: str
+    mend: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.level:<4}  {self.what}" + (f"\n      -> {self.mend}" if self.mend else "")
+
+
+def examine(root: Path) -> Iterator[Finding]:
+    """Everything about the project at `root` and the server of PREFECT_API_URL, one after another."""
+    checks: tuple[Callable[[Path], Iterator[Finding]], ...] = (
+        _python, _project, _disk, _device, _server, _remote, _champions, _arrivals, _messages,
+    )  # fmt: skip
+    for check in checks:
+        try:
+            yield from check(root)
+        except (InputError, profiles.ProfileError, OSError, ValueError, KeyError) as error:
+            yield Finding("FAIL", f"{check.__name__.strip('_')}: {error}")
+
+
+def _python(root: Path) -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    good = sys.version_info >= (3, 11)
+    yield Finding("ok" if good else "FAIL", f"Python {version}", "" if good else "Facet needs 3.11 or later")
+    for name, (bound, why) in BOUNDS.items():
+        found = importlib.metadata.version(name)
+        parts = tuple(int(part) for part in found.split(".")[:2] if part.isdigit())
+        if parts >= bound:
+            mend = "install what requirements.lock says: make .venv/.installed"
+            yield Finding("FAIL", f"{name} {found}: with it {why}", mend)
+        else:
+            yield Finding("ok", f"{name} {found}")
+    for name in ("prefect", "dvc", "torch"):
+        yield Finding("ok", f"{name} {importlib.metadata.version(name)}")
+
+
+def _project(root: Path) -> Iterator[Finding]:
+    if not (root / "dvc.yaml").exists() or not (root / ".dvc").exists():
+        yield Finding("FAIL", f"{root.resolve()} is no clone of Facet", "run this in a clone, or name one with --root")
+        return
+    origin = profiles.origin(root)
+    name = f"profile {origin[0]}" if origin else "values of no profile"
+    yield Finding("ok" if origin else "note", f"params.yaml holds {name}")
+    params = profiles.values(root)
+    settings = Settings.of(params)
+    kind = params["source"]["kind"]
+    if kind == "shards":
+        yield Finding("ok", f"nightly trains {', '.join(settings.systems)}")
+    else:
+        mend = "facet profile nightly"
+        yield Finding("note", f"source.kind is {kind}: nights retrain, but nothing can arrive", mend)
+
+
+def _disk(root: Path) -> Iterator[Finding]:
+    used = sum(path.stat().st_size for path in (root / "data").rglob("*") if path.is_file() and not path.is_symlink())
+    free = shutil.disk_usage(root).free
+    enough = free > max(ROOM * used, 1 << 30)
+    mend = "" if enough else "free some: `dvc gc --workspace` and `facet champion prune` remove what nothing needs"
+    yield Finding("ok" if enough else "FAIL", f"{free / 1e9:.1f} GB free, data/ holds {used / 1e9:.1f}", mend)
+    for path in (root, root / "data"):
+        if path.exists() and not os.access(path, os.W_OK):
+            yield Finding("FAIL", f"{path} cannot be written", "give this user the right to write there")
+
+
+def _device(root: Path) -> Iterator[Finding]:
+    import torch
+
+    from stages import compute
+
+    wanted = profiles.values(root)["compute"]["device"]
+    if torch.cuda.is_available():
+        yield Finding("ok", f"GPU {torch.cuda.get_device_name()}")
+    elif wanted == "cuda":
+        mend = "install a driver that fits torch, or set compute.device to auto"
+        yield Finding("FAIL", "compute.device is cuda, and torch sees no GPU", mend)
+    else:
+        precision = "bf16" if compute.has_bf16(torch.device("cpu")) else "fp32"
+        yield Finding("ok", f"no GPU: {os.cpu_count()} cores in {precision}")
+
+
+def _server(root: Path) -> Iterator[Finding]:
+    url = os.environ.get("PREFECT_API_URL") or _configured()
+    if not url:
+        mend = "for schedules: prefect server start, then export PREFECT_API_URL=http://127.0.0.1:4200/api"
+        yield Finding("note", "no Prefect server: every run starts one of its own, and nothing runs by itself", mend)
+        return
+    try:
+        with httpx.Client(base_url=url, timeout=SERVER_SECONDS) as client:
+            client.get("/health").raise_for_status()
+            theirs, mine = client.get("/admin/version").json(), importlib.metadata.version("prefect")
+            same = theirs == mine
+            mend = "" if same else "run server and flows from the same lock"
+            yield Finding("ok" if same else "FAIL", f"Prefect server {theirs} at {url}, client {mine}", mend)
+            ready = client.get("/ready").status_code == 200
+            if not ready:
+                mend = "look at the server's log; PREFECT_API_DATABASE_CONNECTION_URL names its database"
+                yield Finding("FAIL", "the server cannot reach its database", mend)
+            found = client.get("/deployments/name/nightly/nightly")
+            if found.status_code == 404:
+                mend = "prefect deploy --all, or facet nightly --serve"
+                yield Finding("note", "the server has no deployment nightly: nothing runs by itself", mend)
+                return
+            deployment = found.raise_for_status().json()
+            active = [one["schedule"].get("cron") for one in deployment["schedules"] if one["active"]]
+            when = ", ".join(map(str, active))
+            yield Finding("ok" if active else "note", f"nightly runs {when}" if active else "nightly has no schedule")
+            status = deployment.get("status")
+            if status != "READY":
+                mend = "prefect worker start --pool facet (docs/nightly.md has a unit for systemd)"
+                yield Finding("FAIL", "no worker has asked for nightly's runs lately", mend)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        mend = "start it (prefect server start), or mend PREFECT_API_URL"
+        yield Finding("FAIL", f"the Prefect server at {url} does not answer ({type(error).__name__}: {error})", mend)
+
+
+def _configured() -> str | None:
+    from prefect.settings import PREFECT_API_URL
+
+    return PREFECT_API_URL.value()  # type: ignore[no-any-return]
+
+
+def _remote(root: Path) -> Iterator[Finding]:
+    name = Settings.of(profiles.values(root)).remote
+    if not name:
+        mend = "dvc remote add store URL, and nightly.remote: store in params.yaml"
+        yield Finding("note", "no remote: results are on this disk alone", mend)
+        return
+    command = [sys.executable, "-m", "dvc", "status", "--cloud", "--remote", name, "--quiet"]
+    try:
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=REMOTE_SECONDS)
+    except subprocess.TimeoutExpired:
+        yield Finding(
+            "FAIL", f"the remote {name} did not answer in {REMOTE_SECONDS} s", "dvc remote list; try dvc push"
+        )
+        return
+    if done.returncode in (0, 1) and not done.stderr.strip():
+        yield Finding("ok", f"the remote {name} answers")
+    else:
+        last = (done.stderr.strip().splitlines() or ["no word"])[-1]
+        yield Finding("FAIL", f"the remote {name}: {last}", "dvc remote list shows where it should be")
+
+
+def _champions(root: Path) -> Iterator[Finding]:
+    store = Champions(root / STORE)
+    if not store.systems():
+        yield Finding("note", "no champion yet: edits take the model trained last", "facet nightly promotes the first")
+    for system in store.systems():
+        folder = store.folder(system)
+        sound = digest_of(folder, folder / "attributes.parquet") == store.card(system)["sha256"]
+        mend = "" if sound else f"facet champion rollback {system}"
+        level: Level = "ok" if sound else "FAIL"
+        yield Finding(level, f"champion of {system}: {folder.name}{'' if sound else ' is damaged'}", mend)
+
+
+def _arrivals(root: Path) -> Iterator[Finding]:
+    params = profiles.values(root)
+    if params["source"]["kind"] != "shards":
+        return
+    drop = root / Settings.of(params).arrivals / "drop"
+    if not drop.exists():
+        yield Finding("note", f"{drop} is missing: nothing can arrive", f"mkdir -p {drop}")
+        return
+    waiting = sum(path.is_file() for path in drop.rglob("*"))
+    yield Finding("ok", f"{waiting:,} files wait in {drop}")
+    held = sum(1 for path in (drop.parent / "quarantine").rglob("*") if path.is_file() and path.suffix != ".csv")
+    if held:
+        yield Finding(
+            "note", f"{held:,} pictures are in {drop.parent / 'quarantine'}", "reasons.csv beside them says why"
+        )
+
+
+def _messages(root: Path) -> Iterator[Finding]:
+    ways = [name for name in ("FACET_WEBHOOK", "FACET_MAIL") if os.environ.get(name)]
+    if ways:
+        yield Finding("ok", f"messages go to {', '.join(ways)}")
+    else:
+        yield Finding("note", "nobody is told what a night came to", "export FACET_WEBHOOK=URL or FACET_MAIL=ADDRESS")
