@@ -164,6 +164,8 @@ class Champions:
 def digest_of(model: Path, table: Path) -> str:
     """SHA-256 over a model folder's weights and card and its attributes table."""
     found = hashlib.sha256()
-    for path in (*sorted(model.glob("*.safetensors")), model / "model.json", table):
-        found.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    weights = sorted(model.glob("*.safetensors"))
+    files = [(path.name, path) for path in (*weights, model / "model.json")] + [(TABLE, table)]
+    for name, path in files:
+        found.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return found.hexdigest()

@@ -8,7 +8,7 @@ import pytest
 
 from flows.champions import system_of
 from flows.cli import main
-from stages.champion import POINTER, TABLE, Champions
+from stages.champion import POINTER, TABLE, Champions, digest_of
 from stages.params import InputError
 
 
@@ -43,6 +43,8 @@ def test_promotion_rollback_and_their_history(tmp_path):
         (None, first, "first"), (first, second, "better"), (second, first, "rolled back"), (first, second, "again"),
     ]  # fmt: skip
     assert store.card("vigan", first)["scores"] == {"success": 0.9}
+    folder = store.folder("vigan", first)
+    assert digest_of(folder, folder / TABLE) == store.card("vigan", first)["sha256"]
 
 
 def test_a_promotion_that_is_killed_anywhere_leaves_the_champion_loadable(tmp_path, monkeypatch):
