@@ -158,6 +158,11 @@ def _remote(root: Path) -> Iterator[Finding]:
         mend = "dvc remote add store URL, and nightly.remote: store in params.yaml"
         yield Finding("note", "no remote: results are on this disk alone", mend)
         return
+    command = [sys.executable, "-m", "dvc", "remote", "list"]
+    listed = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=REMOTE_SECONDS).stdout
+    if name not in {line.split()[0] for line in listed.splitlines() if line.strip()}:
+        yield Finding("FAIL", f"dvc knows no remote {name}", f"dvc remote add {name} URL")
+        return
     command = [sys.executable, "-m", "dvc", "status", "--cloud", "--remote", name, "--quiet"]
     try:
         done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=REMOTE_SECONDS)
