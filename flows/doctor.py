@@ -12,7 +12,7 @@ from typing import Literal
 
 import httpx
 
-from flows import profiles
+from flows import lockfile, profiles
 from flows.champions import STORE
 from flows.nightly import Settings
 from stages.champion import Champions, digest_of
@@ -71,6 +71,9 @@ def _project(root: Path) -> Iterator[Finding]:
     if not (root / "dvc.yaml").exists() or not (root / ".dvc").exists():
         yield Finding("FAIL", f"{root.resolve()} is no clone of Facet", "run this in a clone, or name one with --root")
         return
+    lock = root / "dvc.lock"
+    if lock.exists() and not lockfile.is_sound(lock.read_bytes().decode("utf-8", "replace")):
+        yield Finding("FAIL", "dvc.lock is damaged", "facet reproduce puts a copy back; or git checkout dvc.lock")
     origin = profiles.origin(root)
     name = f"profile {origin[0]}" if origin else "values of no profile"
     yield Finding("ok" if origin else "note", f"params.yaml holds {name}")

@@ -15,6 +15,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import sys
 import threading
 from collections import deque
@@ -28,17 +29,19 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from flows import messages, profiles
+from flows import lockfile, messages, profiles
 from flows.champions import STORE, trained
 from flows.dag import Needs, select, stage_needs, stale_stages
 from flows.reproduce import GRACE, StageFailed, _environment, _guard_temporary_server, _run, _words, default_jobs
 from flows.supervise import Children, Stopped
+from stages import warm
 from stages.champion import Champions, digest_of
 from stages.files import hash_of, write_json
 from stages.params import InputError
 
 JUDGE = "train_judge"  # trained once: scores of two nights mean the same
-VERDICTS, FROZEN = "verdicts", "test_faces.json"  # in the store of champions
+VERDICTS, ENDS, FROZEN = "verdicts", "ends", "test_faces.json"  # in the store of champions
+STARTS = ("scratch", "champion")
 NIGHTS = "nights"  # of the project's root: one record a night
 PUSH_TRIES = 3
 PUSH_PAUSE = float(os.environ.get("FACET_PUSH_PAUSE", 30))  # seconds between tries
@@ -52,6 +55,8 @@ class Settings:
     arrivals: Path  # drop/ is looked into, quarantine/ takes what is bad
     settle: float  # seconds for which arrivals must have rested
     hours: float  # after which training stops with a checkpoint; the next night goes on
+    start: str  # scratch, or champion: training begins with what the champion's ended with,
+    share: float  # and takes this share of its steps
     report: bool  # whether evaluation and report run after a promotion
     remote: str  # of dvc, pushed to after a promotion; "" for none
     gate: Mapping[str, Any]
@@ -69,6 +74,10 @@ class Settings:
             raise InputError(f"params.yaml: nightly.systems names {unknown or 'none'}; choose of {', '.join(systems)}")
         if not found["hours"] > 0:
             raise InputError(f"params.yaml: nightly.hours {found['hours']}: expected more than 0")
+        if found["start"] not in STARTS:
+            raise InputError(f"params.yaml: nightly.start {found['start']!r}; choose one of {', '.join(STARTS)}")
+        if not warm.LEAST_SHARE <= found["share"] <= 1:
+            raise InputError(f"params.yaml: nightly.share {found['share']}: expected {warm.LEAST_SHARE} to 1")
         return cls(**found | {"systems": tuple(found["systems"]), "arrivals": Path(found["arrivals"])})
 
 
@@ -148,6 +157,8 @@ def run_night(root: Path, found: Night, children: Children, drop: Path | None = 
     """The night itself; its outcome is put into `found`."""
     settings = Settings.of(profiles.values(root))
     store = Champions(root / STORE)
+    if mended := lockfile.mend(root):
+        get_run_logger().warning("%s", mended)
     source = profiles.values(root)["source"]
     if source["kind"] == "shards":
         found.intake = take_in(root, settings, found.name, root / source["root"], drop, children)
@@ -167,7 +178,8 @@ def run_night(root: Path, found: Night, children: Children, drop: Path | None = 
         bring_up(root, data, stale, children)
         if found.intake and found.intake["shard"]:
             found.drift = drift(root, settings, store, found, children)
-        bring_up(root, {stage: needs[stage] for stage in needs if stage not in data}, stale, children)
+        with warm_start(root, settings, store):
+            bring_up(root, {stage: needs[stage] for stage in needs if stage not in data}, stale, children)
         for system in settings.systems:
             verdict = gate(root, settings, store, system, children)
             if verdict is not None:
@@ -220,6 +232,24 @@ def drift(root: Path, settings: Settings, store: Champions, found: Night, childr
     return told
 
 
+@contextlib.contextmanager
+def warm_start(root: Path, settings: Settings, store: Champions) -> Iterator[None]:
+    """Training in this block begins from the champion where the settings say so and the end of its training is kept."""
+    if settings.start == "champion":
+        folder = root / ".resume" / "start"
+        shutil.rmtree(folder, ignore_errors=True)
+        for system in settings.systems:
+            kept = root / STORE / ENDS / system
+            if store.live(system) and warm.is_end_of(kept, store.folder(system)):
+                warm.copy(kept, folder / system)
+        os.environ |= {warm.FOLDER: str(folder), warm.SHARE: str(settings.share)}
+    try:
+        yield
+    finally:
+        for name in (warm.FOLDER, warm.SHARE):
+            os.environ.pop(name, None)
+
+
 def bring_up(root: Path, needs: Needs, stale: set[str], children: Children) -> None:
     """Run the stages of `needs` that are stale; StageFailed where one fails, Unfinished where the hours are over."""
     own = {stage: [need for need in needs[stage] if need in needs] for stage in needs if stage in stale}
@@ -268,6 +298,9 @@ def promote(root: Path, store: Champions, system: str, verdict: dict[str, Any], 
     model, table = trained(root, system)
     when = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     card = {"night": found.name, "when": when, "scores": verdict["scores"], "verdict": verdict}
+    end = root / ".resume" / "train_gan" / system
+    if warm.is_end_of(end, model):
+        warm.copy(end, root / STORE / ENDS / system)
     version = store.promote(system, model, table, card, why=f"night {found.name}: {'; '.join(verdict['reasons'])}")
     get_run_logger().info("%s: %s is live", system, version)
     return True

@@ -20,6 +20,7 @@ from prefect.server.api.server import SubprocessASGIServer
 from prefect.states import Cancelled, Completed
 from ruamel.yaml import YAML
 
+from flows import lockfile
 from flows.dag import BUSY, BUSY_PAUSE, Needs, select, stage_needs, stale_stages
 from flows.supervise import Children, Stopped, end_with_this_process
 
@@ -55,6 +56,7 @@ def reproduce_stage(stage: str, root: Path, stale: bool, force: bool, children: 
         if children.stopped.is_set():
             return Cancelled(message="ended with the flow")
         if code == 0:
+            lockfile.keep(root)
             skipped = any(text in line for text in UNCHANGED for line in said)
             return Completed(name="Cached", message="dvc had it") if skipped else Completed()
         if not any(BUSY in line for line in said):
@@ -74,6 +76,8 @@ def reproduce(
     log = get_run_logger()
     _guard_temporary_server()
     root = root.resolve()
+    if mended := lockfile.mend(root):
+        log.warning("%s", mended)
     needs = stage_needs(root)
     if stages:
         needs = select(needs, stages)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stages import compute, images, systems
+from stages import compute, images, systems, warm
 from stages.history import History
 from stages.params import Device, Precision, from_argv, known_from_argv, run_stage
 from stages.resume import Resume, key
@@ -47,8 +47,10 @@ def run(params: Params) -> None:
     data = data_of(faces, pixels.shape[-1])
     trainer = system.GanTrainer(settings, data, seed=params.seed, device=device, precision=params.precision)
     history = History(params.history, every=params.log_every)
-    resume = Resume(params.resume, key(params, params.prepared / "faces.parquet"))
-    train(
+    start = warm.start_of(params.system)
+    inputs = [params.prepared / "faces.parquet", *([start] if start is not None else [])]
+    resume = Resume(params.resume, key(params, *inputs))
+    state = train(
         trainer,
         pixels=pixels,
         labels=faces.descriptions(),
@@ -61,9 +63,11 @@ def run(params: Params) -> None:
         history=history,
         resume=resume,
         preview=lambda step: images.write_grid(params.samples, images.to_pixels(trainer.samples(64)), columns=8),
+        start=start,
     )
     trainer.save(params.model)
     resume.clear()
+    warm.keep(params.resume, state, params.model)
     log.info("%s: %d steps of %d images; wrote %s", params.system, settings.steps, settings.batch_size, params.model)
 
 

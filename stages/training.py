@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from stages import images
+from stages import images, warm
 from stages.history import History, first_not_finite
 from stages.params import InputError
 from stages.resume import Resume
@@ -68,8 +69,10 @@ def train(
     history: History,
     resume: Resume,
     preview: Callable[[int], None],
-) -> None:
-    """Run steps 1..steps over random batches of `rows`, from the resume file if there is one.
+    start: Path | None = None,
+) -> dict[str, Any]:
+    """Run steps 1..steps over random batches of `rows`, from the resume file if there is one, else from the warm start
+    in the file `start` (stages/warm.py) if one is given; the state at the end.
 
     `preview(step)` is called at every log row. Raises TrainingError with advice when a term is not finite or the
     trainer's check finds a collapse, InputError where no log row would come. On SIGTERM the state is saved first, so
@@ -81,6 +84,10 @@ def train(
     if state is not None:
         first = _restore(trainer, history, state) + 1
         log.info("resuming at step %d of %d", first, steps)
+    elif start is not None and (state := warm.load(start)) is not None:
+        first = warm.first_step(steps)
+        _fill(trainer, state, start)
+        log.info("a warm start, with step %d of %d, from %s", first, steps, start)
     batches = images.batch_rows(rows, batch_size=batch_size, seed=seed, start=first)
     targets = torch.from_numpy(labels.copy())
     started = logged = saved = time.monotonic()
@@ -114,6 +121,7 @@ def train(
         resume.clear()
         raise TrainingError(f"step {steps}: {problem}")
     history.write()
+    return _snapshot(trainer, history, steps)
 
 
 def collapsed(samples: Tensor, step: int, advice: str) -> str | None:
@@ -159,13 +167,27 @@ def _snapshot(trainer: Trainer, history: History, step: int) -> dict[str, Any]:
 
 
 def _restore(trainer: Trainer, history: History, state: dict[str, Any]) -> int:
-    for name, module in trainer.modules.items():
-        module.load_state_dict(state["modules"][name])
-    for name, optimiser in trainer.optimisers.items():
-        optimiser.load_state_dict(state["optimisers"][name])
+    _fill(trainer, state)
     history.load_state(state["history"])
     step: int = state["step"]
     return step
+
+
+def _fill(trainer: Trainer, state: dict[str, Any], source: Path | None = None) -> None:
+    """Networks and optimisers as the state has them; InputError where they are of other shapes than those `source`
+    holds."""
+    try:
+        for name, module in trainer.modules.items():
+            module.load_state_dict(state["modules"][name])
+        for name, optimiser in trainer.optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
+    except (KeyError, RuntimeError, ValueError) as error:
+        if source is None:
+            raise
+        raise InputError(
+            f"{source} is of other networks than params.yaml asks for ({error}); train from the beginning for once "
+            "(nightly.start: scratch)"
+        ) from None
 
 
 @contextmanager

@@ -88,7 +88,8 @@ PARAMS = {
     "source": {"kind": "shards", "root": "arrivals/faces"},
     "systems": {"vigan": {"model": "data/models/vigan"}},
     "nightly": {
-        "systems": ["vigan"], "arrivals": "arrivals", "settle": 0.0, "hours": 1.0, "report": False, "remote": "",
+        "systems": ["vigan"], "arrivals": "arrivals", "settle": 0.0, "hours": 1.0, "start": "scratch", "share": 0.5,
+        "report": False, "remote": "",
         "gate": {"success": 0.02},
     },
 }  # fmt: skip

@@ -191,3 +191,39 @@ def test_a_log_that_would_stay_empty_is_refused_before_the_first_step(tmp_path):
     params = dataclasses.replace(gan_params(tmp_path), log_every=1000)
     with pytest.raises(InputError, match="log_every 1000 is above the 4 steps"):
         train_gan.run(params)
+
+
+def test_a_warm_start_goes_on_from_where_another_training_ended(tmp_path, monkeypatch):
+    from stages import warm
+
+    params = gan_params(tmp_path)
+    train_gan.run(params)
+    cold = outs(tmp_path, "model", "gan.csv")
+    warm.copy(params.resume, tmp_path / "start" / "dcgan")
+    assert warm.is_end_of(tmp_path / "start" / "dcgan", params.model)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "weights.safetensors").write_bytes(b"of another training")
+    assert not warm.is_end_of(tmp_path / "start" / "dcgan", other)
+
+    train_gan.run(params)
+    assert outs(tmp_path, "model", "gan.csv") == cold  # nothing says that it should be warm
+    monkeypatch.setenv("FACET_START", str(tmp_path / "start"))
+    monkeypatch.setenv("FACET_START_SHARE", "0.5")
+    train_gan.run(params)
+    warmed = outs(tmp_path, "model", "gan.csv")
+    assert warmed["model/weights.safetensors"] != cold["model/weights.safetensors"]
+    steps = params.settings.steps
+    assert int(warmed["gan.csv"].splitlines()[1].split(b",")[0]) > steps // 2
+    assert int(warmed["gan.csv"].splitlines()[-1].split(b",")[0]) == steps
+
+    monkeypatch.setenv("FACET_START_SHARE", "much")
+    with pytest.raises(InputError, match="expected a share of the steps"):
+        train_gan.run(params)
+    monkeypatch.setenv("FACET_START_SHARE", "0.5")
+    wider = dataclasses.replace(params, settings=dataclasses.replace(params.settings, width=2 * params.settings.width))
+    with pytest.raises(InputError, match="is of other networks"):
+        train_gan.run(wider)
+    (tmp_path / "start" / "dcgan" / warm.FINAL).write_bytes(b"torn")
+    train_gan.run(params)
+    assert outs(tmp_path, "model", "gan.csv") == cold

@@ -1,0 +1,64 @@
+"""dvc.lock, kept from harm: dvc writes it in place, so that a kill at the wrong moment leaves it empty or cut short,
+and no dvc command works any more. A sound copy is kept beside the checkpoints after every stage, and put back before
+the next run."""
+
+import logging
+import subprocess
+import threading
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from stages.files import replacing
+
+log = logging.getLogger(__name__)
+
+COPY = Path(".resume/dvc.lock")
+_KEEPING = threading.Lock()  # stages end on several threads
+
+
+def is_sound(text: str) -> bool:
+    """Whether this is a whole dvc.lock."""
+    try:
+        found = YAML(typ="safe").load(text)
+    except YAMLError:
+        return False
+    stages = found.get("stages") if isinstance(found, dict) else None
+    if not isinstance(stages, dict) or "schema" not in found:
+        return False
+    return all(isinstance(stage, dict) and "cmd" in stage for stage in stages.values())
+
+
+def keep(root: Path) -> None:
+    """Copy dvc.lock aside where it is sound; another stage may just be writing it."""
+    with _KEEPING:
+        text = _text(root / "dvc.lock")
+        if text and is_sound(text):
+            with replacing(root / COPY) as aside:
+                aside.write_text(text, encoding="utf-8")
+
+
+def mend(root: Path) -> str:
+    """Put a sound copy in the place of a damaged dvc.lock: the one kept, else the one that git has; else remove it, and
+    every stage is looked at anew. What was done, "" where nothing had to be."""
+    path = root / "dvc.lock"
+    text = _text(path)
+    if text is None or is_sound(text):
+        return ""
+    for origin, copy in (("its copy of the last stage", _text(root / COPY)), ("git", _committed(root))):
+        if copy and is_sound(copy):
+            with replacing(path) as aside:
+                aside.write_text(copy, encoding="utf-8")
+            return f"{path} was damaged by a kill; put back from {origin}"
+    path.unlink()
+    return f"{path} was damaged by a kill, and there was no copy: stages are looked at anew"
+
+
+def _text(path: Path) -> str | None:
+    return path.read_bytes().decode("utf-8", "replace") if path.exists() else None
+
+
+def _committed(root: Path) -> str | None:
+    done = subprocess.run(["git", "show", "HEAD:./dvc.lock"], cwd=root, capture_output=True, text=True)
+    return done.stdout if done.returncode == 0 else None

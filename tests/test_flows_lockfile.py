@@ -1,0 +1,44 @@
+"""A dvc.lock that a kill left empty or cut short is put back."""
+
+import subprocess
+
+import pytest
+
+from flows import doctor, lockfile
+
+SOUND = "schema: '2.0'\nstages:\n  a:\n    cmd: python a.py\n    outs:\n    - path: a\n      md5: 0123\n"
+DAMAGED = ("", SOUND[:32], SOUND[:22], "\0" * 50, "schema: '2.0'\nstages:\n  a:\n", "- a")
+
+
+@pytest.mark.parametrize("damaged", DAMAGED)
+def test_a_damaged_lock_is_put_back_from_the_copy(tmp_path, damaged):
+    lock = tmp_path / "dvc.lock"
+    assert lockfile.mend(tmp_path) == ""
+    lock.write_text(SOUND)
+    lockfile.keep(tmp_path)
+    assert lockfile.mend(tmp_path) == ""
+    lock.write_text(damaged)
+    lockfile.keep(tmp_path)  # never keeps what is damaged
+    assert "last stage" in lockfile.mend(tmp_path)
+    assert lock.read_text() == SOUND
+
+
+def test_without_a_copy_git_has_one_and_without_git_stages_are_looked_at_anew(tmp_path):
+    lock = tmp_path / "dvc.lock"
+    lock.write_text("")
+    assert "no copy" in lockfile.mend(tmp_path)
+    assert not lock.exists()
+    lock.write_text(SOUND)
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@x"]
+    for words in (["init", "-q"], ["add", "dvc.lock"], ["commit", "-qm", "lock"]):
+        subprocess.run([*git, *words], cwd=tmp_path, check=True)
+    lock.write_text(SOUND[:30])
+    assert "from git" in lockfile.mend(tmp_path)
+    assert lock.read_text() == SOUND
+
+
+def test_the_doctor_sees_it(tmp_path):
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / "dvc.yaml").write_text("stages: {}")
+    (tmp_path / "dvc.lock").write_text("")
+    assert any("dvc.lock is damaged" in str(one) for one in doctor.examine(tmp_path) if one.level == "FAIL")
