@@ -5,11 +5,15 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flows import profiles
 
+if TYPE_CHECKING:
+    from stages.champion import Champions
+
 STORE = "champions"  # of a project's root
+ENDS = "ends"  # in it: of the champions' training, for warm starts
 
 
 def add_parser(commands: Any, root: Callable[[argparse.ArgumentParser], None]) -> None:
@@ -88,8 +92,7 @@ def _show(args: argparse.Namespace) -> int:
 def _promote(args: argparse.Namespace) -> int:
     from stages.champion import Champions
 
-    model, table = trained(args.root, args.system)
-    print(Champions(args.root / STORE).promote(args.system, model, table, {}, why=args.why), "is live")
+    print(promote(args.root, Champions(args.root / STORE), args.system, {}, why=args.why), "is live")
     return 0
 
 
@@ -109,6 +112,20 @@ def _prune(args: argparse.Namespace) -> int:
     if not gone:
         print("nothing to remove")
     return 0
+
+
+def promote(root: Path, store: "Champions", system: str, card: dict[str, Any], *, why: str) -> str:
+    """Make the workspace's trained model live, and keep what warm starts and garbage collection need; the version."""
+    from flows.garbage import keep_pipeline
+    from stages import warm
+
+    model, table = trained(root, system)
+    end = root / ".resume" / "train_gan" / system
+    if warm.is_end_of(end, model):
+        warm.copy(end, root / STORE / ENDS / system)
+    version = store.promote(system, model, table, card, why=why)
+    keep_pipeline(root, store.folder(system, version))
+    return version
 
 
 def trained(root: Path, name: str) -> tuple[Path, Path]:

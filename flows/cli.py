@@ -120,6 +120,17 @@ def _nightly_commands(commands: Any) -> None:
     _root(doctor)
     doctor.set_defaults(run=_doctor)
 
+    gc = commands.add_parser(
+        "gc",
+        help="remove what neither workspace, tags nor champions need",
+        description="Remove from dvc's cache what neither the workspace nor a tag nor any champion needs. Shows what "
+        "would go; --yes does it.",
+    )
+    gc.add_argument("--remote", metavar="NAME", help="from this remote as well")
+    gc.add_argument("--yes", action="store_true", help="do it")
+    _root(gc)
+    gc.set_defaults(run=_gc)
+
     draw = commands.add_parser(
         "draw",
         help="draw faces with labels, to try the pipeline with",
@@ -295,6 +306,12 @@ def _doctor(args: argparse.Namespace) -> int:
         print(finding)
         worst = max(worst, int(finding.level == "FAIL"))
     return worst
+
+
+def _gc(args: argparse.Namespace) -> int:
+    from flows import garbage
+
+    return garbage.run(args)
 
 
 def _draw(args: argparse.Namespace) -> int:

@@ -30,7 +30,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from flows import lockfile, messages, profiles
-from flows.champions import STORE, trained
+from flows.champions import ENDS, STORE, promote, trained
 from flows.dag import Needs, select, stage_needs, stale_stages
 from flows.reproduce import GRACE, StageFailed, _environment, _guard_temporary_server, _run, _words, default_jobs
 from flows.supervise import Children, Stopped
@@ -40,7 +40,7 @@ from stages.files import hash_of, write_json
 from stages.params import InputError
 
 JUDGE = "train_judge"  # trained once: scores of two nights mean the same
-VERDICTS, ENDS, FROZEN = "verdicts", "ends", "test_faces.json"  # in the store of champions
+VERDICTS, FROZEN = "verdicts", "test_faces.json"  # in the store of champions
 STARTS = ("scratch", "champion")
 NIGHTS = "nights"  # of the project's root: one record a night
 PUSH_TRIES = 3
@@ -189,14 +189,14 @@ def run_night(root: Path, found: Night, children: Children, drop: Path | None = 
         return
     finally:
         deadline.cancel()
-    promoted = [system for system, verdict in found.verdicts.items() if promote(root, store, system, verdict, found)]
-    if promoted and settings.report:
+    new = [system for system, verdict in found.verdicts.items() if promoted(root, store, system, verdict, found)]
+    if new and settings.report:
         whole = select(without(stage_needs(root), JUDGE), ["report"])
         bring_up(root, whole, stale_stages(root, whole), children)
     found.live = {system: version for system in settings.systems if (version := store.live(system))}
-    if settings.remote and (promoted or unpushed(root, found.name)):
+    if settings.remote and (new or unpushed(root, found.name)):
         found.pushed = push(root, settings.remote, children)
-    found.state = "Promoted" if promoted else "Kept" if found.verdicts else "Nothing new"
+    found.state = "Promoted" if new else "Kept" if found.verdicts else "Nothing new"
 
 
 @task(persist_result=False, cache_policy=NO_CACHE)
@@ -291,17 +291,13 @@ def gate(root: Path, settings: Settings, store: Champions, system: str, children
     return verdict
 
 
-def promote(root: Path, store: Champions, system: str, verdict: dict[str, Any], found: Night) -> bool:
+def promoted(root: Path, store: Champions, system: str, verdict: dict[str, Any], found: Night) -> bool:
     """Make the candidate live where the verdict says so."""
     if not verdict["promote"]:
         return False
-    model, table = trained(root, system)
     when = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     card = {"night": found.name, "when": when, "scores": verdict["scores"], "verdict": verdict}
-    end = root / ".resume" / "train_gan" / system
-    if warm.is_end_of(end, model):
-        warm.copy(end, root / STORE / ENDS / system)
-    version = store.promote(system, model, table, card, why=f"night {found.name}: {'; '.join(verdict['reasons'])}")
+    version = promote(root, store, system, card, why=f"night {found.name}: {'; '.join(verdict['reasons'])}")
     get_run_logger().info("%s: %s is live", system, version)
     return True
 

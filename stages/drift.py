@@ -2,9 +2,9 @@
 every attribute, against the training split.
 
 PSI, the population stability index, over tenths of the training values: below .1 alike, from .25 on another population
-(the credit industry's rule of thumb). Few pictures scatter: with n of them PSI is 9 / n in the mean even where nothing
-changed, which is taken off. KS, the two-sample Kolmogorov-Smirnov test, and a test of two shares for attributes say
-whether chance would do; over all dimensions and attributes by Holm's correction."""
+(the credit industry's rule of thumb). Few people scatter: with n of them PSI is 9 / n in the mean even where nothing
+changed, which is taken off; everybody is seen once. KS, the two-sample Kolmogorov-Smirnov test, and a test of two
+shares for attributes say whether chance would do; over all dimensions and attributes by Holm's correction."""
 
 import dataclasses
 import logging
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 BINS = 10
 SHIFTED = 0.25  # PSI of another population
 SHARE = 0.1  # change of an attribute's share from where on it is told
-FEWEST = 30  # pictures below which nothing can be said
+FEWEST = 30  # people below which nothing can be said
 REFERENCE = 20_000  # training latents compared with, at most
 
 
@@ -35,7 +35,7 @@ REFERENCE = 20_000  # training latents compared with, at most
 class Drift:
     """What differs, most first; `alert` where it is large and no chance."""
 
-    pictures: int
+    people: int  # new ones, each seen once
     psi_mean: float | None
     psi_worst: float | None
     dimensions: list[dict[str, Any]]  # name, psi, ks, p, shifted
@@ -51,7 +51,7 @@ class Drift:
 
     def __str__(self) -> str:
         if self.psi_mean is None:
-            return f"{self.pictures} new pictures are too few to compare"
+            return f"{self.people} people in the new pictures are too few to compare"
         found = [f"{row['name']} (PSI {row['psi']:.2f})" for row in self.dimensions if row["shifted"]][:3]
         found += [
             f"{row['name']} {100 * row['before']:.0f} -> {100 * row['now']:.0f} %"
@@ -59,8 +59,8 @@ class Drift:
             if row["shifted"]
         ][:5]
         if not found:
-            return f"no drift in {self.pictures:,} new pictures (mean PSI {self.psi_mean:.3f})"
-        return f"DRIFT in {self.pictures:,} new pictures: {', '.join(found)}; mean PSI {self.psi_mean:.2f}"
+            return f"no drift in {self.people:,} new people (mean PSI {self.psi_mean:.3f})"
+        return f"DRIFT in {self.people:,} new people: {', '.join(found)}; mean PSI {self.psi_mean:.2f}"
 
 
 def compare(
@@ -157,6 +157,7 @@ def run(params: Params) -> None:
     table = faces.ok
     new = table["image_id"].str.startswith(f"{params.shard}/").to_numpy()
     old = np.flatnonzero((table["split"] == "train").to_numpy() & ~new)
+    old = old[np.unique(faces.people()[old], return_index=True)[1]]
     if len(old) > REFERENCE:
         old = np.sort(np.random.default_rng(params.seed).choice(old, REFERENCE, replace=False))
 
@@ -169,7 +170,8 @@ def run(params: Params) -> None:
         return np.concatenate(found)
 
     labels = dict(zip(faces.meta.attributes, faces.labels().T, strict=True))
-    places = np.flatnonzero(new)
+    # one picture of everybody: pictures of one person are no independent witnesses
+    places = np.flatnonzero(new)[np.unique(faces.people()[new], return_index=True)[1]]
     drift = compare(
         encoded(old),
         encoded(places),

@@ -1,0 +1,67 @@
+"""`facet gc`: remove from dvc's cache, or from a remote, what neither the workspace nor a tag nor a champion needs.
+
+Every promoted version keeps the dvc.lock that it was trained by, as a small dvc project of its own in its folder
+(`pipeline`); dvc spares what these projects name."""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from flows.champions import STORE
+from stages.champion import Champions
+from stages.files import replacing_folder
+
+PIPELINE = "pipeline"
+FILES = ("dvc.yaml", "dvc.lock", "params.yaml")
+CONFIG = """[core]
+    no_scm = true
+    analytics = false
+    check_update = false
+[cache]
+    dir = {cache}
+"""
+
+
+def keep_pipeline(root: Path, version: Path) -> None:
+    """Keep what the workspace is made by beside a champion's version."""
+    if (version / PIPELINE).exists() or not (root / "dvc.lock").exists():
+        return
+    with replacing_folder(version / PIPELINE) as aside:
+        for name in FILES:
+            shutil.copyfile(root / name, aside / name)
+        (aside / ".dvc").mkdir()
+        own = (version / PIPELINE / ".dvc").resolve()  # folders are known by what the cache says is in them
+        cache = os.path.relpath(root.resolve() / ".dvc" / "cache", own)
+        (aside / ".dvc/config").write_text(CONFIG.format(cache=cache))
+
+
+def projects(root: Path) -> list[Path]:
+    """The small projects of all versions in the store."""
+    store = Champions(root / STORE)
+    found = [
+        store.folder(system, version) / PIPELINE for system in store.systems() for version in store.versions(system)
+    ]
+    return [path for path in found if path.exists()]
+
+
+def command(root: Path, remote: str | None, *, dry: bool) -> list[str]:
+    """The dvc command that removes it, or with `dry` says what it would remove."""
+    words = [sys.executable, "-m", "dvc", "gc", "--workspace"]
+    if (root / ".git").exists():
+        words.append("--all-tags")
+    if remote:
+        words += ["--cloud", "--remote", remote]
+    words += ["--dry"] if dry else ["--force"]
+    kept = [str(path.resolve()) for path in projects(root)]
+    return [*words, *(["--projects", *kept] if kept else [])]
+
+
+def run(args: argparse.Namespace) -> int:
+    """The command `facet gc`."""
+    done = subprocess.run(command(args.root, args.remote, dry=not args.yes), cwd=args.root)
+    if done.returncode == 0 and not args.yes:
+        print("nothing was removed; --yes does it")
+    return done.returncode
