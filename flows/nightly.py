@@ -16,6 +16,7 @@ import logging
 import os
 import re
 import shutil
+import subprocess
 import sys
 import threading
 from collections import deque
@@ -58,6 +59,7 @@ class Settings:
     start: str  # scratch, or champion: training begins with what the champion's ended with,
     share: float  # and takes this share of its steps
     report: bool  # whether evaluation and report run after a promotion
+    git: bool  # whether a promotion is committed (dvc.lock, params.yaml, reports) and tagged as gto does: vigan@v0.0.3
     remote: str  # of dvc, pushed to after a promotion; "" for none
     gate: Mapping[str, Any]
 
@@ -194,6 +196,8 @@ def run_night(root: Path, found: Night, children: Children, drop: Path | None = 
         whole = select(without(stage_needs(root), JUDGE), ["report"])
         bring_up(root, whole, stale_stages(root, whole), children)
     found.live = {system: version for system in settings.systems if (version := store.live(system))}
+    if new and settings.git:
+        commit(root, store, new, found, children)
     if settings.remote and (new or unpushed(root, found.name)):
         found.pushed = push(root, settings.remote, children)
     found.state = "Promoted" if new else "Kept" if found.verdicts else "Nothing new"
@@ -300,6 +304,22 @@ def promoted(root: Path, store: Champions, system: str, verdict: dict[str, Any],
     version = promote(root, store, system, card, why=f"night {found.name}: {'; '.join(verdict['reasons'])}")
     get_run_logger().info("%s: %s is live", system, version)
     return True
+
+
+@task(persist_result=False, cache_policy=NO_CACHE)
+def commit(root: Path, store: Champions, systems: Sequence[str], found: Night, children: Children) -> None:
+    """What the new champions were made by, as a commit of these files alone, and a tag for each champion."""
+    paths = [name for name in ("dvc.lock", "params.yaml", "reports") if (root / name).exists()]
+    _command(root, ["git", "add", "--", *paths], children)
+    live = {system: str(store.live(system)) for system in systems}
+    title = f"Night {found.name}: {', '.join(f'{system} {version}' for system, version in live.items())}"
+    changed = subprocess.run(["git", "diff", "--cached", "--quiet", "--", *paths], cwd=root).returncode
+    if changed:
+        _command(root, ["git", "commit", "--quiet", "--only", "-m", title, "--", *paths], children)
+    for system, version in live.items():
+        tag = f"{system}@v0.0.{int(version[:6])}"
+        why = "; ".join(found.verdicts[system]["reasons"])
+        _command(root, ["git", "tag", "--force", "--annotate", tag, "-m", f"{version}: {why}"], children)
 
 
 @task(persist_result=False, cache_policy=NO_CACHE)

@@ -89,7 +89,8 @@ PARAMS = {
     "systems": {"vigan": {"model": "data/models/vigan"}},
     "nightly": {
         "systems": ["vigan"], "arrivals": "arrivals", "settle": 0.0, "hours": 1.0, "start": "scratch", "share": 0.5,
-        "report": False, "remote": "",
+        "report": False, "git": False,
+        "remote": "",
         "gate": {"success": 0.02},
     },
 }  # fmt: skip

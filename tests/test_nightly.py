@@ -199,3 +199,26 @@ def test_a_push_that_fails_is_said_and_tried_again(tmp_path, told, monkeypatch):
     assert "pushed to the remote" in found["2"][1]
     assert "pushed" not in found["3"][1]
     assert any((root / "store").rglob("*"))
+
+
+def test_a_promotion_is_committed_and_tagged_where_git_is_asked_for(tmp_path, told):
+    root = nights.make(tmp_path / "project", git=True)
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=root, check=True, capture_output=True, text=True).stdout
+
+    git("init", "-q")
+    git("config", "user.name", "a")
+    git("config", "user.email", "a@x")
+    git("add", "params.yaml")
+    git("commit", "-qm", "start")
+    (root / "note.txt").write_text("somebody's own work")
+    git("add", "note.txt")
+    arrive(root / "arrivals/drop/first", range(6))
+    step(root, "2", "(root / 'quality.txt').write_text('0.5')")
+    found = nights_of(root, "1", "2")
+    assert [state for state, _ in found.values()] == ["Promoted", "Kept"]
+    assert git("tag").split() == ["vigan@v0.0.1"]
+    assert git("log", "--format=%s").splitlines()[0].startswith("Night 1: vigan 000001-")
+    assert git("show", "--name-only", "--format=", "HEAD").split() == ["dvc.lock"]
+    assert "A  note.txt" in git("status", "--porcelain")
