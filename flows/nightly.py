@@ -13,6 +13,7 @@ import datetime
 import fcntl
 import json
 import logging
+import math
 import os
 import re
 import shutil
@@ -43,6 +44,16 @@ from stages.params import InputError
 JUDGE = "train_judge"  # trained once: scores of two nights mean the same
 VERDICTS, FROZEN = "verdicts", "test_faces.json"  # in the store of champions
 STARTS = ("scratch", "champion")
+NUMBER = (int, float)
+KINDS: dict[str, tuple[Any, str]] = {  # of the entries of `nightly`
+    "systems": (list, "a list of systems"), "arrivals": (str, "a folder"), "settle": (NUMBER, "seconds"),
+    "hours": (NUMBER, "a number"), "start": (str, "a word"), "share": (NUMBER, "a share"),
+    "report": (bool, "true or false"), "git": (bool, "true or false"), "remote": (str, "a remote of dvc, or empty"), "gate": (dict, "tolerances"),
+}  # fmt: skip
+GATE = (
+    "success", "preservation", "reconstruction", "kernel_distance", "gap", "least_success", "mode", "faces",
+    "reconstructions", "bootstrap", "batch_size",
+)  # fmt: skip
 NIGHTS = "nights"  # of the project's root: one record a night
 PUSH_TRIES = 3
 PUSH_PAUSE = float(os.environ.get("FACET_PUSH_PAUSE", 30))  # seconds between tries
@@ -70,16 +81,27 @@ class Settings:
         if set(found) != names:
             odd = ", ".join(sorted(set(found) ^ names))
             raise InputError(f"params.yaml: `nightly` must have {', '.join(sorted(names))}; see about {odd}")
+        for name, (kind, words) in KINDS.items():
+            if not isinstance(found[name], kind) or (isinstance(found[name], bool) and kind is not bool):
+                raise InputError(f"params.yaml: nightly.{name} {found[name]!r}: expected {words}")
         systems = params.get("systems") or {}
         unknown = [name for name in found["systems"] if name not in systems]
         if unknown or not found["systems"]:
             raise InputError(f"params.yaml: nightly.systems names {unknown or 'none'}; choose of {', '.join(systems)}")
-        if not found["hours"] > 0:
-            raise InputError(f"params.yaml: nightly.hours {found['hours']}: expected more than 0")
+        for name, low, high in (("hours", 0.0, math.inf), ("settle", -1.0, math.inf), ("share", 0.0, 1.0)):
+            if not low < found[name] <= high:
+                words = f"above 0, at most {high:g}" if high < math.inf else "more than 0" if low == 0 else "0 or more"
+                raise InputError(f"params.yaml: nightly.{name} {found[name]}: expected {words}")
         if found["start"] not in STARTS:
             raise InputError(f"params.yaml: nightly.start {found['start']!r}; choose one of {', '.join(STARTS)}")
-        if not warm.LEAST_SHARE <= found["share"] <= 1:
-            raise InputError(f"params.yaml: nightly.share {found['share']}: expected {warm.LEAST_SHARE} to 1")
+        if set(found["gate"]) != set(GATE):
+            odd = ", ".join(sorted(set(found["gate"]) ^ set(GATE)))
+            raise InputError(f"params.yaml: nightly.gate must have {', '.join(GATE)}; see about {odd}")
+        bad = [name for name, value in found["gate"].items() if name != "mode" and not _is_number(value)]
+        if bad:
+            raise InputError(
+                f"params.yaml: nightly.gate.{bad[0]} {found['gate'][bad[0]]!r}: expected a number of 0 or more"
+            )
         return cls(**found | {"systems": tuple(found["systems"]), "arrivals": Path(found["arrivals"])})
 
 
@@ -369,6 +391,10 @@ def _end(root: Path, found: Night, log: logging.Logger | logging.LoggerAdapter[A
     arrived = found.intake is not None and found.intake["told"] != "nothing arrived"
     if found.state != "Nothing new" or found.alarming or arrived:
         messages.send(text.splitlines()[0], "\n".join(text.splitlines()[1:]) or found.state)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, NUMBER) and not isinstance(value, bool) and 0 <= value < math.inf
 
 
 def _markdown(found: Night) -> str:

@@ -1,6 +1,7 @@
 """Doctor names what is wrong and how to mend it; messages reach people or say why not."""
 
 import json
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -10,7 +11,9 @@ import pytest
 from flows import doctor, messages
 from flows.champions import STORE
 from flows.cli import main
+from flows.nightly import Settings
 from stages.champion import Champions
+from stages.params import InputError
 
 
 @pytest.fixture
@@ -64,6 +67,26 @@ def test_nonsense_in_params_and_no_project_at_all(project, tmp_path):
     (project / "params.yaml").write_text(json.dumps(params))
     assert any("dragan" in text and "vigan" in text for text in found(project, "FAIL"))
     assert any("is no clone of Facet" in text for text in found(tmp_path, "FAIL"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("hours", -1, "nightly.hours -1: expected more than 0"),
+        ("hours", "8", "nightly.hours '8': expected a number"),
+        ("settle", True, "nightly.settle True: expected seconds"),
+        ("share", 1.5, "nightly.share 1.5: expected above 0, at most 1"),
+        ("start", "warm", "choose one of scratch, champion"),
+        ("systems", [], "names none"),
+        ("gate", {"success": 0.1}, "nightly.gate must have"),
+        ("gate", nights.PARAMS["nightly"]["gate"] | {"gap": "wide"}, "nightly.gate.gap 'wide': expected a number"),
+        ("report", "yes", "nightly.report 'yes': expected true or false"),
+    ],
+)
+def test_nonsense_for_nights_is_named(name, value, words):
+    params = nights.PARAMS | {"nightly": nights.PARAMS["nightly"] | {name: value}}
+    with pytest.raises(InputError, match=re.escape(words)):
+        Settings.of(params)
 
 
 def test_a_remote_is_asked(project):
