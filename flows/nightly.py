@@ -46,10 +46,17 @@ VERDICTS, FROZEN = "verdicts", "test_faces.json"  # in the store of champions
 STARTS = ("scratch", "champion")
 NUMBER = (int, float)
 KINDS: dict[str, tuple[Any, str]] = {  # of the entries of `nightly`
-    "systems": (list, "a list of systems"), "arrivals": (str, "a folder"), "settle": (NUMBER, "seconds"),
-    "hours": (NUMBER, "a number"), "start": (str, "a word"), "share": (NUMBER, "a share"),
-    "report": (bool, "true or false"), "git": (bool, "true or false"), "remote": (str, "a remote of dvc, or empty"), "gate": (dict, "tolerances"),
-}  # fmt: skip
+    "systems": (list, "a list of systems"),
+    "arrivals": (str, "a folder"),
+    "settle": (NUMBER, "seconds"),
+    "hours": (NUMBER, "a number"),
+    "start": (str, "a word"),
+    "share": (NUMBER, "a share"),
+    "report": (bool, "true or false"),
+    "git": (bool, "true or false"),
+    "remote": (str, "a remote of dvc, or empty"),
+    "gate": (dict, "tolerances"),
+}
 GATE = (
     "success", "preservation", "reconstruction", "kernel_distance", "gap", "least_success", "mode", "faces",
     "reconstructions", "bootstrap", "batch_size",
