@@ -1,9 +1,8 @@
 """Stage `encode`: every prepared image to its latent, as Parquet shards in data/latents/<system>/."""
 
 import dataclasses
+import functools
 import logging
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +10,13 @@ import torch
 from torch import Tensor
 
 from stages import compute, images, systems
+from stages.engines import spread
 from stages.files import replacing_folder
 from stages.match import check_images
 from stages.parallel import in_order
 from stages.params import Device, InputError, Precision, run_stage
 from stages.progress import progress
+from stages.systems import System
 from stages.tables import LATENT_SHARD, latents_schema, read_faces, write_latents_part
 
 log = logging.getLogger(__name__)
@@ -39,12 +40,50 @@ def run(params: Params) -> None:
     faces = read_faces(params.prepared)
     system = systems.load(params.model, device)
     check_images(system, params.model, faces.meta, params.prepared)
-    table = faces.ok
-    ids, splits = table["image_id"].tolist(), table["split"].tolist()
-    if not ids:
+    count = len(faces.ok)
+    if not count:
         raise InputError(f"{params.prepared} holds no image; look at the reasons in its faces.parquet")
-    if len(images.open_images(params.prepared)) != len(ids):
+    if len(images.open_images(params.prepared)) != count:
         raise InputError(f"{params.prepared}: images.npy does not fit faces.parquet; run `dvc repro -f prepare`")
+    with replacing_folder(params.latents) as folder:
+        _opened.cache_clear()
+        starts = range(0, count, LATENT_SHARD)
+        pieces = [Piece(params, folder, part, first, first + LATENT_SHARD) for part, first in enumerate(starts)]
+        for _ in progress(spread(encode_part, pieces), count, "images", size=int):
+            pass
+        _opened.cache_clear()
+    log.info("%s: wrote %d latents of %d dimensions", system.name, count, system.z_dim + system.y_dim)
+
+
+@dataclasses.dataclass(frozen=True)
+class Piece:
+    """One shard of latents to write."""
+
+    params: Params
+    folder: Path
+    part: int
+    first: int  # of its rows
+    stop: int
+
+
+def encode_part(piece: Piece) -> int:
+    """Encode one shard's images and write it, in whatever process; how many they are."""
+    params, first = piece.params, piece.first
+    device, system, ids, splits = _opened(params)
+    ids, splits = ids[first : piece.stop], splits[first : piece.stop]
+    codes = np.empty((len(ids), system.z_dim + system.y_dim), np.float32)
+
+    def read(start: int) -> Tensor:
+        # a fresh map per batch: pages already read do not count towards the memory of the process
+        stop = min(start + params.batch_size, len(ids))
+        return images.to_tensor(np.array(images.open_images(params.prepared)[first + start : first + stop]))
+
+    done = 0
+    for x in in_order(read, range(0, len(ids), params.batch_size), workers=1):  # the next one while one is encoded
+        with torch.inference_mode(), compute.autocast(device, params.precision):
+            found = system.encode(x.to(device, non_blocking=True)).float()
+        codes[done : done + len(found)] = found.cpu().numpy()
+        done += len(found)
     meta = {
         "system": system.name,
         "crop": system.crop,
@@ -53,54 +92,18 @@ def run(params: Params) -> None:
         "y_dim": system.y_dim,
         "split_hash": system.split_hash,
     }
+    columns = (codes[:, : system.z_dim], codes[:, system.z_dim :])[: 2 if system.y_dim else 1]
     schema = latents_schema(system.z_dim, meta, system.y_dim)
-
-    def encode(x: Tensor) -> Tensor:
-        with torch.inference_mode(), compute.autocast(device, params.precision):
-            return system.encode(x.to(device, non_blocking=True)).float()
-
-    with replacing_folder(params.latents) as folder, ThreadPoolExecutor(max_workers=1) as writer:
-        writing: Future[None] | None = None
-        for part, codes in enumerate(_shards(_encoded(params, len(ids), encode))):
-            rows = slice(part * LATENT_SHARD, part * LATENT_SHARD + len(codes))
-            columns = (codes[:, : system.z_dim], codes[:, system.z_dim :])[: 2 if system.y_dim else 1]
-            if writing is not None:
-                writing.result()
-            writing = writer.submit(write_latents_part, folder, part, schema, ids[rows], splits[rows], *columns)
-        if writing is not None:
-            writing.result()
-    log.info("%s: wrote %d latents of %d dimensions", system.name, len(ids), system.z_dim + system.y_dim)
+    write_latents_part(piece.folder, piece.part, schema, ids, splits, *columns)
+    return len(ids)
 
 
-def _encoded(params: Params, count: int, encode: Callable[[Tensor], Tensor]) -> Iterator[np.ndarray]:
-    """Latents batch by batch; the next batches are read and converted while one is encoded."""
-
-    def read(start: int) -> Tensor:
-        # a fresh map per batch: pages already read do not count towards the memory of the process
-        return images.to_tensor(np.array(images.open_images(params.prepared)[start : start + params.batch_size]))
-
-    for x in progress(in_order(read, range(0, count, params.batch_size), workers=1), count, "images", size=len):
-        yield encode(x).cpu().numpy()
-
-
-def _shards(batches: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """The same rows in pieces of LATENT_SHARD, the last one shorter.
-
-    Rows are copied into one array per shard: many small arrays kept among the large ones that come and go would tear
-    holes into the heap, and memory would grow with the data set."""
-    shard, filled = np.zeros((0, 0), np.float32), 0
-    for batch in batches:
-        while len(batch):
-            if not filled:
-                shard = np.empty((LATENT_SHARD, batch.shape[1]), np.float32)
-            count = min(len(batch), LATENT_SHARD - filled)
-            shard[filled : filled + count] = batch[:count]
-            batch, filled = batch[count:], filled + count
-            if filled == LATENT_SHARD:
-                yield shard
-                filled = 0
-    if filled:
-        yield shard[:filled]
+@functools.lru_cache(maxsize=1)
+def _opened(params: Params) -> tuple[torch.device, System, list[str], list[str]]:
+    """Once per process: the device, the system, names and splits of all images."""
+    device = compute.start(device=params.device, threads=params.threads)
+    table = read_faces(params.prepared).ok
+    return device, systems.load(params.model, device), table["image_id"].tolist(), table["split"].tolist()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import small
 from linear_system import DIMS, LinearSystem, faces, rewrite_meta
 
 from stages import encode, images, systems
@@ -86,3 +87,41 @@ def test_a_failure_half_way_leaves_nothing_behind(params, monkeypatch):
     with pytest.raises(RuntimeError, match="out of memory"):
         encode.run(dataclasses.replace(params))
     assert list(params.latents.parent.glob("*latents*")) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["threads", "processes", "dask"])
+def test_every_engine_writes_the_same_bytes(tmp_path, monkeypatch, engine):
+    if engine == "dask":
+        pytest.importorskip("distributed")
+    monkeypatch.setattr(encode, "LATENT_SHARD", 16)
+    params = encode.Params(
+        model=small.train(tmp_path, "vigan"), prepared=tmp_path / "prepared", latents=tmp_path / "latents",
+        batch_size=7,
+        threads=1, device="cpu", precision="auto",
+    )  # fmt: skip
+
+    def written() -> dict[str, bytes]:
+        encode.run(params)
+        return {path.name: path.read_bytes() for path in params.latents.iterdir()}
+
+    here = written()
+    assert len(here) == 3
+    monkeypatch.setenv("FACET_ENGINE", engine)
+    monkeypatch.setenv("FACET_JOBS", "2")
+    assert written() == here
+
+
+def test_an_unknown_engine_is_refused_and_a_failing_piece_fails_the_stage(params, monkeypatch):
+    monkeypatch.setenv("FACET_ENGINE", "steam")
+    with pytest.raises(InputError, match="choose one of here, threads, processes, dask"):
+        encode.run(params)
+    monkeypatch.setenv("FACET_ENGINE", "threads")
+    monkeypatch.setenv("FACET_JOBS", "many")
+    with pytest.raises(InputError, match="expected a number of workers"):
+        encode.run(params)
+    monkeypatch.setenv("FACET_JOBS", "2")
+    monkeypatch.setattr(encode, "write_latents_part", lambda *args: (_ for _ in ()).throw(OSError("full")))
+    with pytest.raises(OSError, match="full"):
+        encode.run(params)
+    assert not params.latents.exists()
