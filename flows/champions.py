@@ -29,10 +29,11 @@ def add_parser(commands: Any, root: Callable[[argparse.ArgumentParser], None]) -
         ("show", _show, "all that is known of a version, and what changed the pointer"),
         ("promote", _promote, "make the workspace's trained model live, without a gate"),
         ("rollback", _rollback, "make the version before the live one live again, or the one named"),
+        ("rebuild", _rebuild, "make the newest version of every system live, where the pointer is lost"),
         ("prune", _prune, "remove old versions; shows what would go, --yes does it"),
     ):
         verb = verbs.add_parser(name, help=about, description=about)
-        if name != "list":
+        if name not in ("list", "rebuild"):
             verb.add_argument("system", metavar="SYSTEM", help="vigan, ian, …")
         if name in ("show", "rollback"):
             verb.add_argument("version", nargs="?", metavar="VERSION", help="default: the live one, or the one before")
@@ -67,6 +68,8 @@ def _list(args: argparse.Namespace) -> int:
         for version in store.versions(system):
             card = store.card(system, version)
             print(f"{'*' if version == live else ' '} {system}  {version}  {card.get('when', '')}  {_words(card)}")
+        if fault := store.fault(system):
+            print(f"! {fault}")
     if not store.systems():
         print("no champion yet: a night promotes one, or `facet champion promote SYSTEM`")
     return 0
@@ -100,6 +103,14 @@ def _rollback(args: argparse.Namespace) -> int:
     from stages.champion import Champions
 
     print(Champions(args.root / STORE).rollback(args.system, args.version, why=args.why), "is live")
+    return 0
+
+
+def _rebuild(args: argparse.Namespace) -> int:
+    from stages.champion import Champions
+
+    for system, version in Champions(args.root / STORE).rebuild().items():
+        print(f"{system} {version} is live")
     return 0
 
 

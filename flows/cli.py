@@ -275,10 +275,20 @@ def _nightly(args: argparse.Namespace) -> int:
     from flows.nightly import nightly
 
     if args.serve:
+        from prefect.schedules import Cron
+
+        try:
+            Cron(args.cron)
+        except ValueError:
+            return _misfit(f'{args.cron!r} is no cron schedule; expected five fields, as "0 2 * * *"')
         root = str(args.root.resolve())
         nightly.serve(name="nightly", cron=args.cron, limit=1, parameters={"root": root})
         return 0
-    state = nightly(root=args.root, night=args.night, return_state=True)
+    try:
+        state = nightly(root=args.root, night=args.night, return_state=True)
+    except KeyboardInterrupt:
+        print("interrupted; the next night goes on", file=sys.stderr)
+        return 130
     return 0 if state.is_completed() else 1
 
 

@@ -15,7 +15,7 @@ import httpx
 from flows import lockfile, profiles
 from flows.champions import STORE
 from flows.nightly import Settings
-from stages.champion import Champions, digest_of
+from stages.champion import Champions
 from stages.params import InputError
 
 Level = Literal["ok", "note", "FAIL"]
@@ -186,11 +186,9 @@ def _champions(root: Path) -> Iterator[Finding]:
     if not store.systems():
         yield Finding("note", "no champion yet: edits take the model trained last", "facet nightly promotes the first")
     for system in store.systems():
-        folder = store.folder(system)
-        sound = digest_of(folder, folder / "attributes.parquet") == store.card(system)["sha256"]
-        mend = "" if sound else f"facet champion rollback {system}"
-        level: Level = "ok" if sound else "FAIL"
-        yield Finding(level, f"champion of {system}: {folder.name}{'' if sound else ' is damaged'}", mend)
+        fault = store.fault(system)
+        cure = f"facet champion rollback {system}" if fault else ""
+        yield Finding("FAIL" if fault else "ok", fault or f"champion of {system}: {store.live(system)}", cure)
 
 
 def _arrivals(root: Path) -> Iterator[Finding]:

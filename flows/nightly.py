@@ -39,6 +39,7 @@ from flows.supervise import Children, Stopped
 from stages import warm
 from stages.champion import Champions, digest_of
 from stages.files import hash_of, write_json
+from stages.intake import NOTHING
 from stages.params import InputError
 
 JUDGE = "train_judge"  # trained once: scores of two nights mean the same
@@ -86,8 +87,7 @@ class Settings:
         found = dict(params.get("nightly") or {})
         names = {field.name for field in dataclasses.fields(cls)}
         if set(found) != names:
-            odd = ", ".join(sorted(set(found) ^ names))
-            raise InputError(f"params.yaml: `nightly` must have {', '.join(sorted(names))}; see about {odd}")
+            raise InputError(f"params.yaml: `nightly` {_differs(set(found), names)}")
         for name, (kind, words) in KINDS.items():
             if not isinstance(found[name], kind) or (isinstance(found[name], bool) and kind is not bool):
                 raise InputError(f"params.yaml: nightly.{name} {found[name]!r}: expected {words}")
@@ -102,8 +102,7 @@ class Settings:
         if found["start"] not in STARTS:
             raise InputError(f"params.yaml: nightly.start {found['start']!r}; choose one of {', '.join(STARTS)}")
         if set(found["gate"]) != set(GATE):
-            odd = ", ".join(sorted(set(found["gate"]) ^ set(GATE)))
-            raise InputError(f"params.yaml: nightly.gate must have {', '.join(GATE)}; see about {odd}")
+            raise InputError(f"params.yaml: nightly.gate {_differs(set(found['gate']), set(GATE))}")
         bad = [name for name, value in found["gate"].items() if name != "mode" and not _is_number(value)]
         if bad:
             raise InputError(
@@ -163,7 +162,7 @@ def nightly(root: Path = Path(), night: str | None = None, drop: Path | None = N
     log = get_run_logger()
     _guard_temporary_server()
     root = root.resolve()
-    name = night or datetime.date.today().isoformat()
+    name = night or _unused(root, datetime.date.today().isoformat())
     if not re.fullmatch(r"\w[\w.-]*", name):
         return Failed(message=f"{name!r} cannot name a night; expected a date, as 2026-11-27")
     with _alone(root) as alone:
@@ -225,6 +224,7 @@ def run_night(root: Path, found: Night, children: Children, drop: Path | None = 
         whole = select(without(stage_needs(root), JUDGE), ["report"])
         bring_up(root, whole, stale_stages(root, whole), children)
     found.live = {system: version for system in settings.systems if (version := store.live(system))}
+    found.problem = "\n".join(fault for system in found.live if (fault := store.fault(system)))
     if new and settings.git:
         commit(root, store, new, found, children)
     if settings.remote and (new or unpushed(root, found.name)):
@@ -377,6 +377,12 @@ def nights(root: Path) -> list[dict[str, Any]]:
     return [json.loads(path.read_text(encoding="utf-8")) for path in sorted((root / NIGHTS).glob("*.json"))]
 
 
+def _unused(root: Path, date: str) -> str:
+    """The name of a date's night; a second one is `-2`."""
+    names = [date, *(f"{date}-{number}" for number in range(2, 10_000))]
+    return next(name for name in names if not (root / NIGHTS / f"{name}.json").exists())
+
+
 def done(root: Path, name: str) -> bool:
     """Whether a night of this name has ended well."""
     path = root / NIGHTS / f"{name}.json"
@@ -395,9 +401,16 @@ def _end(root: Path, found: Night, log: logging.Logger | logging.LoggerAdapter[A
     log.info("%s", text)
     with contextlib.suppress(Exception):  # a server that is gone must not hide the outcome
         create_markdown_artifact(key="night", markdown=_markdown(found), description=f"Night {found.name}")
-    arrived = found.intake is not None and found.intake["told"] != "nothing arrived"
+    arrived = found.intake is not None and not found.intake["told"].startswith(NOTHING)
     if found.state != "Nothing new" or found.alarming or arrived:
         messages.send(text.splitlines()[0], "\n".join(text.splitlines()[1:]) or found.state)
+
+
+def _differs(found: set[str], wanted: set[str]) -> str:
+    """What is lacking and what is too much."""
+    parts = [f"lacks {', '.join(sorted(wanted - found))}"] if wanted - found else []
+    parts += [f"does not know {', '.join(sorted(found - wanted))}"] if found - wanted else []
+    return f"{' and '.join(parts)}; `facet profile nightly --force` writes it anew"
 
 
 def _is_number(value: Any) -> bool:

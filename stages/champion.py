@@ -49,9 +49,16 @@ class Champions:
             return {"live": {}, "changes": []}
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
-            return {"live": dict(found["live"]), "changes": list(found["changes"])}
+            if not isinstance(found, dict):
+                raise TypeError("expected live and changes")
+            live, changes = found["live"], found["changes"]
+            if not isinstance(live, dict) or not isinstance(changes, list):
+                raise TypeError("expected live and changes")
+            return {"live": dict(live), "changes": list(changes)}
         except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} is damaged ({error}); bring it back from git, a copy, or the remote") from None
+            raise InputError(
+                f"{path} is damaged ({error}); `facet champion rebuild` makes the newest versions live"
+            ) from None
 
     def live(self, system: str) -> str | None:
         """The live version of a system, None before its first promotion."""
@@ -120,6 +127,32 @@ class Champions:
             if version != now:
                 self._point(system, version, why)
         return version
+
+    def rebuild(self) -> dict[str, str]:
+        """A new pointer to the newest version of every system, for one that is lost; the versions."""
+        with self._alone():
+            found = {
+                path.name: versions[-1]
+                for path in sorted(self.root.glob("*"))
+                if (versions := self.versions(path.name))
+            }
+            (self.root / POINTER).unlink(missing_ok=True)
+            for system, version in found.items():
+                self._point(system, version, "rebuilt")
+        return found
+
+    def fault(self, system: str) -> str:
+        """What is wrong with the live version; "" where nothing is."""
+        version = self.live(system)
+        if version is None:
+            return ""
+        folder = self.root / system / version
+        try:
+            sound = digest_of(folder, folder / TABLE) == self.card(system)["sha256"]
+        except (OSError, InputError, ValueError, KeyError):
+            sound = False
+        cure = f"facet champion rollback {system}"
+        return "" if sound else f"the champion {folder} is missing or damaged; {cure} makes the one before live again"
 
     def prune(self, system: str, *, keep: int = KEPT, dry_run: bool = False) -> list[str]:
         """Remove the oldest versions but for `keep`, and never the live one nor the one before it; those removed."""

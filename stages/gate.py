@@ -168,7 +168,7 @@ def judged(params: Params, candidate: Exam, champion: Exam | None) -> dict[str, 
     promote = not reasons
     if promote:
         points = 100 * measures[0].difference.value
-        reasons = [f"no worse in {len(measures)} measures; success {points:+.1f} points"]
+        reasons = [f"no worse in {len(measures)} measures, within the tolerances; success {points:+.1f} points"]
     return {
         "promote": promote,
         "reasons": reasons,

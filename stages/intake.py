@@ -36,6 +36,7 @@ from stages.tables import SPLITS
 log = logging.getLogger(__name__)
 
 REASONS = "reasons.csv"  # of a night's quarantine
+NOTHING = "nothing arrived"
 LEAVING = ".leaving.json"  # in the drop folder: what is being taken out of it
 MOVED = "the pictures that came with it wait in the drop folder"
 
@@ -68,6 +69,8 @@ class Intake:
     refused: dict[str, str] = dataclasses.field(default_factory=dict)  # batch -> why it waits
     arriving: list[str] = dataclasses.field(default_factory=list)  # batches that changed a moment ago
     unknown: list[str] = dataclasses.field(default_factory=list)  # attributes that the data set does not have
+    unmatched: int = 0  # rows of labels that name no picture that came
+    where: str = ""  # the drop folder
 
     @property
     def bad(self) -> int:
@@ -79,13 +82,15 @@ class Intake:
 
     def __str__(self) -> str:
         if not (self.taken or self.duplicates or self.bad or self.refused or self.arriving):
-            return "nothing arrived"
+            return f"{NOTHING} in {self.where}" if self.where else NOTHING
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(self.quarantined.items()))
         parts = [
             f"{self.taken:,} pictures taken in" + (f" as {self.shard}" if self.shard else ""),
             f"{self.duplicates:,} there already" if self.duplicates else "",
             f"{self.bad:,} quarantined ({reasons})" if self.bad else "",
             f"{self.kept_split:,} stay in the split of their person" if self.kept_split else "",
+            f"{self.unmatched:,} rows of labels name no picture" if self.unmatched else "",
+            f"left out, as the data set does not have it: {', '.join(self.unknown)}" if self.unknown else "",
             f"still arriving: {', '.join(self.arriving)}" if self.arriving else "",
             *(f"refused {batch}: {why}" for batch, why in self.refused.items()),
         ]
@@ -118,13 +123,13 @@ def take_in(settings: Settings, night: str) -> Intake:
 
     May be killed at any time: the next call finds what is in the data set already, and goes on."""
     _check(settings, night)
-    found = Intake()
+    found = Intake(where=str(settings.drop))
     if not settings.drop.exists():
         return found
     if not settings.keep:
         _finish_leaving(settings.drop)
     schema = shards.schema_of(settings.root)
-    batches = [batch for path in _batch_paths(settings.drop) if (batch := _open(settings, path, schema, found))]
+    batches = [batch for path in _batch_paths(settings.drop, found) if (batch := _open(settings, path, schema, found))]
     if not batches:
         return found
     if schema is None:
@@ -150,6 +155,7 @@ def take_in(settings: Settings, night: str) -> Intake:
         if extra not in (*schema.attributes, *schema.real):
             found.unknown.append(extra)
     found.unknown = sorted(set(found.unknown))
+    found.unmatched = sum(int(batch.listing.notes.get("label_rows_without_picture", 0)) for batch in batches)
     if not settings.keep:
         _take_away(settings.drop, batches)
     return found
@@ -168,15 +174,27 @@ def _check(settings: Settings, night: str) -> None:
         raise InputError(f"{settings.root} is a file; expected the folder of the data set")
 
 
-def _batch_paths(drop: Path) -> list[Path]:
-    """The drop folder itself where it holds pictures or labels at its top, else its folders; and its zips."""
+def _batch_paths(drop: Path, found: Intake) -> list[Path]:
+    """The deliveries: the drop folder's folders and zips, and it itself where labels lie at its top. Pictures at its
+    top without labels wait, which is said in `found`."""
     top = [path for path in sorted(drop.iterdir()) if not path.name.startswith(".")]
-    zips = [path for path in top if path.is_file() and path.suffix.lower() == ".zip"]
     if celeba.is_at(drop):
         return [drop]
-    if any(path.is_file() and (is_image(path.name) or path.name in folder.TABLES) for path in top):
-        return [drop, *zips]
-    return [path for path in top if path.is_dir() or path in zips]
+    inner = [path for path in top if path.suffix.lower() == ".zip" or path.is_dir()]
+    if any(path.is_file() and path.name in folder.TABLES for path in top):
+        return [drop, *(path for path in inner if path.is_file() or _has_labels(path))]
+    loose = [path for path in top if path.is_file() and is_image(path.name)]
+    if loose:
+        found.refused[drop.name] = (
+            f"{len(loose)} pictures at its top, {loose[0].name} among them, have no {' or '.join(folder.TABLES)}; add "
+            "one, or move them into a folder with theirs"
+        )
+    return inner
+
+
+def _has_labels(path: Path) -> bool:
+    """Whether a folder is a delivery of its own."""
+    return celeba.is_at(path) or any((path / name).is_file() for name in folder.TABLES)
 
 
 def _open(settings: Settings, path: Path, schema: Schema | None, found: Intake) -> _Batch | None:
@@ -189,6 +207,10 @@ def _open(settings: Settings, path: Path, schema: Schema | None, found: Intake) 
         return None
     try:
         listing = celeba.read(path) if path.is_dir() and celeba.is_at(path) else folder.read(path)
+        if path == settings.drop:  # not what lies in deliveries of their own
+            apart = tuple(f"{one.name}/" for one in path.iterdir() if one.is_dir() and _has_labels(one))
+            mine = ~listing.table["member"].str.startswith(apart) if apart and not celeba.is_at(path) else slice(None)
+            listing = dataclasses.replace(listing, table=listing.table[mine].reset_index(drop=True))
         batch = _Batch(name, path, listing, open_tree(listing.where(path, path)))
     except InputError as error:
         found.refused[name or settings.drop.name] = str(error)
@@ -249,6 +271,9 @@ def _looked_at(batches: Sequence[_Batch], settings: Settings) -> list[_Picture]:
             zip(batch.listing.table["member"], batch.listing.table["problem"], strict=True)
         )
     ]
+    arrived += [
+        _Picture(batch, -1, name, problem="no_picture") for batch in batches for name in _others(settings, batch)
+    ]
 
     def look(picture: _Picture) -> _Picture:
         try:
@@ -262,6 +287,17 @@ def _looked_at(batches: Sequence[_Batch], settings: Settings) -> list[_Picture]:
 
     seen = in_order(look, arrived, worker_count(settings.workers))
     return list(progress(seen, len(arrived), "arrivals"))
+
+
+def _others(settings: Settings, batch: _Batch) -> list[str]:
+    """Files of a delivery that are neither pictures nor its labels."""
+    if batch.path == settings.drop:  # they stay where they are
+        return []
+    tables = (*folder.TABLES, *(name + suffix for name in celeba.LISTS for suffix in (".txt", ".csv")))
+    known = set(batch.listing.table["member"])
+    return [
+        name for name in batch.tree.names if name not in known and not is_image(name) and Path(name).name not in tables
+    ]
 
 
 def split_of(key: str, ratios: Sequence[float], seed: int) -> str:
@@ -417,6 +453,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         log.info("%s", found)
     except InputError as error:
         raise SystemExit(f"error: {error}") from None
+    except OSError as error:
+        where, why = error.filename or args.root, error.strerror or error
+        raise SystemExit(f"error: {where}: {why}; give this user the right to write there, and room") from None
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """One pointer says which model is live; whatever ends a promotion, the one before or the new one is."""
 
 import json
+import shutil
 import threading
 from pathlib import Path
 
@@ -127,9 +128,27 @@ def test_edits_follow_the_champion(tmp_path, capsys):
     assert "choose one of vigan" in capsys.readouterr().err
 
 
-def test_a_damaged_pointer_is_named(tmp_path):
+@pytest.mark.parametrize("damage", ["{", "[1]", '{"live": 3, "changes": []}', ""])
+def test_a_damaged_pointer_is_named_and_can_be_made_anew(tmp_path, damage, capsys):
     store = Champions(tmp_path / "champions")
     store.promote("vigan", *trained(tmp_path, "one"), {}, why="")
-    (tmp_path / "champions" / POINTER).write_text("{")
+    newest = store.promote("vigan", *trained(tmp_path, "two"), {}, why="")
+    (tmp_path / "champions" / POINTER).write_text(damage)
     with pytest.raises(InputError, match=r"champion\.json is damaged"):
         store.live("vigan")
+    assert main(["champion", "rebuild", "--root", str(tmp_path)]) == 0
+    assert f"vigan {newest} is live" in capsys.readouterr().out
+    assert store.live("vigan") == newest
+
+
+def test_a_champion_that_is_gone_is_told(tmp_path, capsys):
+    store = Champions(tmp_path / "champions")
+    store.promote("vigan", *trained(tmp_path, "one"), {}, why="")
+    store.promote("vigan", *trained(tmp_path, "two"), {}, why="")
+    assert store.fault("vigan") == ""
+    shutil.rmtree(store.folder("vigan"))
+    assert "facet champion rollback vigan" in store.fault("vigan")
+    assert main(["champion", "list", "--root", str(tmp_path)]) == 0
+    assert "is missing or damaged" in capsys.readouterr().out
+    store.rollback("vigan")
+    assert store.fault("vigan") == ""

@@ -54,7 +54,7 @@ def test_what_is_wrong_is_named_with_its_cure(project, monkeypatch, capsys):
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     monkeypatch.setitem(doctor.BOUNDS, "fastapi", ((0, 1), "the Prefect server refuses its own client"))
     text = "\n".join(found(project, "FAIL"))
-    assert "is damaged\n      -> facet champion rollback vigan" in text
+    assert "is missing or damaged; facet champion rollback vigan" in text
     assert "the Prefect server at http://127.0.0.1:9/api does not answer" in text
     assert "requirements.lock" in text
     assert main(["doctor", "--root", str(project)]) == 1
@@ -78,7 +78,7 @@ def test_nonsense_in_params_and_no_project_at_all(project, tmp_path):
         ("share", 1.5, "nightly.share 1.5: expected above 0, at most 1"),
         ("start", "warm", "choose one of scratch, champion"),
         ("systems", [], "names none"),
-        ("gate", {"success": 0.1}, "nightly.gate must have"),
+        ("gate", {"success": 0.1}, "nightly.gate lacks batch_size"),
         ("gate", nights.PARAMS["nightly"]["gate"] | {"gap": "wide"}, "nightly.gate.gap 'wide': expected a number"),
         ("report", "yes", "nightly.report 'yes': expected true or false"),
     ],

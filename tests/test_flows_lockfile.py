@@ -1,6 +1,7 @@
 """A dvc.lock that a kill left empty or cut short is put back."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -42,3 +43,11 @@ def test_the_doctor_sees_it(tmp_path):
     (tmp_path / "dvc.yaml").write_text("stages: {}")
     (tmp_path / "dvc.lock").write_text("")
     assert any("dvc.lock is damaged" in str(one) for one in doctor.examine(tmp_path) if one.level == "FAIL")
+
+
+def test_the_project_s_own_lock_is_sound_and_cut_anywhere_it_is_not():
+    text = (Path(__file__).parents[1] / "dvc.lock").read_text()
+    assert lockfile.is_sound(text)
+    cuts = range(1, len(text) - 1, len(text) // 40)
+    sound = [cut for cut in cuts if lockfile.is_sound(text[:cut])]
+    assert not sound

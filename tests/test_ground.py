@@ -121,7 +121,9 @@ def test_formulas_and_networks_import_only_torch_numpy_and_each_other(package):
     assert not wrong
 
 
-@pytest.mark.parametrize(("folder", "extras"), [("stages", ["download", "heic", "c2pa", "dask"]), ("flows", ["flows", "dask"])])
+@pytest.mark.parametrize(
+    ("folder", "extras"), [("stages", ["download", "heic", "c2pa", "dask"]), ("flows", ["flows", "dask"])]
+)
 def test_every_imported_package_is_declared(folder, extras):
     lists = [PROJECT["dependencies"], *(EXTRAS[extra] for extra in extras)]
     declared = {Requirement(line).name for lines in lists for line in lines}

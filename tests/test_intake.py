@@ -93,7 +93,7 @@ def test_copies_go_and_bad_pictures_are_set_aside_with_their_reasons(settings):
     for _, row in told.iterrows():
         assert (settings.quarantine / "b" / row["file"]).exists()
     assert list(settings.drop.iterdir()) == []
-    assert take_in(settings, "c") == intake.Intake()
+    assert str(take_in(settings, "c")) == f"nothing arrived in {settings.drop}"
 
 
 def test_labels_that_cannot_be_read_hold_back_their_batch_alone(settings):
@@ -111,6 +111,43 @@ def test_labels_that_cannot_be_read_hold_back_their_batch_alone(settings):
     assert sorted(path.name for path in settings.drop.iterdir()) == ["broken", "other"]
     assert (settings.drop / "broken" / "4.jpg").read_bytes() == jpeg(seed=4)
     assert "refused broken" in str(found)
+
+
+def test_a_stray_picture_blocks_nothing_and_other_files_are_not_lost(settings):
+    arrive(settings.drop / "good", range(4))
+    (settings.drop / "good" / "notes.txt").write_text("taken in Rome")
+    with (settings.drop / "good" / "labels.csv").open("a") as file:
+        file.write("gone.jpg,p1,1,1\n")
+    (settings.drop / "loose.jpg").write_bytes(jpeg(seed=50))
+    found = take_in(settings, "a")
+    assert (found.taken, found.unmatched, found.quarantined) == (4, 1, {"no_picture": 1})
+    assert "loose.jpg" in found.refused["drop"]
+    assert "1 rows of labels name no picture" in str(found)
+    told = pd.read_csv(settings.quarantine / "a" / intake.REASONS)
+    kept = settings.quarantine / "a" / told["file"][0]
+    assert (told["origin"][0], kept.read_text()) == ("good/notes.txt", "taken in Rome")
+    assert [path.name for path in settings.drop.iterdir()] == ["loose.jpg"]
+
+
+def test_labels_at_the_top_leave_deliveries_below_to_theirs(settings):
+    arrive(settings.drop, range(3))
+    arrive(settings.drop / "own", range(10, 13))
+    arrive(settings.drop / "broken", range(20, 22))
+    (settings.drop / "broken" / "labels.csv").write_text("file,Smiling\n")
+    found = take_in(settings, "a")
+    assert found.taken == 6
+    assert set(found.refused) == {"broken"}
+    assert found.bad == 0
+    assert sorted(path.name for path in settings.drop.rglob("*")) == ["20.jpg", "21.jpg", "broken", "labels.csv"]
+
+
+def test_attributes_that_the_data_set_does_not_have_are_named(settings):
+    arrive(settings.drop, range(3))
+    take_in(settings, "a")
+    arrive(settings.drop, range(3, 6), head="file,Smiling,Horns", rows="{seed}.jpg,1,1")
+    found = take_in(settings, "b")
+    assert found.unknown == ["Horns"]
+    assert "left out, as the data set does not have it: Horns" in str(found)
 
 
 def test_what_changed_a_moment_ago_waits(settings):

@@ -132,7 +132,7 @@ def test_a_failed_night_says_why_and_the_next_goes_on(tmp_path, told):
     assert [state for state, _ in found.values()] == ["Failed", "Promoted", "Failed"]
     assert "the disk is full" in found["1"][1]
     assert "stage train_gan@vigan failed" in found["1"][1]
-    assert "`nightly` must have" in found["3"][1]
+    assert "`nightly` lacks hours and does not know h" in found["3"][1]
     assert len(told) == 3
     assert quality(root) == 1.0
 
