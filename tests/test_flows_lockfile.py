@@ -45,9 +45,10 @@ def test_the_doctor_sees_it(tmp_path):
     assert any("dvc.lock is damaged" in str(one) for one in doctor.examine(tmp_path) if one.level == "FAIL")
 
 
-def test_the_project_s_own_lock_is_sound_and_cut_anywhere_it_is_not():
+def test_the_project_s_own_lock_is_sound_and_cut_within_a_line_it_is_not():
+    """Cut at the end of a line it may be whole to dvc, which then looks at the stages that are missing anew."""
     text = (Path(__file__).parents[1] / "dvc.lock").read_text()
     assert lockfile.is_sound(text)
     cuts = range(1, len(text) - 1, len(text) // 40)
-    sound = [cut for cut in cuts if lockfile.is_sound(text[:cut])]
+    sound = [cut for cut in cuts if text[cut - 1] != "\n" and lockfile.is_sound(text[:cut])]
     assert not sound
