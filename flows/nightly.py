@@ -21,7 +21,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -123,18 +123,18 @@ class Night:
     verdicts: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)  # by system
     live: dict[str, str] = dataclasses.field(default_factory=dict)  # version by system, at the end
     pushed: bool | None = None  # None: there was nothing to push
-    problem: str = ""
+    problems: list[str] = dataclasses.field(default_factory=list)  # that somebody should look at
 
     @property
     def alarming(self) -> bool:
         """Whether somebody should look."""
         refused = bool(self.intake and self.intake["refused"])
-        return bool(self.problem or refused or (self.drift and self.drift["alert"]) or self.pushed is False)
+        return bool(self.problems or refused or (self.drift and self.drift["alert"]) or self.pushed is False)
 
     def message(self) -> str:
         """What people read in the morning."""
         lines = [f"Night {self.name}: {self.state}{' - please look' if self.alarming else ''}"]
-        lines += [self.problem] if self.problem else []
+        lines += self.problems
         lines += [f"arrivals: {self.intake['told']}"] if self.intake else []
         lines += [f"drift: {self.drift['told']}"] if self.drift else []
         for system, verdict in self.verdicts.items():
@@ -173,7 +173,8 @@ def nightly(root: Path = Path(), night: str | None = None, drop: Path | None = N
             run_night(root, found, children, drop)
         except BaseException as error:
             children.stop()
-            found.state, found.problem = "Failed", f"{type(error).__name__}: {error}"
+            found.state = "Failed"
+            found.problems.append(f"{type(error).__name__}: {error}")
             _end(root, found, log)
             if isinstance(error, InputError | StageFailed | profiles.ProfileError | OSError):
                 return Failed(message=found.message())
@@ -207,7 +208,7 @@ def run_night(root: Path, found: Night, children: Children, drop: Path | None = 
         data = select(needs, ["prepare"])
         bring_up(root, data, stale, children)
         if found.intake and found.intake["shard"]:
-            found.drift = drift(root, settings, store, found, children)
+            attempt(found, "drift", lambda: look_for_drift(root, settings, store, found, children))
         with warm_start(root, settings, store):
             bring_up(root, {stage: needs[stage] for stage in needs if stage not in data}, stale, children)
         for system in settings.systems:
@@ -215,21 +216,35 @@ def run_night(root: Path, found: Night, children: Children, drop: Path | None = 
             if verdict is not None:
                 found.verdicts[system] = verdict
     except Unfinished as over:
-        found.state, found.problem = "Unfinished", str(over)
+        found.state = "Unfinished"
+        found.problems.append(str(over))
         return
     finally:
         deadline.cancel()
     new = [system for system, verdict in found.verdicts.items() if promoted(root, store, system, verdict, found)]
-    if new and settings.report:
-        whole = select(without(stage_needs(root), JUDGE), ["report"])
-        bring_up(root, whole, stale_stages(root, whole), children)
     found.live = {system: version for system in settings.systems if (version := store.live(system))}
-    found.problem = "\n".join(fault for system in found.live if (fault := store.fault(system)))
+    found.state = "Promoted" if new else "Kept" if found.verdicts else "Nothing new"
+    found.problems += [fault for system in found.live if (fault := store.fault(system))]
+    if new and settings.report:
+        attempt(found, "report", lambda: report_on(root, children))
     if new and settings.git:
-        commit(root, store, new, found, children)
+        attempt(found, "git", lambda: commit(root, store, new, found, children))
     if settings.remote and (new or unpushed(root, found.name)):
         found.pushed = push(root, settings.remote, children)
-    found.state = "Promoted" if new else "Kept" if found.verdicts else "Nothing new"
+
+
+def attempt(found: Night, what: str, step: Callable[[], None]) -> None:
+    """A step that must not stop the others; why it failed is told."""
+    try:
+        step()
+    except (StageFailed, Unfinished) as error:
+        found.problems.append(f"{what}: {error}")
+
+
+def report_on(root: Path, children: Children) -> None:
+    """Evaluation and report of what is in the workspace."""
+    whole = select(without(stage_needs(root), JUDGE), ["report"])
+    bring_up(root, whole, stale_stages(root, whole), children)
 
 
 @task(persist_result=False, cache_policy=NO_CACHE)
@@ -239,7 +254,7 @@ def take_in(
     """Arrivals into the data set; what became of them."""
     arrivals = root / settings.arrivals
     place = drop if drop is not None else arrivals / "drop"
-    report = root / NIGHTS / f"{night}.intake.json"
+    report = root / ".resume" / f"{night}.intake.json"
     command = ["stages.intake", "--drop", str(place), "--root", str(data), "--quarantine", str(arrivals / "quarantine"),
                "--night", night, "--settle", str(settings.settle), "--report", str(report),
                *([] if drop is None else ["--keep"])]  # fmt: skip
@@ -250,19 +265,18 @@ def take_in(
 
 
 @task(persist_result=False, cache_policy=NO_CACHE)
-def drift(root: Path, settings: Settings, store: Champions, found: Night, children: Children) -> dict[str, Any] | None:
-    """How the newcomers differ from what the champion learned; None while there is no champion."""
+def look_for_drift(root: Path, settings: Settings, store: Champions, found: Night, children: Children) -> None:
+    """How the newcomers differ from what the champion learned, where there is one."""
     system = next((name for name in settings.systems if store.live(name)), None)
     if system is None or found.intake is None:
-        return None
-    report = root / NIGHTS / f"{found.name}.drift.json"
+        return
+    report = root / ".resume" / f"{found.name}.drift.json"
     shard = found.intake["shard"].removesuffix(".zip")
     command = ["stages.drift", "--prepared", "data/prepared", "--champion", str(store.folder(system)), "--shard", shard,
                "--report", str(report), "--batch_size", "128", *_compute(root)]  # fmt: skip
     _module(root, command, children)
-    told: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+    found.drift = json.loads(report.read_text(encoding="utf-8"))
     report.unlink()
-    return told
 
 
 @contextlib.contextmanager
@@ -359,7 +373,7 @@ def push(root: Path, remote: str, children: Children) -> bool:
         try:
             _command(root, [sys.executable, "-m", "dvc", "push", "--remote", remote], children)
             return True
-        except StageFailed as error:
+        except (StageFailed, Unfinished) as error:
             log.warning("dvc push failed: %s", error)
             if left and children.stopped.wait(PUSH_PAUSE):
                 break

@@ -128,12 +128,19 @@ def test_a_failed_night_says_why_and_the_next_goes_on(tmp_path, told):
     step(
         root, "3", "(root / 'params.yaml').write_text((root / 'params.yaml').read_text().replace('\"hours\"', '\"h\"'))"
     )
-    found = nights_of(root, "1", "2", "3")
-    assert [state for state, _ in found.values()] == ["Failed", "Promoted", "Failed"]
+    here = str(Path(__file__).parent)
+    step(root, "4", f"import sys; sys.path.insert(0, {here!r}); from test_nightly import arrive\n"
+         "p = root / 'params.yaml'; p.write_text(p.read_text().replace('\"h\"', '\"hours\"'))\n"
+         "(root / 'stages/drift.py').write_text('raise SystemExit(\"error: no drift today\")')\n"
+         "arrive(root / 'arrivals/drop/more', range(10, 13))")  # fmt: skip
+    found = nights_of(root, "1", "2", "3", "4")
+    assert [state for state, _ in found.values()] == ["Failed", "Promoted", "Failed", "Promoted"]
     assert "the disk is full" in found["1"][1]
     assert "stage train_gan@vigan failed" in found["1"][1]
     assert "`nightly` lacks hours and does not know h" in found["3"][1]
-    assert len(told) == 3
+    assert "please look" in found["4"][1]  # but drift blocks nothing
+    assert "drift: error: no drift today" in found["4"][1]
+    assert len(told) == 4
     assert quality(root) == 1.0
 
 
