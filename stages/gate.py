@@ -154,7 +154,10 @@ def judged(params: Params, candidate: Exam, champion: Exam | None) -> dict[str, 
         own, *_ = _score(params, candidate, names)
         success = float(own.hits.mean()) if len(own.hits) else 0.0
         good = success >= params.least_success
-        reason = f"{100 * success:.1f} % of edits succeed; the first champion needs {100 * params.least_success:.1f} %"
+        reason = (
+            f"{100 * success:.1f} % of {len(own.hits):,} edits of {len(names)} attributes succeed; the first champion "
+            f"needs {100 * params.least_success:.1f} %"
+        )
         scores = _means(own)
         return {"promote": good, "reasons": [reason], "measures": [], "scores": scores, "attributes": names}
     lost = [name for name in champion.judged if name not in candidate.judged]

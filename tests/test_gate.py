@@ -118,7 +118,7 @@ def test_a_better_model_goes_live(linear_files, monkeypatch):
 def test_the_first_champion_needs_some_success(linear_files, tmp_path):
     first = verdict(linear_files, champion=tmp_path / "none")
     assert first["promote"]
-    assert "the first champion needs 50.0 %" in first["reasons"][0]
+    assert "edits of 4 attributes succeed; the first champion needs 50.0 %" in first["reasons"][0]
     assert not verdict(linear_files, champion=tmp_path / "none", least_success=1.01)["promote"]
 
 
