@@ -11,7 +11,6 @@ from typing import Any, NoReturn
 from flows import champions, profiles
 from flows.champions import system_of
 
-IDENTITIES = "identity_CelebA.txt"
 PEOPLE = 100_000  # numbers between the people of two seeds
 
 
@@ -332,11 +331,8 @@ def _draw(args: argparse.Namespace) -> int:
     if args.folder.exists():
         return _misfit(f"{args.folder} exists; name a new folder")
     with replacing_folder(args.folder) as aside:
-        drawn.write(aside, count=args.count, seed=args.seed, workers=worker_count(0), graded=False)
-        lines = (aside / IDENTITIES).read_text().split()  # name, number, name, number, …: people of a seed are its own
-        people = zip(lines[::2], lines[1::2], strict=True)
-        rows = [f"{name} {int(number) + args.seed * PEOPLE}\r\n" for name, number in people]
-        (aside / IDENTITIES).write_bytes("".join(rows).encode())
+        apart = args.seed * PEOPLE
+        drawn.write(aside, count=args.count, seed=args.seed, workers=worker_count(0), graded=False, apart=apart)
     print(f"wrote {args.count} faces to {args.folder}")
     return 0
 

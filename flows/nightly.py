@@ -20,7 +20,6 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ from prefect.states import Completed, Failed
 from flows import lockfile, messages, profiles
 from flows.champions import ENDS, STORE, promote, trained
 from flows.dag import Needs, select, stage_needs, stale_stages
-from flows.reproduce import GRACE, StageFailed, _environment, _guard_temporary_server, _run, _words, default_jobs
+from flows.reproduce import TAIL, StageFailed, default_jobs, failures, guard_temporary_server, logged, run_stages
 from flows.supervise import Children, Stopped
 from stages import warm
 from stages.champion import Champions, digest_of
@@ -160,7 +159,7 @@ def nightly(root: Path = Path(), night: str | None = None, drop: Path | None = N
     The state's name is what became of it: Promoted, Kept (the champion was better), Nothing new, Unfinished, Waiting
     (no picture has ever arrived), Busy (another night runs), or Failed."""
     log = get_run_logger()
-    _guard_temporary_server()
+    guard_temporary_server()
     root = root.resolve()
     name = night or _unused(root, datetime.date.today().isoformat())
     if not re.fullmatch(r"\w[\w.-]*", name):
@@ -180,17 +179,16 @@ def nightly(root: Path = Path(), night: str | None = None, drop: Path | None = N
                 return Failed(message=found.message())
             raise  # a cancellation, or a fault of ours
         _end(root, found, log)
-        failed = found.state == "Failed"
-        return Failed(message=found.message()) if failed else Completed(name=found.state, message=found.message())
+        return Completed(name=found.state, message=found.message())
 
 
 def run_night(root: Path, found: Night, children: Children, drop: Path | None = None) -> None:
     """The night itself; its outcome is put into `found`."""
-    settings = Settings.of(profiles.values(root))
+    params = profiles.values(root)
+    settings, source = Settings.of(params), params["source"]
     store = Champions(root / STORE)
     if mended := lockfile.mend(root):
         get_run_logger().warning("%s", mended)
-    source = profiles.values(root)["source"]
     if source["kind"] == "shards":
         found.intake = take_in(root, settings, found.name, root / source["root"], drop, children)
         if not list((root / source["root"]).glob("*.zip")):
@@ -299,14 +297,13 @@ def warm_start(root: Path, settings: Settings, store: Champions) -> Iterator[Non
 
 def bring_up(root: Path, needs: Needs, stale: set[str], children: Children) -> None:
     """Run the stages of `needs` that are stale; StageFailed where one fails, Unfinished where the hours are over."""
-    own = {stage: [need for need in needs[stage] if need in needs] for stage in needs if stage in stale}
-    own = {stage: [need for need in own[stage] if need in own] for stage in own}
-    if not own:
+    chosen = [stage for stage in needs if stage in stale]
+    if not chosen:
         return
-    states = _run(own, stale=stale, root=root, jobs=default_jobs(root), force=False, children=children)
-    failed = {stage: state for stage, state in states.items() if state.is_failed() or state.is_crashed()}
-    if failed:
-        raise StageFailed("\n".join(f"stage {stage} failed:\n{_words(state)}" for stage, state in failed.items()))
+    own = {stage: [need for need in needs[stage] if need in chosen] for stage in chosen}
+    states = run_stages(own, stale=stale, root=root, jobs=default_jobs(root), force=False, children=children)
+    if failed := failures(states):
+        raise StageFailed("\n".join(failed))
     if children.stopped.is_set():
         left = [stage for stage, state in states.items() if state.is_cancelled() or not state.is_final()]
         raise Unfinished(f"the night's hours are over before {', '.join(left)}; training goes on from its checkpoint")
@@ -463,20 +460,14 @@ def _module(root: Path, command: Sequence[str], children: Children) -> None:
 def _command(root: Path, command: Sequence[str], children: Children) -> None:
     """Run a command under supervision, its lines in the log; StageFailed with its last lines, Unfinished where the
     hours are over."""
-    log, said = get_run_logger(), deque[str](maxlen=15)
     try:
-        with children.run(command, cwd=root, env=_environment(), grace=GRACE) as child:
-            for line in child.lines():
-                if line:
-                    said.append(line)
-                    log.info("%s", line)
-            code = child.wait()
+        code, said = logged(children, command, root)
     except Stopped:
-        code = 1
+        raise Unfinished("the night's hours are over") from None
     if children.stopped.is_set():
         raise Unfinished("the night's hours are over")
     if code:
-        raise StageFailed("\n".join(said) or f"{' '.join(command)}: exit code {code} without a word")
+        raise StageFailed("\n".join(said[-TAIL:]) or f"{' '.join(command)}: exit code {code} without a word")
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +44,8 @@ def reproduce_stage(stage: str, root: Path, stale: bool, force: bool, children: 
     if force:
         command.append("--force")
     while True:
-        said: deque[str] = deque(maxlen=200)
         try:
-            with children.run(command, cwd=root, env=_environment(), grace=GRACE) as child:
-                for line in child.lines():
-                    if line:
-                        said.append(line)
-                        log.info("%s", line)
-                code = child.wait()
+            code, said = logged(children, command, root)
         except Stopped:
             return Cancelled(message="the flow ended before this stage began")
         if children.stopped.is_set():
@@ -60,10 +55,22 @@ def reproduce_stage(stage: str, root: Path, stale: bool, force: bool, children: 
             skipped = any(text in line for text in UNCHANGED for line in said)
             return Completed(name="Cached", message="dvc had it") if skipped else Completed()
         if not any(BUSY in line for line in said):
-            raise StageFailed("\n".join(list(said)[-TAIL:]) or f"exit code {code} without a word")
+            raise StageFailed("\n".join(said[-TAIL:]) or f"exit code {code} without a word")
         log.warning("%s waits for another dvc", stage)
         if children.stopped.wait(BUSY_PAUSE):
             return Cancelled(message="ended with the flow")
+
+
+def logged(children: Children, command: Sequence[str], root: Path) -> tuple[int, list[str]]:
+    """Run a command under supervision, its lines in the log: exit code and last lines. Stopped where the flow ended
+    before."""
+    log, said = get_run_logger(), deque[str](maxlen=200)
+    with children.run(command, cwd=root, env=_environment(), grace=GRACE) as child:
+        for line in child.lines():
+            if line:
+                said.append(line)
+                log.info("%s", line)
+        return child.wait(), list(said)
 
 
 @flow(name="reproduce")
@@ -74,7 +81,7 @@ def reproduce(
 
     A failed stage stops all that reads from it and, once the others are done, the flow."""
     log = get_run_logger()
-    _guard_temporary_server()
+    guard_temporary_server()
     root = root.resolve()
     if mended := lockfile.mend(root):
         log.warning("%s", mended)
@@ -87,21 +94,20 @@ def reproduce(
     started = time.monotonic()
     children = Children()
     try:
-        states = _run(needs, stale=stale, root=root, jobs=jobs, force=force, children=children)
+        states = run_stages(needs, stale=stale, root=root, jobs=jobs, force=force, children=children)
     except BaseException:  # SIGTERM, cancellation and Ctrl-C arrive here, in the main thread
         children.stop()
         raise
-    failed = {stage: state for stage, state in states.items() if state.is_failed() or state.is_crashed()}
+    failed = failures(states)
     cached = sum(state.name == "Cached" for state in states.values())
     ran = sum(state.name == "Completed" for state in states.values())
     log.info("%d cached, %d ran, %d failed in %.0f s", cached, ran, len(failed), time.monotonic() - started)
     if failed:
         left = [stage for stage, state in states.items() if not state.is_final() or state.is_cancelled()]
-        words = [f"stage {stage} failed:\n{_words(state)}" for stage, state in failed.items()]
-        raise StageFailed("\n".join([*words, *([f"not run: {', '.join(left)}"] if left else [])]))
+        raise StageFailed("\n".join([*failed, *([f"not run: {', '.join(left)}"] if left else [])]))
 
 
-def _run(
+def run_stages(
     needs: Needs, *, stale: set[str], root: Path, jobs: int, force: bool, children: Children
 ) -> dict[str, State[Any]]:
     """Submit each stage once those it needs have ended, `jobs` at a time; every stage's final state.
@@ -135,7 +141,7 @@ def _run(
 
 
 @functools.cache
-def _guard_temporary_server() -> list[subprocess.Popen[bytes]]:
+def guard_temporary_server() -> list[subprocess.Popen[bytes]]:
     """Prefect leaves its temporary server running when this process is killed, and also on SIGTERM."""
     servers = [server.server_process for server in SubprocessASGIServer._instances.values()]
     return [end_with_this_process(server.pid) for server in servers if server is not None]
@@ -143,6 +149,12 @@ def _guard_temporary_server() -> list[subprocess.Popen[bytes]]:
 
 def _put(ended: queue.SimpleQueue[str], stage: str, future: PrefectFuture[Any]) -> None:
     ended.put(stage)
+
+
+def failures(states: Mapping[str, State[Any]]) -> list[str]:
+    """Which stages failed, and why."""
+    failed = {stage: state for stage, state in states.items() if state.is_failed() or state.is_crashed()}
+    return [f"stage {stage} failed:\n{_words(state)}" for stage, state in failed.items()]
 
 
 def _words(state: State[Any]) -> str:

@@ -9,14 +9,13 @@ import contextlib
 import dataclasses
 import datetime
 import fcntl
-import hashlib
 import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stages.files import replacing, replacing_folder, to_disk, write_json
+from stages.files import hash_named, replacing, replacing_folder, to_disk, write_json
 from stages.params import InputError, need
 
 POINTER, CARD, TABLE = "champion.json", "card.json", "attributes.parquet"
@@ -196,9 +195,5 @@ class Champions:
 
 def digest_of(model: Path, table: Path) -> str:
     """SHA-256 over a model folder's weights and card and its attributes table."""
-    found = hashlib.sha256()
-    weights = sorted(model.glob("*.safetensors"))
-    files = [(path.name, path) for path in (*weights, model / "model.json")] + [(TABLE, table)]
-    for name, path in files:
-        found.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
-    return found.hexdigest()
+    own = [*sorted(model.glob("*.safetensors")), model / "model.json"]
+    return hash_named([*((path.name, path) for path in own), (TABLE, table)])

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,14 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 def hash_of(*paths: Path) -> str:
     """SHA-256 over the hashes of some files, in their order."""
     return hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in paths)).hexdigest()
+
+
+def hash_named(files: Iterable[tuple[str, Path]]) -> str:
+    """SHA-256 over the names and the bytes of some files, in their order."""
+    found = hashlib.sha256()
+    for name, path in files:
+        found.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return found.hexdigest()
 
 
 def to_disk(path: Path) -> None:

@@ -151,10 +151,8 @@ def take_in(settings: Settings, night: str) -> Intake:
         _set_aside(settings.quarantine / night, bad)
     if good:
         _write_shard(settings, night, schema, good, homes, found)
-    for extra in {name for batch in batches for name in (*batch.listing.attributes, *batch.listing.real)}:
-        if extra not in (*schema.attributes, *schema.real):
-            found.unknown.append(extra)
-    found.unknown = sorted(set(found.unknown))
+    asked = {name for batch in batches for name in (*batch.listing.attributes, *batch.listing.real)}
+    found.unknown = sorted(asked - {*schema.attributes, *schema.real})
     found.unmatched = sum(int(batch.listing.notes.get("label_rows_without_picture", 0)) for batch in batches)
     if not settings.keep:
         _take_away(settings.drop, batches)

@@ -60,8 +60,7 @@ def keep(folder: Path, state: dict[str, Any], model: Path) -> None:
 
     with replacing(folder / FINAL) as aside:
         torch.save({name: state[name] for name in ("modules", "optimisers")}, aside)
-    digest = hashlib.sha256((model / WEIGHTS).read_bytes()).hexdigest()
-    write_json(folder / SIDE, {"weights": digest})
+    write_json(folder / SIDE, {"weights": _weights(model)})
 
 
 def is_end_of(folder: Path, model: Path) -> bool:
@@ -69,8 +68,11 @@ def is_end_of(folder: Path, model: Path) -> bool:
     side = folder / SIDE
     if not side.exists() or not (folder / FINAL).exists():
         return False
-    digest = hashlib.sha256((model / WEIGHTS).read_bytes()).hexdigest()
-    return bool(json.loads(side.read_text(encoding="utf-8"))["weights"] == digest)
+    return bool(json.loads(side.read_text(encoding="utf-8"))["weights"] == _weights(model))
+
+
+def _weights(model: Path) -> str:
+    return hashlib.sha256((model / WEIGHTS).read_bytes()).hexdigest()
 
 
 def copy(folder: Path, target: Path) -> None:

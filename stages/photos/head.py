@@ -8,14 +8,10 @@ import cv2
 import numpy as np
 from scipy.ndimage import uniform_filter
 
-WIDE, HIGH, UP = 1.6, 2.0, 0.3  # half axes of a head with its hair, and how far its middle lies above that of eyes and
-# mouth: in distances from between the eyes to between the corners of the mouth
-CORE, INSIDE, OUTSIDE, GONE = (
-    0.55,
-    0.9,
-    1.3,
-    1.5,
-)  # in half axes: all face; mostly head; background; end
+# half axes of a head with its hair, and how far its middle lies above that of eyes and mouth: in distances from between
+# the eyes to between the corners of the mouth
+WIDE, HIGH, UP = 1.6, 2.0, 0.3
+CORE, INSIDE, OUTSIDE, GONE = 0.55, 0.9, 1.3, 1.5  # in half axes: all face; mostly head; background; end
 BITS = 4  # of each of red, green and blue, by which colours are told apart
 FOREIGN, OWN = 0.05, 0.35  # share of the head in a colour's frequency, from which it begins to count, counts in full
 

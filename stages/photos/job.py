@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from stages.decode import BadImage
+from stages.files import hash_named
 from stages.parallel import in_order, worker_count
 from stages.params import InputError
 from stages.photos import masks, outside
@@ -91,11 +92,7 @@ class Job:
 
 def folder_hash(folder: Path) -> str:
     """SHA-256 over the names and bytes of a folder's files."""
-    found = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.is_file():
-            found.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
-    return found.hexdigest()
+    return hash_named((path.name, path) for path in sorted(folder.iterdir()) if path.is_file())
 
 
 def _sha256(data: bytes) -> str:

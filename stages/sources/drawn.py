@@ -32,10 +32,11 @@ CHUNK = 32  # pictures one process draws at a time
 Chunk = tuple[int, int, int, bool]  # seed, first picture, the one after the last, graded
 
 
-def write(folder: Path, *, count: int, seed: int, workers: int, graded: bool) -> Listing:
+def write(folder: Path, *, count: int, seed: int, workers: int, graded: bool, apart: int = 0) -> Listing:
     """img_align_celeba.zip, list_attr_celeba.txt, list_eval_partition.txt and identity_CelebA.txt of `count` faces.
 
-    `graded`: drawn.GRADES as real-valued attributes, in the place of the attributes that they name."""
+    `apart`: added to the number of everybody, so that people of several seeds may meet in one data set. `graded`:
+    drawn.GRADES as real-valued attributes, in the place of the attributes that they name."""
     from stages import drawn
 
     if count < 1:
@@ -49,7 +50,9 @@ def write(folder: Path, *, count: int, seed: int, workers: int, graded: bool) ->
     lines = {
         "list_attr_celeba.txt": [str(count), " ".join(attributes) + " "],
         "list_eval_partition.txt": [f"{name} {part}" for name, part in zip(names, parts, strict=True)],
-        "identity_CelebA.txt": [f"{name} {person.identity}" for name, person in zip(names, people, strict=True)],
+        "identity_CelebA.txt": [
+            f"{name} {person.identity + apart}" for name, person in zip(names, people, strict=True)
+        ],
     }
     lines["list_attr_celeba.txt"] += [f"{name} {row}" for name, row in zip(names, signs, strict=True)]
     for file, rows in lines.items():
