@@ -1,11 +1,10 @@
 """The `facet` command. Prefect is imported only by the commands that need it."""
 
 import argparse
-import contextlib
 import dataclasses
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -237,26 +236,13 @@ def _reproduce(args: argparse.Namespace) -> int:
     from flows.reproduce import StageFailed, reproduce
 
     try:
-        with _leaving_when_interrupted():
-            reproduce(stages=args.stages or None, root=args.root, jobs=args.jobs, force=args.force)
+        reproduce(stages=args.stages or None, root=args.root, jobs=args.jobs, force=args.force)
     except StageFailed as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        _leave()
     return 0
-
-
-@contextlib.contextmanager
-def _leaving_when_interrupted() -> Iterator[None]:
-    """Ctrl-C decides the exit code, whatever Prefect's clean-up stumbles over on its way."""
-    try:
-        yield
-    except BaseException as error:
-        link: BaseException | None = error
-        while link is not None:
-            if isinstance(link, KeyboardInterrupt):
-                _leave()
-            link = link.__cause__ or link.__context__
-        raise
 
 
 def _leave() -> NoReturn:
@@ -297,8 +283,11 @@ def _nightly(args: argparse.Namespace) -> int:
         root = str(args.root.resolve())
         nightly.serve(name="nightly", cron=args.cron, limit=1, parameters={"root": root})
         return 0
-    with _leaving_when_interrupted():
+    try:
         state = nightly(root=args.root, night=args.night, return_state=True)
+    except KeyboardInterrupt:
+        print("interrupted; the next night goes on", file=sys.stderr)
+        _leave()
     return 0 if state.is_completed() else 1
 
 

@@ -1,6 +1,7 @@
 """The flow on a real Prefect server, which one fixture starts for all tests here (20 to 30 s on two idle cores)."""
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -262,6 +263,7 @@ def test_a_flow_that_is_ended_leaves_no_process_behind_and_a_checkpoint(server, 
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # a shell's `&` has it ignored
     )
     try:
         assert within(PATIENCE, (root / "started").exists)
