@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,17 @@ def start(*, device: str, threads: int) -> torch.device:
     if device.startswith("cuda"):
         torch.backends.cuda.matmul.allow_tf32 = True
         torch.backends.cudnn.allow_tf32 = True
+        if "LOCAL_RANK" in os.environ:
+            return _own_gpu(int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"]))
     return torch.device(device)
+
+
+def _own_gpu(rank: int, ranks: int) -> torch.device:
+    """One GPU for each of the ranks that torchrun started on this machine."""
+    if ranks > torch.cuda.device_count():
+        raise InputError(f"{ranks} processes for {torch.cuda.device_count()} GPUs: lower FACET_PROCESSES")
+    torch.cuda.set_device(rank)
+    return torch.device("cuda", rank)
 
 
 def has_bf16(device: torch.device) -> bool:

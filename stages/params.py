@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import logging
+import os
 import sys
 import typing
 from collections.abc import Callable, Sequence
@@ -82,12 +83,14 @@ def _flag(hint: Any) -> dict[str, Any]:
 
 def run_stage(params: type[P], run: Callable[[P], None], *, parse: Callable[[], P] | None = None) -> None:
     """Parse flags (by `parse` where the stage has its own), run the stage; a fault of the input ends it with one line
-    on stderr and exit code 1, Ctrl-C with one and exit code 130."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    on stderr and exit code 1, Ctrl-C with one and exit code 130. Of several ranks (stages/nets/ranks.py) the first
+    speaks."""
+    speaks = os.environ.get("RANK", "0") == "0"
+    logging.basicConfig(level=logging.INFO if speaks else logging.WARNING, format="%(message)s", stream=sys.stderr)
     try:
         run(parse() if parse else from_argv(params))
     except InputError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {error}" if speaks else 1)
     except KeyboardInterrupt:
         print("interrupted; run it again to go on", file=sys.stderr)
         sys.exit(130)

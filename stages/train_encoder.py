@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from stages import compute, images, systems
+from stages import compute, images, launch, systems
 from stages.history import History
 from stages.match import check_images
+from stages.nets import ranks
 from stages.params import Device, Precision, from_argv, known_from_argv, run_stage
 from stages.resume import Resume, key
 from stages.tables import read_faces
@@ -64,24 +65,26 @@ def run(params: Params) -> None:
         images.write_grid(params.samples, rows, columns=PREVIEW_FACES)
 
     resume = Resume(params.resume, key(params, params.prepared / "faces.parquet", params.gan / "weights.safetensors"))
-    train(
-        trainer,
-        pixels=pixels,
-        labels=faces.descriptions(),
-        rows=faces.rows("train"),
-        steps=settings.steps,
-        batch_size=settings.batch_size,
-        flip=settings.flip,
-        seed=params.seed,
-        device=device,
-        history=History(params.history, every=params.log_every),
-        resume=resume,
-        preview=preview,
-    )
-    trainer.save(params.encoder, params.variant)
-    resume.clear()
+    with launch.joined(device):
+        train(
+            trainer,
+            pixels=pixels,
+            labels=faces.descriptions(),
+            rows=faces.rows("train"),
+            steps=settings.steps,
+            batch_size=settings.batch_size,
+            flip=settings.flip,
+            seed=params.seed,
+            device=device,
+            history=History(params.history, every=params.log_every),
+            resume=resume,
+            preview=preview,
+        )
+        if ranks.leads():
+            trainer.save(params.encoder, params.variant)
+            resume.clear()
     log.info("%s: %d steps of %d images; wrote %s", params.variant, settings.steps, settings.batch_size, params.encoder)
 
 
 if __name__ == "__main__":
-    run_stage(Params, run, parse=parse)
+    run_stage(Params, launch.launching(run, "stages.train_encoder"), parse=parse)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stages import compute, images, systems, warm
+from stages import compute, images, launch, systems, warm
 from stages.history import History
+from stages.nets import ranks
 from stages.params import Device, Precision, from_argv, known_from_argv, run_stage
 from stages.resume import Resume, key
 from stages.tables import Faces, read_faces
@@ -50,24 +51,26 @@ def run(params: Params) -> None:
     start = warm.start_of(params.system)
     inputs = [params.prepared / "faces.parquet", *([start] if start is not None else [])]
     resume = Resume(params.resume, key(params, *inputs))
-    state = train(
-        trainer,
-        pixels=pixels,
-        labels=faces.descriptions(),
-        rows=training_rows(faces, settings.train_on),
-        steps=settings.steps,
-        batch_size=settings.batch_size,
-        flip=settings.flip,
-        seed=params.seed,
-        device=device,
-        history=history,
-        resume=resume,
-        preview=lambda step: images.write_grid(params.samples, images.to_pixels(trainer.samples(64)), columns=8),
-        start=start,
-    )
-    trainer.save(params.model)
-    resume.clear()
-    warm.keep(params.resume, state, params.model)
+    with launch.joined(device):
+        state = train(
+            trainer,
+            pixels=pixels,
+            labels=faces.descriptions(),
+            rows=training_rows(faces, settings.train_on),
+            steps=settings.steps,
+            batch_size=settings.batch_size,
+            flip=settings.flip,
+            seed=params.seed,
+            device=device,
+            history=history,
+            resume=resume,
+            preview=lambda step: images.write_grid(params.samples, images.to_pixels(trainer.samples(64)), columns=8),
+            start=start,
+        )
+        if ranks.leads():
+            trainer.save(params.model)
+            resume.clear()
+            warm.keep(params.resume, state, params.model)
     log.info("%s: %d steps of %d images; wrote %s", params.system, settings.steps, settings.batch_size, params.model)
 
 
@@ -85,4 +88,4 @@ def training_rows(faces: Faces, train_on: str) -> Any:
 
 
 if __name__ == "__main__":
-    run_stage(Params, run, parse=parse)
+    run_stage(Params, launch.launching(run, "stages.train_gan"), parse=parse)

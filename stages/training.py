@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from stages import images, warm
 from stages.history import History, first_not_finite
+from stages.nets import ranks
 from stages.params import InputError
 from stages.resume import Resume
 
@@ -76,9 +77,14 @@ def train(
 
     `preview(step)` is called at every log row. Raises TrainingError with advice when a term is not finite or the
     trainer's check finds a collapse, InputError where no log row would come. On SIGTERM the state is saved first, so
-    the next run goes on from there."""
+    the next run goes on from there. Of several ranks (stages/nets/ranks.py) each steps with its part of every batch,
+    and the first alone writes."""
     if history.every > steps:
         raise InputError(f"log_every {history.every} is above the {steps} steps: nothing would be logged; lower it")
+    if batch_size % ranks.count():
+        raise InputError(f"batch_size {batch_size} is no multiple of the {ranks.count()} processes that share it")
+    for optimiser in trainer.optimisers.values():
+        ranks.average_gradients(optimiser)
     first = 1
     state = resume.load()
     if state is not None:
@@ -93,34 +99,38 @@ def train(
     started = logged = saved = time.monotonic()
     with _sigterm() as stopped:
         for step in range(first, steps + 1):
-            chosen = next(batches)
-            mirrored = images.flips(len(chosen), seed, step) if flip else None
+            chosen = ranks.part(next(batches))
+            mirrored = ranks.part(images.flips(batch_size, seed, step)) if flip else None
             x = images.gather(pixels, chosen, mirrored).to(device, memory_format=torch.channels_last)
-            terms = trainer.step(step, Batch(x, targets[chosen].to(device)))
+            terms, stopping = ranks.means(trainer.step(step, Batch(x, targets[chosen].to(device))), stopped=stopped())
             if history.add(step, step * batch_size, terms):
                 problem = diverged(history.rows[-1]) or trainer.check(step)
                 if problem is not None:
                     resume.clear()
                     raise TrainingError(f"step {step}: {problem}")
-                preview(step)
+                if ranks.leads():
+                    preview(step)
             now = time.monotonic()
-            if now - logged > LOG_SECONDS or step == steps:
+            if ranks.leads() and (now - logged > LOG_SECONDS or step == steps):
                 rate = (step - first + 1) / (now - started)
                 log.info(
                     "step %d/%d, %.0f images/s, %.0f s left: %s",
                     step, steps, rate * batch_size, (steps - step) / rate, history.line(),
                 )  # fmt: skip
                 logged = now
-            if stopped() or now - saved > SAVE_SECONDS:
-                resume.save(_snapshot(trainer, history, step))
+            if stopping or now - saved > SAVE_SECONDS:
+                if ranks.leads():
+                    resume.save(_snapshot(trainer, history, step))
                 saved = now
-                if stopped():
-                    log.info("stopped at step %d; the next run goes on from there", step)
-                    sys.exit(143)
+            if stopping:
+                ranks.meet()
+                log.info("stopped at step %d; the next run goes on from there", step)
+                sys.exit(143)
     if (problem := diverged(history.means())) is not None:
         resume.clear()
         raise TrainingError(f"step {steps}: {problem}")
-    history.write()
+    if ranks.leads():
+        history.write()
     return _snapshot(trainer, history, steps)
 
 

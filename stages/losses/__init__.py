@@ -1,1 +1,1 @@
-"""Formulas as functions of tensors; they import nothing but torch and the metrics they minimise."""
+"""Formulas as functions of tensors; they import nothing but torch, nets.ranks and the metrics they minimise."""

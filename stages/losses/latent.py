@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from stages.nets import ranks
+
 
 def kl_to_normal(mu: Tensor, logvar: Tensor) -> Tensor:
     """KL(N(mu, exp(logvar)) || N(0, I)) in nats, summed over d, mean over the batch: Kingma and
@@ -19,7 +21,8 @@ def attribute_loss(logits: Tensor, labels: Tensor) -> Tensor:
     count."""
     known = (labels != 0).to(logits.dtype)
     present = (labels > 0).to(logits.dtype)
-    share = (present.sum(0, keepdim=True) + 1) / (known.sum(0, keepdim=True) + 2)  # (1, K), smoothed
+    held, told = ranks.total(torch.stack([present.sum(0), known.sum(0)]))
+    share = (held + 1) / (told + 2)  # (K,), smoothed
     weights = known * (present / share + (1 - present) / (1 - share)) / 2
     loss = binary_cross_entropy_with_logits(logits, present, weight=weights, reduction="none")
     return loss.sum(dim=1).mean()
@@ -40,10 +43,10 @@ def recognition_loss(logits: Tensor, description: Tensor, groups: Sequence[Seque
 def description_error(found: Tensor, description: Tensor) -> Tensor:
     """Mean squared error between descriptions (N, K) in [-1, 1] over the entries that are known (not 0)."""
     known = (description != 0).to(found.dtype)
-    return (known * (found - description).square()).sum() / known.sum().clamp(min=1)
+    return (known * (found - description).square()).sum() / ranks.mean(known.sum()).clamp(min=1 / ranks.count())
 
 
 def reparametrise(mu: Tensor, logvar: Tensor, generator: torch.Generator) -> Tensor:
     """mu + sigma eps with eps ~ N(0, I) from `generator`."""
-    eps = torch.randn(mu.shape, generator=generator, dtype=mu.dtype).to(mu.device)
+    eps = ranks.drawn(torch.randn, *mu.shape, generator=generator, dtype=mu.dtype).to(mu.device)
     return mu + (0.5 * logvar).exp() * eps

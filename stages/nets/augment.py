@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from stages.nets import ranks
+
 
 def diff_augment(x: Tensor, generator: torch.Generator) -> Tensor:
     """x (N, C, S, S) in [-1, 1] -> the same shape: brightness, saturation, contrast, translation by up to 1/8,
@@ -21,11 +23,16 @@ def instance_noise(x: Tensor, most: float, generator: torch.Generator) -> Tensor
     if x.device != generator.device:  # drawing for every pixel elsewhere would cost more than a step does here
         seed = int(torch.randint(1 << 62, (), generator=generator))
         generator = torch.Generator(x.device).manual_seed(seed)
-    return x + deviation * torch.randn(x.shape, generator=generator, device=x.device)
+    return x + deviation * ranks.drawn(torch.randn, *x.shape, generator=generator, device=x.device)
 
 
 def _uniform(x: Tensor, generator: torch.Generator) -> Tensor:
-    return torch.rand(len(x), 1, 1, 1, generator=generator).to(x.device)
+    return ranks.drawn(torch.rand, len(x), 1, 1, 1, generator=generator).to(x.device)
+
+
+def _places(below: int, count: int, generator: torch.Generator) -> Tensor:
+    """(N, 2): a row and a column for each image, 0 to `below` - 1."""
+    return ranks.part(torch.randint(0, below, (2, count * ranks.count()), generator=generator).t())
 
 
 def colour(x: Tensor, generator: torch.Generator) -> Tensor:
@@ -38,18 +45,18 @@ def colour(x: Tensor, generator: torch.Generator) -> Tensor:
 
 def translate(x: Tensor, generator: torch.Generator) -> Tensor:
     reach = x.shape[-1] // 8
-    shifts = torch.randint(0, 2 * reach + 1, (2, len(x)), generator=generator)
+    shifts = _places(2 * reach + 1, len(x), generator)
     padded = F.pad(x, (reach,) * 4)
     size = x.shape[-1]
-    views = [padded[i : i + 1, :, dy : dy + size, dx : dx + size] for i, (dy, dx) in enumerate(shifts.t().tolist())]
+    views = [padded[i : i + 1, :, dy : dy + size, dx : dx + size] for i, (dy, dx) in enumerate(shifts.tolist())]
     return torch.cat(views)
 
 
 def cutout(x: Tensor, generator: torch.Generator) -> Tensor:
     size = x.shape[-1]
-    centres = torch.randint(0, size, (2, len(x)), generator=generator).to(x.device)
+    centres = _places(size, len(x), generator).to(x.device)
     grid = torch.arange(size, device=x.device)
-    rows = (grid[None] - centres[0][:, None]).abs() < size // 4  # (N, S)
-    columns = (grid[None] - centres[1][:, None]).abs() < size // 4
+    rows = (grid[None] - centres[:, :1]).abs() < size // 4  # (N, S)
+    columns = (grid[None] - centres[:, 1:]).abs() < size // 4
     hole = rows[:, None, :, None] & columns[:, None, None, :]  # (N, 1, S, S)
     return x * ~hole

@@ -5,6 +5,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
+from stages.nets.norm import BatchNorm2d
+
 SLOPE = 0.2  # of every leaky ReLU
 
 
@@ -26,7 +28,7 @@ def down(channels_in: int, channels_out: int, *, kernel: int, norm: str) -> nn.S
     """Halves height and width, then a leaky ReLU. `norm` is batch, spectral or none."""
     conv = nn.Conv2d(channels_in, channels_out, kernel, stride=2, padding=same_padding(kernel), bias=norm != "batch")
     if norm == "batch":
-        return nn.Sequential(conv, nn.BatchNorm2d(channels_out), nn.LeakyReLU(SLOPE))
+        return nn.Sequential(conv, BatchNorm2d(channels_out), nn.LeakyReLU(SLOPE))
     if norm == "spectral":
         return nn.Sequential(spectral_norm(conv), nn.LeakyReLU(SLOPE))
     if norm == "none":
@@ -50,7 +52,7 @@ def transposed(channels_in: int, channels_out: int, *, kernel: int, bias: bool) 
 def up(channels_in: int, channels_out: int, *, kernel: int) -> nn.Sequential:
     """Doubles height and width: transposed convolution, batch norm, ReLU."""
     return nn.Sequential(
-        transposed(channels_in, channels_out, kernel=kernel, bias=False), nn.BatchNorm2d(channels_out), nn.ReLU()
+        transposed(channels_in, channels_out, kernel=kernel, bias=False), BatchNorm2d(channels_out), nn.ReLU()
     )
 
 

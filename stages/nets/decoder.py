@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from stages.nets.blocks import binomial, halvings, transposed, up
+from stages.nets.norm import BatchNorm1d, BatchNorm2d
 
 SIDE = 4  # of the first grid, at 64 pixels
 
@@ -31,9 +32,9 @@ class Decoder(nn.Module):
         self.side, widest = size >> stages, width << (stages - 1)
         self.project: nn.Module = nn.Linear(hidden or inputs, widest * self.side**2, bias=False)
         if hidden:
-            first = [nn.Linear(inputs, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU()]
+            first = [nn.Linear(inputs, hidden, bias=False), BatchNorm1d(hidden), nn.ReLU()]
             self.project = nn.Sequential(*first, self.project)
-        self.norm = nn.BatchNorm2d(widest)
+        self.norm = BatchNorm2d(widest)
         self.ups = nn.Sequential(*(up(widest >> i, widest >> (i + 1), kernel=kernel) for i in range(stages - 1)))
         self.to_rgb = transposed(width, channels, kernel=kernel, bias=bias)
         self.blur = blur

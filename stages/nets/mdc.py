@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stages.nets.blocks import SLOPE
+from stages.nets.norm import BatchNorm2d
 
 
 class Mdc(nn.Module):
@@ -36,9 +37,9 @@ class MdcResidual(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         for _ in range(2):
-            layers += [nn.BatchNorm2d(channels), nn.LeakyReLU(SLOPE), Mdc(channels, channels, dilations=dilations)]
+            layers += [BatchNorm2d(channels), nn.LeakyReLU(SLOPE), Mdc(channels, channels, dilations=dilations)]
         self.body = nn.Sequential(*layers)
-        self.after = nn.Sequential(nn.BatchNorm2d(channels), nn.LeakyReLU(SLOPE))
+        self.after = nn.Sequential(BatchNorm2d(channels), nn.LeakyReLU(SLOPE))
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.after(x + self.body(x))

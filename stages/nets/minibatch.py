@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from stages.nets import ranks
+
 
 class MinibatchDiscrimination(nn.Module):
     """Features (N, F) -> (N, F + kernels): how near each sample of the batch is to the others, kernel by kernel."""
@@ -19,6 +21,8 @@ class MinibatchDiscrimination(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         weight = self.theta * (self.log_scale.exp() / self.theta.square().sum(0).sqrt())
         m = (x @ weight.flatten(1)).unflatten(1, weight.shape[1:])  # (N, kernels, dims)
-        distance = (m[:, None] - m[None]).abs().sum(3)  # (N, N, kernels)
-        near = torch.exp(-distance - 1e6 * torch.eye(len(x), device=x.device)[:, :, None])
+        others = ranks.whole(m)
+        distance = (m[:, None] - others[None]).abs().sum(3)  # (N, N of all ranks, kernels)
+        itself = ranks.part(torch.eye(len(others), device=x.device))
+        near = torch.exp(-distance - 1e6 * itself[:, :, None])
         return torch.cat([x, near.sum(1) + self.bias], dim=1)

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from stages.nets import ranks
+
 FIRST = 10  # steps' worth of forgetting at the start: what is learned drifts, and early rows must fade
 
 
@@ -27,13 +29,13 @@ class RunningMoments(nn.Module):
 
     @torch.no_grad()
     def follow(self, rows: Tensor) -> None:
-        """Move both moments towards those of the rows (N, d)."""
+        """Move both moments towards those of the rows (N, d), of all ranks together."""
         steps = int(self.steps)
         new = max(1 - self.memory, FIRST / (steps + FIRST))
         rows = rows.detach().float()
-        self.mean.lerp_(rows.mean(0), new)
+        self.mean.lerp_(ranks.mean(rows.mean(0)), new)
         with torch.autocast(rows.device.type, enabled=False):  # moments of bf16 are none of a covariance
-            self.second.lerp_(rows.T @ rows / len(rows), new)
+            self.second.lerp_(ranks.mean(rows.T @ rows / len(rows)), new)
         self.steps += 1
 
     def covariance(self) -> Tensor:

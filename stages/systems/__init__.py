@@ -75,6 +75,7 @@ class SystemTrainer:
         if settings.batch_size < 2:
             raise InputError(f"batch_size {settings.batch_size}: expected 2 or more, whose statistics can be taken")
         self.data, self.seed, self.device, self.precision = data, seed, device, precision
+        torch.manual_seed(seed)  # of what layers draw by themselves: where spectral norm starts
 
     def samples(self, count: int) -> Tensor:
         """Images (count, C, S, S) from the generator to keep, on the CPU, from the same codes every time."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from stages import checkpoints, compute
 from stages.losses import adversarial
 from stages.losses.latent import kl_to_normal, reparametrise
+from stages.nets import ranks
 from stages.nets.augment import diff_augment
 from stages.nets.blocks import down, halvings, init_dcgan, init_he
 from stages.nets.decoder import Decoder
@@ -152,7 +153,8 @@ class GanTrainer(SystemTrainer):
         settings = self.settings
         noise = compute.generator(self.seed, 1, step)
         seen = self._augmented(noise)
-        z = sample_prior(settings.prior, len(batch.x), settings.z_dim, noise).to(self.device)
+        z = ranks.part(sample_prior(settings.prior, len(batch.x) * ranks.count(), settings.z_dim, noise))
+        z = z.to(self.device)
 
         with compute.autocast(self.device, self.precision):
             fake = self.generator(z)

@@ -17,10 +17,12 @@ from stages import checkpoints, compute
 from stages.losses import adversarial
 from stages.losses.latent import attribute_loss, kl_to_normal, reparametrise
 from stages.losses.reconstruction import RECONSTRUCTION_LOSSES, centre_weights, weighted_l1
+from stages.nets import ranks
 from stages.nets.blocks import SLOPE, halvings, init_he
 from stages.nets.decoder import Decoder
 from stages.nets.ema import Ema
 from stages.nets.modes import evaluating
+from stages.nets.norm import BatchNorm1d, BatchNorm2d
 from stages.nets.variational import Variational
 from stages.systems import Data
 from stages.systems.dcgan import NAME, Discriminator, GanSettings, load_gan, networks, variational
@@ -43,7 +45,7 @@ def deep_conv(data: Data, z_dim: int, width: int) -> nn.Sequential:
     for times, stride in plan:
         layers += [
             nn.Conv2d(channels, times * width, 3, stride=stride, padding=1, bias=False),
-            nn.BatchNorm2d(times * width),
+            BatchNorm2d(times * width),
             nn.LeakyReLU(SLOPE),
         ]
         channels = times * width
@@ -78,18 +80,18 @@ def transfer_head(channels: int, side: int, z_dim: int) -> nn.Module:
     """Transfer Learning Encoder: one linear layer, on standardised features: a discriminator without batch norm gives
     them any scale. (Without scale and shift the norm folds into the layer.)"""
     features = channels * side**2
-    return nn.Sequential(nn.Flatten(), nn.BatchNorm1d(features, affine=False), nn.Linear(features, z_dim))
+    return nn.Sequential(nn.Flatten(), BatchNorm1d(features, affine=False), nn.Linear(features, z_dim))
 
 
 def extended_head(channels: int, side: int, z_dim: int) -> nn.Module:
     """Extended Transfer: one 3 x 3 convolution and two linear layers, with batch norm and leaky ReLU."""
     return nn.Sequential(
         nn.Conv2d(channels, channels, 3, padding=1, bias=False),
-        nn.BatchNorm2d(channels),
+        BatchNorm2d(channels),
         nn.LeakyReLU(SLOPE),
         nn.Flatten(),
         nn.Linear(channels * side**2, 2 * channels, bias=False),
-        nn.BatchNorm1d(2 * channels),
+        BatchNorm1d(2 * channels),
         nn.LeakyReLU(SLOPE),
         nn.Linear(2 * channels, z_dim),
     )
@@ -262,7 +264,7 @@ def feature_distance(real: list[Tensor], fake: list[Tensor]) -> Tensor:
     distances = []
     for a, b in zip(real, fake, strict=True):
         a = a.detach()
-        distances.append((a - b).abs().mean() / (a.abs().mean() + 1e-6))
+        distances.append((a - b).abs().mean() / (ranks.mean(a.abs().mean()) + 1e-6))
     return torch.stack(distances).mean()
 
 

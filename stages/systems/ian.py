@@ -22,6 +22,7 @@ from stages import checkpoints, compute
 from stages.losses.latent import attribute_loss, kl_to_normal, reparametrise
 from stages.losses.orthogonal import orthogonal_penalty
 from stages.losses.reconstruction import centre_weights, weighted_l1
+from stages.nets import ranks
 from stages.nets.blocks import SLOPE, down, halvings, init_dcgan, init_he, transposed
 from stages.nets.decoder import SIDE, Decoder
 from stages.nets.ema import Ema
@@ -29,6 +30,7 @@ from stages.nets.made import Iaf
 from stages.nets.mdc import Mdc, MdcResidual, RgbBeta
 from stages.nets.minibatch import MinibatchDiscrimination
 from stages.nets.modes import evaluating
+from stages.nets.norm import BatchNorm1d, BatchNorm2d
 from stages.nets.prior import GaussianPrior
 from stages.systems import Data, SystemTrainer
 from stages.training import Batch, half_cosine, set_rate
@@ -67,11 +69,11 @@ class Head(nn.Module):
         super().__init__()
         self.hidden = nn.Sequential(nn.Flatten())
         if hidden:
-            self.hidden.extend([nn.Linear(features, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU()])
+            self.hidden.extend([nn.Linear(features, hidden, bias=False), BatchNorm1d(hidden), nn.ReLU()])
         self.to_mu, self.to_log_sigma = (
             nn.Sequential(
                 nn.Linear(hidden or features, z_dim, bias=norm == "none"),
-                nn.BatchNorm1d(z_dim) if norm == "batch" else nn.Identity(),
+                BatchNorm1d(z_dim) if norm == "batch" else nn.Identity(),
             )
             for _ in range(2)
         )
@@ -120,7 +122,7 @@ class FullGenerator(nn.Module):
             ]
         self.blocks = nn.Sequential(*blocks)
         self.last = nn.Sequential(
-            transposed(width, width, kernel=kernel, bias=False), nn.BatchNorm2d(width), nn.LeakyReLU(SLOPE)
+            transposed(width, width, kernel=kernel, bias=False), BatchNorm2d(width), nn.LeakyReLU(SLOPE)
         )
         self.to_rgb = RgbBeta(width, colours=channels)
 
@@ -240,7 +242,7 @@ class GanTrainer(SystemTrainer):
         settings = self.settings
         heard = step > settings.warmup + (CRITIC_STEPS if settings.warmup else 0)
         judging = step % 2 == 1 or not heard  # this step updates the discriminator, otherwise the generator
-        z_g = self.prior(torch.randn(len(batch.x), settings.z_dim, generator=noise).to(self.device))
+        z_g = self.prior(ranks.drawn(torch.randn, len(batch.x), settings.z_dim, generator=noise).to(self.device))
         with compute.autocast(self.device, self.precision):
             on_x = self.trunk(batch.x)
             terms, x_r, x_g = self._reconstruct(batch, on_x[-1].detach(), noise, z_g)

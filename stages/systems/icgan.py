@@ -17,6 +17,7 @@ from torch.nn.functional import softplus
 from stages import checkpoints, compute
 from stages.losses import adversarial
 from stages.losses.latent import kl_to_normal, reparametrise
+from stages.nets import ranks
 from stages.nets.blocks import down, halvings, init_dcgan, init_he
 from stages.nets.decoder import SIDE, Decoder
 from stages.nets.descriptions import Descriptions
@@ -127,7 +128,7 @@ class GanTrainer(SystemTrainer):
 
     def step(self, step: int, batch: Batch) -> dict[str, Tensor]:
         y = batch.y.float()
-        self.descriptions.add(y)
+        self.descriptions.add(ranks.whole(y))
         do = self._warmup_step if step <= self.settings.warmup else self._adversarial_step
         terms = do(step, batch.x, y)
         if self.settings.ema:
@@ -150,9 +151,12 @@ class GanTrainer(SystemTrainer):
     def _adversarial_step(self, step: int, x: Tensor, y: Tensor) -> dict[str, Tensor]:
         settings = self.settings
         noise = compute.generator(self.seed, 32, step)
-        z = torch.randn(len(x), settings.z_dim, generator=noise).to(self.device)
-        y_fake = y[torch.randperm(len(y), generator=noise).to(self.device)]
-        y_wrong, is_wrong = wrong_labels(y, noise)
+        z = ranks.drawn(torch.randn, len(x), settings.z_dim, generator=noise).to(self.device)
+        everyone = ranks.whole(y)
+        y_fake = ranks.part(everyone[torch.randperm(len(everyone), generator=noise).to(self.device)])
+        y_wrong, is_wrong = map(ranks.part, wrong_labels(everyone, noise))
+        if settings.dropout:  # from (seed, step) alone; other masks on every rank than one process would draw
+            torch.manual_seed(int(torch.randint(1 << 62, (), generator=noise)) + ranks.rank())
 
         with compute.autocast(self.device, self.precision):
             fake = self.generator(z, y_fake)

@@ -14,10 +14,12 @@ from torch import Tensor, nn
 
 from stages import checkpoints, compute
 from stages.losses.latent import description_error
+from stages.nets import ranks
 from stages.nets.blocks import halvings, init_he, same_padding
 from stages.nets.decoder import SIDE, Decoder
 from stages.nets.ema import Ema
 from stages.nets.modes import evaluating
+from stages.nets.norm import BatchNorm1d, BatchNorm2d
 from stages.nets.residual import Residual
 from stages.params import InputError
 from stages.systems import Data
@@ -37,12 +39,12 @@ class Encoder(nn.Module):
         layers: list[nn.Module] = []
         for a, b in itertools.pairwise(widths):
             conv = nn.Conv2d(a, b, KERNEL, stride=2, padding=same_padding(KERNEL), bias=False)
-            layers += [conv, nn.BatchNorm2d(b), nn.ReLU()]
+            layers += [conv, BatchNorm2d(b), nn.ReLU()]
         self.layers = nn.Sequential(
             *layers,
             nn.Flatten(),
             nn.Linear(widths[-1] * (size >> stages) ** 2, hidden, bias=False),
-            nn.BatchNorm1d(hidden),
+            BatchNorm1d(hidden),
             nn.ReLU(),
             nn.Linear(hidden, outputs),
         )
@@ -113,8 +115,9 @@ class EncoderTrainer:
         share = half_cosine(step / settings.steps, final=settings.final_rate)
         set_rate(self.adam, settings.learning_rate * share)
         noise = compute.generator(self.seed, 41, step)
-        z = torch.randn(len(y), self.gan_settings.z_dim, generator=noise).to(self.device)
-        y_fake = y[torch.randperm(len(y), generator=noise).to(self.device)]
+        z = ranks.drawn(torch.randn, len(y), self.gan_settings.z_dim, generator=noise).to(self.device)
+        everyone = ranks.whole(y)
+        y_fake = ranks.part(everyone[torch.randperm(len(everyone), generator=noise).to(self.device)])
         terms: dict[str, Tensor] = {}
         with compute.autocast(self.device, self.precision):
             with torch.no_grad():

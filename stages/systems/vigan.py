@@ -23,12 +23,14 @@ from stages import checkpoints, compute
 from stages.losses import adversarial
 from stages.losses.latent import kl_to_normal, recognition_loss, reparametrise
 from stages.losses.reconstruction import WEIGHTED_LOSSES, centre_weights
+from stages.nets import ranks
 from stages.nets.augment import instance_noise
 from stages.nets.blocks import SLOPE, down, halvings, init_dcgan, init_he, transposed, up
 from stages.nets.decoder import Decoder
 from stages.nets.descriptions import Descriptions, one_hots, read
 from stages.nets.ema import Ema
 from stages.nets.modes import evaluating
+from stages.nets.norm import BatchNorm1d, BatchNorm2d
 from stages.nets.residual import Residual
 from stages.nets.variational import Variational
 from stages.params import InputError
@@ -52,10 +54,10 @@ class PaperEncoder(nn.Module):
             *(down(a, b, kernel=4, norm=norm) for (a, b), norm in zip(itertools.pairwise(widths), norms, strict=True)),
             nn.Flatten(),
             nn.Linear(widths[-1] * side**2, hidden, bias=False),
-            nn.BatchNorm1d(hidden),
+            BatchNorm1d(hidden),
             nn.LeakyReLU(SLOPE),
             nn.Linear(hidden, hidden, bias=False),
-            nn.BatchNorm1d(hidden),
+            BatchNorm1d(hidden),
             nn.Tanh(),
         )
         self.to_mu = nn.Linear(hidden, z_dim)
@@ -78,11 +80,11 @@ class PaperGenerator(nn.Module):
         self.side, hidden = size >> halvings(size, least=SIDE), 8 * width
         self.project = nn.Sequential(
             nn.Linear(z_dim + labels, hidden, bias=False),
-            nn.BatchNorm1d(hidden),
+            BatchNorm1d(hidden),
             nn.ReLU(),
             nn.Linear(hidden, widths[0] * self.side**2, bias=False),
         )
-        self.norm = nn.BatchNorm2d(widths[0])
+        self.norm = BatchNorm2d(widths[0])
         self.ups = nn.Sequential(*(up(a, b, kernel=4) for a, b in itertools.pairwise(widths)))
         self.to_rgb = transposed(widths[-1], channels, kernel=4, bias=True)
 
@@ -109,7 +111,7 @@ class Discriminator(nn.Module):
         self.head = nn.Linear(features, 1)
         self.recogniser = nn.Sequential(
             nn.Linear(features, hidden, bias=False),
-            nn.BatchNorm1d(hidden),
+            BatchNorm1d(hidden),
             nn.LeakyReLU(SLOPE),
             nn.Linear(hidden, labels),
         )
@@ -225,7 +227,7 @@ class GanTrainer(SystemTrainer):
         settings, c = self.settings, batch.y.float()
         self._set_rates(step)
         noise = compute.generator(self.seed, 21, step)
-        self.descriptions.add(c)
+        self.descriptions.add(ranks.whole(c))
         if not settings.encodes:
             terms: dict[str, Tensor] = {}
             self._all_four(step, batch, None, c, terms, noise)
@@ -267,13 +269,15 @@ class GanTrainer(SystemTrainer):
         """Gradients of encoder and generator, and one update of discriminator and recogniser, from the same passes.
         Where z is None there is no encoder: what is generated comes from the prior alone."""
         settings, heard = self.settings, z is None or step > self.settings.warmup
-        c_p = c[torch.randperm(len(c), generator=noise).to(c.device)]
-        z_p = torch.randn((len(c), settings.z_dim), generator=noise).to(c.device)
-        asked = [(z_p, c_p)]
+        everyone = ranks.whole(c)
+        c_p = ranks.part(everyone[torch.randperm(len(everyone), generator=noise).to(c.device)])
+        z_p = torch.randn((len(everyone), settings.z_dim), generator=noise).to(c.device)
         if z is not None:
-            encoded = round(settings.edits * len(z))
-            z_p[:encoded] = z[:encoded].detach()
-            asked = [(z, c), (z_p, c_p)]
+            encoded = round(settings.edits * len(everyone))
+            z_p[:encoded] = ranks.whole(z.detach())[:encoded]
+        asked = [(ranks.part(z_p), c_p)]
+        if z is not None:
+            asked = [(z, c), *asked]
         with compute.autocast(self.device, self.precision):
             made = self.generator(*map(torch.cat, zip(*asked, strict=True))).float().chunk(len(asked))
             on_x, *on_made = (self.discriminator.features(self._shown(image, noise)) for image in (batch.x, *made))
