@@ -182,8 +182,8 @@ def default_jobs(root: Path) -> int:
         return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = compute.get("threads") or cores
-    processes = int(os.environ.get("FACET_PROCESSES") or 1)  # of one training (stages/launch.py)
-    return max(1, cores // (threads * max(processes, 1)))
+    processes = os.environ.get("FACET_PROCESSES", "")  # of one training (stages/launch.py)
+    return max(1, cores // (threads * max(int(processes) if processes.isdecimal() else 1, 1)))
 
 
 def _has_gpu() -> bool:
