@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ from flows.champions import ENDS, STORE, promote, trained
 from flows.dag import Needs, select, stage_needs, stale_stages
 from flows.reproduce import TAIL, StageFailed, default_jobs, failures, guard_temporary_server, logged, run_stages
 from flows.supervise import Children, Stopped
-from stages import warm
+from stages import nights, warm
 from stages.champion import Champions, digest_of
 from stages.files import hash_of, write_json
 from stages.intake import NOTHING
@@ -61,7 +62,7 @@ GATE = (
     "success", "preservation", "reconstruction", "kernel_distance", "gap", "least_success", "mode", "faces",
     "reconstructions", "bootstrap", "batch_size",
 )  # fmt: skip
-NIGHTS = "nights"  # of the project's root: one record a night
+NIGHTS, PAGE = "nights", "reports/nights.html"  # of the project's root: one record a night, and all on one page
 PUSH_TRIES = 3
 PUSH_PAUSE = float(os.environ.get("FACET_PUSH_PAUSE", 30))  # seconds between tries
 
@@ -115,6 +116,8 @@ class Night:
     """What a night found and did; its record is nights/<name>.json."""
 
     name: str
+    when: str  # it began, UTC, ISO 8601
+    seconds: float = 0.0  # it took
     state: str = "Running"  # Promoted, Kept, Nothing new, Unfinished, Waiting or Failed at last
     intake: dict[str, Any] | None = None
     drift: dict[str, Any] | None = None
@@ -167,17 +170,20 @@ def nightly(root: Path = Path(), night: str | None = None, drop: Path | None = N
     with _alone(root) as alone:
         if not alone:
             return Completed(name="Busy", message="another night is running here; this one is left out")
-        found, children = Night(name), Children()
+        found, children = Night(name, datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")), Children()
+        began = time.monotonic()
         try:
             run_night(root, found, children, drop)
         except BaseException as error:
             children.stop()
             found.state = "Failed"
             found.problems.append(f"{type(error).__name__}: {error}")
+            found.seconds = time.monotonic() - began
             _end(root, found, log)
             if isinstance(error, InputError | StageFailed | profiles.ProfileError | OSError):
                 return Failed(message=found.message())
             raise  # a cancellation, or a fault of ours
+        found.seconds = time.monotonic() - began
         _end(root, found, log)
         return Completed(name=found.state, message=found.message())
 
@@ -379,13 +385,8 @@ def push(root: Path, remote: str, children: Children) -> bool:
 
 def unpushed(root: Path, name: str) -> bool:
     """Whether the last night that had something to push could not."""
-    records = [record for record in nights(root) if record["name"] != name and record["pushed"] is not None]
+    records = [one for one in nights.read(root / NIGHTS) if one["name"] != name and one["pushed"] is not None]
     return bool(records) and not records[-1]["pushed"]
-
-
-def nights(root: Path) -> list[dict[str, Any]]:
-    """The records of all nights, in the order of their names."""
-    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted((root / NIGHTS).glob("*.json"))]
 
 
 def _unused(root: Path, date: str) -> str:
@@ -410,6 +411,10 @@ def _end(root: Path, found: Night, log: logging.Logger | logging.LoggerAdapter[A
     text = found.message()
     write_json(root / NIGHTS / f"{found.name}.json", dataclasses.asdict(found))
     log.info("%s", text)
+    try:
+        nights.run(nights.Params(nights=root / NIGHTS, champions=root / STORE, out=root / PAGE))
+    except Exception as error:  # whatever it is, it must not hide the outcome
+        log.warning("the page of nights could not be written: %s", error)
     with contextlib.suppress(Exception):  # a server that is gone must not hide the outcome
         create_markdown_artifact(key="night", markdown=_markdown(found), description=f"Night {found.name}")
     arrived = found.intake is not None and not found.intake["told"].startswith(NOTHING)

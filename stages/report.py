@@ -7,18 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
-from markupsafe import Markup
-
 from stages.files import replacing, replacing_folder
 from stages.params import InputError, run_stage
 from stages.reporting import inputs, papers, records, sections
 from stages.reporting.inputs import Inputs, Json, SystemInputs
+from stages.reporting.pages import environment
 
 log = logging.getLogger(__name__)
 
-TEMPLATES = Path(__file__).parent / "reporting"
 MEGABYTE = 1_000_000
+NIGHTS = "nights.html"  # beside the page where nights have run (stages/nights.py)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,7 +47,8 @@ def run(params: Params) -> None:
                 f"again with `facet record {name}`"
             )
     runs = papers.runs(found, kept)
-    page = render(found, kept, runs, success_goal=params.success_goal, flips_goal=params.flips_goal)
+    nights = NIGHTS if (params.out.parent / NIGHTS).exists() else None
+    page = render(found, kept, runs, success_goal=params.success_goal, flips_goal=params.flips_goal, nights=nights)
     with replacing(params.out) as aside:
         aside.write_text(page, encoding="utf-8")
     with replacing_folder(params.papers) as folder:
@@ -61,21 +60,6 @@ def run(params: Params) -> None:
     log.info("wrote %s (%.1f MB) and %s", params.out, len(page.encode()) / MEGABYTE, params.papers)
 
 
-def environment(source: str, *, notice: bool) -> jinja2.Environment:
-    """What every page has: its style, the data set, and whether it warns of showing pictures that are not drawn."""
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-    )
-    css = Markup((TEMPLATES / "page.css").read_text(encoding="utf-8"))
-    drawn = source.startswith("drawn")
-    made.globals.update(css=css, source=source, drawn=drawn, notice=notice and not drawn)
-    return made
-
-
 def render_paper(text: Json, found: Inputs, runs: list[papers.Run], sheets: papers.Sheets, *, index: str) -> str:
     """One paper's page as HTML text."""
     template = environment(found.data_card["source"], notice=sheets.here).get_template("paper.html")
@@ -85,7 +69,13 @@ def render_paper(text: Json, found: Inputs, runs: list[papers.Run], sheets: pape
 
 
 def render(
-    found: Inputs, kept: Mapping[str, Json], runs: list[papers.Run], *, success_goal: float, flips_goal: float
+    found: Inputs,
+    kept: Mapping[str, Json],
+    runs: list[papers.Run],
+    *,
+    success_goal: float,
+    flips_goal: float,
+    nights: str | None = None,
 ) -> str:
     """The page as HTML text."""
     systems = [system(one, found.judges, kept, success_goal, flips_goal) for one in found.systems]
@@ -116,6 +106,7 @@ def render(
     template = environment(found.data_card["source"], notice=True).get_template("page.html")
     return template.render(
         toc=toc,
+        nights=nights,
         card=found.data_card,
         systems=systems,
         side_by_side=sections.side_by_side(found.systems),

@@ -111,6 +111,10 @@ def test_a_week(tmp_path, told):
     assert "refused z" in found["5-labels"][1]
     assert "the candidate stays out: quality 0.5 against 1.0" in found["6-worse"][1]
     assert quality(root) == 2.0
+    page = (root / "reports/nights.html").read_text()
+    assert page.count("the candidate goes live") == 3
+    assert page.count("the candidate stays out") == 1
+    assert "quality 0.5 against 1.0" in page
     assert len(shards.read(root / "arrivals/faces").table) == 13
     assert len(Champions(root / "champions").versions("vigan")) == 3
     heads = [text.splitlines()[0].strip("*") for text in told]

@@ -96,6 +96,16 @@ def test_every_link_of_the_page_leads_to_a_section_of_it_or_to_a_paper_s_page(pa
     assert all((params.out.parent / link).exists() for link in files)
 
 
+def test_the_page_leads_to_that_of_nights_once_there_is_one(page, params):
+    assert "nights.html" not in page
+    (params.out.parent / report.NIGHTS).write_text("nights")
+    report.run(params)
+    assert report.NIGHTS in nesting(params.out.read_text()).links
+    (params.out.parent / report.NIGHTS).unlink()
+    report.run(params)
+    assert params.out.read_text() == page
+
+
 def test_before_and_after_pictures_come_first(page):
     assert page.index("<img") < page.index('class="tile')
     parser = nesting(page)
