@@ -12,7 +12,7 @@ from typing import Literal
 
 import httpx
 
-from flows import lockfile, profiles
+from flows import dvc_data, lockfile, profiles
 from flows.champions import STORE
 from flows.nightly import Settings
 from stages.champion import Champions
@@ -195,7 +195,14 @@ def _arrivals(root: Path) -> Iterator[Finding]:
     params = profiles.values(root)
     if params["source"]["kind"] != "shards":
         return
-    drop = root / Settings.of(params).arrivals / "drop"
+    settings = Settings.of(params)
+    if settings.pull:
+        try:
+            yield Finding("ok", f"arrivals are what is new in {dvc_data.read(root, settings.pull).folder}")
+        except InputError as error:
+            yield Finding("FAIL", str(error), "or nightly.pull: '' in params.yaml, for the drop folder")
+        return
+    drop = root / settings.arrivals / "drop"
     if not drop.exists():
         yield Finding("note", f"{drop} is missing: nothing can arrive", f"mkdir -p {drop}")
         return

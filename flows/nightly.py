@@ -31,7 +31,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from flows import lockfile, messages, profiles
+from flows import dvc_data, lockfile, messages, profiles
 from flows.champions import ENDS, STORE, promote, trained
 from flows.dag import Needs, select, stage_needs, stale_stages
 from flows.reproduce import TAIL, StageFailed, default_jobs, failures, guard_temporary_server, logged, run_stages
@@ -49,6 +49,7 @@ NUMBER = (int, float)
 KINDS: dict[str, tuple[Any, str]] = {  # of the entries of `nightly`
     "systems": (list, "a list of systems"),
     "arrivals": (str, "a folder"),
+    "pull": (str, "a .dvc file, or empty"),
     "settle": (NUMBER, "seconds"),
     "hours": (NUMBER, "a number"),
     "start": (str, "a word"),
@@ -73,6 +74,7 @@ class Settings:
 
     systems: tuple[str, ...]  # that are trained, gated and promoted
     arrivals: Path  # drop/ is looked into, quarantine/ takes what is bad
+    pull: str  # a .dvc file: what it tracks is fetched and looked into instead of drop/; "" for none
     settle: float  # seconds for which arrivals must have rested
     hours: float  # after which training stops with a checkpoint; the next night goes on
     start: str  # scratch, or champion: training begins with what the champion's ended with,
@@ -196,7 +198,7 @@ def run_night(root: Path, found: Night, children: Children, drop: Path | None = 
     if mended := lockfile.mend(root):
         get_run_logger().warning("%s", mended)
     if source["kind"] == "shards":
-        found.intake = take_in(root, settings, found.name, root / source["root"], drop, children)
+        found.intake = arrived(root, settings, found, root / source["root"], drop, children)
         if not list((root / source["root"]).glob("*.zip")):
             found.state = "Waiting"
             return
@@ -249,6 +251,28 @@ def report_on(root: Path, children: Children) -> None:
     """Evaluation and report of what is in the workspace."""
     whole = select(without(stage_needs(root), JUDGE), ["report"])
     bring_up(root, whole, stale_stages(root, whole), children)
+
+
+def arrived(
+    root: Path, settings: Settings, found: Night, data: Path, drop: Path | None, children: Children
+) -> dict[str, Any]:
+    """What came, from the drop folder or from the data set that `pull` names."""
+    if drop is not None or not settings.pull:
+        return take_in(root, settings, found.name, data, drop, children)
+    attempt(found, "pull", lambda: fetch(root, settings, children))
+    pulled = dvc_data.read(root, settings.pull)
+    if dvc_data.is_taken(root, pulled):
+        return {"told": f"{NOTHING}: {pulled.file} is as it was", "shard": "", "refused": {}}
+    intake = take_in(root, dataclasses.replace(settings, settle=0.0), found.name, data, pulled.folder, children)
+    if pulled.folder.exists() and not intake["refused"]:
+        dvc_data.note_taken(root, pulled)
+    return intake
+
+
+@task(persist_result=False, cache_policy=NO_CACHE)
+def fetch(root: Path, settings: Settings, children: Children) -> None:
+    """The data set that `pull` names, as it is now."""
+    _command(root, dvc_data.read(root, settings.pull).command(settings.remote), children)
 
 
 @task(persist_result=False, cache_policy=NO_CACHE)
@@ -355,7 +379,8 @@ def promoted(root: Path, store: Champions, system: str, verdict: dict[str, Any],
 @task(persist_result=False, cache_policy=NO_CACHE)
 def commit(root: Path, store: Champions, systems: Sequence[str], found: Night, children: Children) -> None:
     """What the new champions were made by, as a commit of these files alone, and a tag for each champion."""
-    paths = [name for name in ("dvc.lock", "params.yaml", "reports") if (root / name).exists()]
+    pull = Settings.of(profiles.values(root)).pull
+    paths = [name for name in ("dvc.lock", "params.yaml", "reports", pull) if name and (root / name).exists()]
     _command(root, ["git", "add", "--", *paths], children)
     live = {system: str(store.live(system)) for system in systems}
     title = f"Night {found.name}: {', '.join(f'{system} {version}' for system, version in live.items())}"

@@ -69,6 +69,15 @@ def test_nonsense_in_params_and_no_project_at_all(project, tmp_path):
     assert any("is no clone of Facet" in text for text in found(tmp_path, "FAIL"))
 
 
+def test_a_data_set_to_pull_is_looked_at(project):
+    params = json.loads((project / "params.yaml").read_text())
+    params["nightly"]["pull"] = "faces.dvc"
+    (project / "params.yaml").write_text(json.dumps(params))
+    assert any("nightly.pull: " in text and "is missing" in text for text in found(project, "FAIL"))
+    (project / "faces.dvc").write_text("outs:\n- path: faces\n  md5: 1.dir\n")
+    assert any(f"what is new in {project / 'faces'}" in text for text in found(project, "ok"))
+
+
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,9 @@ import nights
 import pytest
 from photographs import jpeg
 
+from flows import dvc_data
 from stages.champion import Champions
+from stages.params import InputError
 from stages.sources import shards
 
 pytestmark = pytest.mark.slow
@@ -233,3 +236,62 @@ def test_a_promotion_is_committed_and_tagged_where_git_is_asked_for(tmp_path, to
     assert git("log", "--format=%s").splitlines()[0].startswith("Night 1: vigan 000001-")
     assert git("show", "--name-only", "--format=", "HEAD").split() == ["dvc.lock"]
     assert "A  note.txt" in git("status", "--porcelain")
+
+
+def test_a_data_set_that_dvc_tracks_is_fetched_and_what_is_new_in_it_is_taken_in(tmp_path, told):
+    """Its owner adds to it and pushes; the project has its .dvc file, which somebody keeps up to date (git)."""
+    owner, root = tmp_path / "owner", nights.make(tmp_path / "project", pull="faces.dvc", remote="store")
+    (owner / ".dvc").mkdir(parents=True)
+    for one in (owner, root):
+        remote = f"[core]\nno_scm = true\nanalytics = false\n['remote \"store\"']\n    url = {tmp_path / 'store'}\n"
+        (one / ".dvc/config").write_text(remote)
+    head = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); from test_nightly import publish\n"
+        f"from pathlib import Path; owner = Path({str(owner)!r})\n"
+    )
+    publish(owner, root, range(6))
+    step(root, "2", head + "publish(owner, root, range(9))")
+    step(root, "4", f"import shutil; shutil.move({str(tmp_path / 'store')!r}, {str(tmp_path / 'away')!r})\n"
+         "shutil.rmtree(root / '.dvc/cache'); shutil.rmtree(root / 'faces')")  # fmt: skip
+    found = nights_of(root, "1", "2", "3", "4")
+    assert [state for state, _ in found.values()] == ["Promoted", "Promoted", "Nothing new", "Nothing new"]
+    assert "6 pictures taken in" in found["1"][1]
+    assert "3 pictures taken in as 2.zip; 6 there already" in found["2"][1]
+    assert "faces.dvc is as it was" in found["3"][1]
+    assert "pull: " in found["4"][1]
+    assert "please look" in found["4"][1]
+    assert len(shards.read(root / "arrivals/faces").table) == 9
+
+
+def publish(owner: Path, root: Path, seeds: range) -> None:
+    """A data set of pictures as its owner has it now, pushed, and its .dvc file in the project."""
+    shutil.rmtree(owner / "faces", ignore_errors=True)
+    arrive(owner / "faces", seeds)
+    for words in (("add", "faces"), ("push", "--remote", "store")):
+        subprocess.run([sys.executable, "-m", "dvc", *words], cwd=owner, check=True, capture_output=True)
+    shutil.copy(owner / "faces.dvc", root)
+
+
+def test_an_imported_data_set_is_brought_up_to_date(tmp_path, told):
+    root = nights.make(tmp_path / "project", pull="raw/faces.dvc")
+    arrive(tmp_path / "elsewhere", range(6))
+    (root / "raw").mkdir()
+    command = [sys.executable, "-m", "dvc", "import-url", str(tmp_path / "elsewhere"), "raw/faces"]
+    subprocess.run(command, cwd=root, check=True, capture_output=True)
+    elsewhere = str(tmp_path / "elsewhere")
+    step(root, "2", f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+         "from test_nightly import arrive; from pathlib import Path; import shutil\n"
+         f"shutil.rmtree({elsewhere!r}); arrive(Path({elsewhere!r}), range(4, 8))")  # fmt: skip
+    found = nights_of(root, "1", "2", "3")
+    assert "6 pictures taken in" in found["1"][1]
+    assert "2 pictures taken in as 2.zip; 2 there already" in found["2"][1]
+    assert "raw/faces.dvc is as it was" in found["3"][1]
+    assert found["3"][0] == "Nothing new"
+
+
+@pytest.mark.parametrize("text", [None, "outs: 3", "outs:\n- path: a\n- path: b"])
+def test_a_file_that_is_no_data_set_is_named(tmp_path, text):
+    if text is not None:
+        (tmp_path / "x.dvc").write_text(text)
+    with pytest.raises(InputError, match=r"nightly.pull: .*x\.dvc"):
+        dvc_data.read(tmp_path, "x.dvc")
