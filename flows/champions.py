@@ -131,9 +131,9 @@ def promote(root: Path, store: "Champions", system: str, card: dict[str, Any], *
     from stages import warm
 
     model, table = trained(root, system)
-    end = root / ".resume" / "train_gan" / system
-    if warm.is_end_of(end, model):
-        warm.copy(end, root / STORE / ENDS / system)
+    kept = root / ".resume"
+    for end in warm.ends_of(kept, model):
+        warm.copy(end, root / STORE / ENDS / end.relative_to(kept))
     version = store.promote(system, model, table, card, why=why)
     keep_pipeline(root, store.folder(system, version))
     return version

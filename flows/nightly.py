@@ -16,7 +16,6 @@ import logging
 import math
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -309,19 +308,15 @@ def look_for_drift(root: Path, settings: Settings, store: Champions, found: Nigh
 
 @contextlib.contextmanager
 def warm_start(root: Path, settings: Settings, store: Champions) -> Iterator[None]:
-    """Training in this block begins from the champion where the settings say so and the end of its training is kept."""
+    """Training in this block begins from the champions where the settings say so and the ends of theirs are kept."""
     if settings.start == "champion":
-        folder = root / ".resume" / "start"
-        shutil.rmtree(folder, ignore_errors=True)
-        for system in settings.systems:
-            kept = root / STORE / ENDS / system
-            if store.live(system) and warm.is_end_of(kept, store.folder(system)):
-                warm.copy(kept, folder / system)
-        os.environ |= {warm.FOLDER: str(folder), warm.SHARE: str(settings.share)}
+        live = [store.folder(system) for system in settings.systems if store.live(system)]
+        ends = [str(end) for model in live for end in warm.ends_of(root / STORE / ENDS, model)]
+        os.environ |= {warm.START: os.pathsep.join(ends), warm.SHARE: str(settings.share)}
     try:
         yield
     finally:
-        for name in (warm.FOLDER, warm.SHARE):
+        for name in (warm.START, warm.SHARE):
             os.environ.pop(name, None)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from stages import compute, images, launch, systems
+from stages import compute, images, launch, systems, warm
 from stages.history import History
 from stages.match import check_images
 from stages.nets import ranks
@@ -64,9 +64,11 @@ def run(params: Params) -> None:
         rows = np.concatenate([images.to_pixels(shown), images.to_pixels(trainer.reconstruct(shown))])
         images.write_grid(params.samples, rows, columns=PREVIEW_FACES)
 
-    resume = Resume(params.resume, key(params, params.prepared / "faces.parquet", params.gan / "weights.safetensors"))
+    start = warm.start_of(warm.ENCODER, params.variant)
+    inputs = [params.prepared / "faces.parquet", params.gan / "weights.safetensors"]
+    resume = Resume(params.resume, key(params, *inputs, *([start] if start is not None else [])))
     with launch.joined(device):
-        train(
+        state = train(
             trainer,
             pixels=pixels,
             labels=faces.descriptions(),
@@ -79,10 +81,12 @@ def run(params: Params) -> None:
             history=History(params.history, every=params.log_every),
             resume=resume,
             preview=preview,
+            start=start,
         )
         if ranks.leads():
             trainer.save(params.encoder, params.variant)
             resume.clear()
+            warm.keep(params.resume, state, params.encoder, params.gan)
     log.info("%s: %d steps of %d images; wrote %s", params.variant, settings.steps, settings.batch_size, params.encoder)
 
 

@@ -48,7 +48,7 @@ def run(params: Params) -> None:
     data = data_of(faces, pixels.shape[-1])
     trainer = system.GanTrainer(settings, data, seed=params.seed, device=device, precision=params.precision)
     history = History(params.history, every=params.log_every)
-    start = warm.start_of(params.system)
+    start = warm.start_of(warm.GAN, params.system)
     inputs = [params.prepared / "faces.parquet", *([start] if start is not None else [])]
     resume = Resume(params.resume, key(params, *inputs))
     with launch.joined(device):

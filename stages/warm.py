@@ -1,9 +1,9 @@
 """Warm starts: training that goes on from where the champion's ended, instead of from the beginning.
 
-The end of every training is kept beside its checkpoints: networks and optimisers, and of which weights it is the end.
-FACET_START names a folder of such files, one a system; then the first steps are left out, as many as
-FACET_START_SHARE says, and training begins there with what the file holds. Without FACET_START nothing of this happens,
-so that `dvc repro` gives the same bytes everywhere."""
+The end of every training is kept beside its checkpoints, in <stage>/<name>/: networks and optimisers, and the hash of
+the weights it is the end of. FACET_START lists such folders; then training leaves out its first steps, as many as
+FACET_START_SHARE says, and begins there with what the folder of its stage and name holds. Without FACET_START nothing
+of this happens, so that `dvc repro` gives the same bytes everywhere."""
 
 import hashlib
 import json
@@ -18,17 +18,19 @@ from stages.params import InputError
 
 log = logging.getLogger(__name__)
 
-FOLDER, SHARE = "FACET_START", "FACET_START_SHARE"  # in the environment
-WEIGHTS = "weights.safetensors"  # as in stages/checkpoints.py, which needs torch
+START, SHARE = "FACET_START", "FACET_START_SHARE"  # in the environment
+GAN, ENCODER = "train_gan", "train_encoder"
+WEIGHTS, CARD = "weights.safetensors", "model.json"  # as in stages/checkpoints.py, which needs torch
 FINAL, SIDE = "final.state", "final.json"
 LEAST_SHARE = 0.05
 
 
-def start_of(system: str) -> Path | None:
-    """The file that training of a system should start from."""
-    folder = os.environ.get(FOLDER)
-    path = Path(folder) / system / FINAL if folder else None
-    return path if path is not None and path.exists() else None
+def start_of(stage: str, name: str) -> Path | None:
+    """The file that this training should start from."""
+    for folder in map(Path, filter(None, os.environ.get(START, "").split(os.pathsep))):
+        if folder.parts[-2:] == (stage, name) and (folder / FINAL).exists():
+            return folder / FINAL
+    return None
 
 
 def first_step(steps: int) -> int:
@@ -54,21 +56,33 @@ def load(path: Path) -> dict[str, Any] | None:
     return state
 
 
-def keep(folder: Path, state: dict[str, Any], model: Path) -> None:
-    """Keep the end of a training whose model folder is written."""
+def keep(folder: Path, state: dict[str, Any], model: Path, gan: Path | None = None) -> None:
+    """Keep the end of a training whose model folder is written; that of an encoder with the model folder of its GAN."""
     import torch
 
     with replacing(folder / FINAL) as aside:
         torch.save({name: state[name] for name in ("modules", "optimisers")}, aside)
-    write_json(folder / SIDE, {"weights": _weights(model)})
+    write_json(folder / SIDE, {"weights": _weights(model), "gan": _weights(gan) if gan is not None else None})
 
 
-def is_end_of(folder: Path, model: Path) -> bool:
-    """Whether `folder` keeps the end of the training that made `model`."""
+def ends_of(root: Path, model: Path) -> list[Path]:
+    """The folders below `root` that keep the ends of the trainings which made a model folder: its own, and for an
+    encoder that of its GAN."""
+    card = json.loads((model / CARD).read_text(encoding="utf-8"))
+    encodes = card.get("kind") == "encoder"
+    own = root / ENCODER / card["variant"] if encodes else root / GAN / card["system"]
+    if _side(own).get("weights") != _weights(model):
+        return []
+    gan = root / GAN / card["system"]
+    return [own, gan] if encodes and _side(gan).get("weights") == _side(own).get("gan") else [own]
+
+
+def _side(folder: Path) -> dict[str, Any]:
     side = folder / SIDE
     if not side.exists() or not (folder / FINAL).exists():
-        return False
-    return bool(json.loads(side.read_text(encoding="utf-8"))["weights"] == _weights(model))
+        return {}
+    found: dict[str, Any] = json.loads(side.read_text(encoding="utf-8"))
+    return found
 
 
 def _weights(model: Path) -> str:

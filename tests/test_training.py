@@ -8,7 +8,7 @@ import pytest
 import tiny
 import torch
 
-from stages import resume, systems, train_encoder, train_gan, training
+from stages import resume, systems, train_encoder, train_gan, training, warm
 from stages.checkpoints import load_weights, read_card
 from stages.files import write_json
 from stages.history import History
@@ -194,36 +194,53 @@ def test_a_log_that_would_stay_empty_is_refused_before_the_first_step(tmp_path):
 
 
 def test_a_warm_start_goes_on_from_where_another_training_ended(tmp_path, monkeypatch):
-    from stages import warm
-
-    params = gan_params(tmp_path)
+    params = dataclasses.replace(gan_params(tmp_path), resume=tmp_path / "kept/train_gan/dcgan")
     train_gan.run(params)
     cold = outs(tmp_path, "model", "gan.csv")
-    warm.copy(params.resume, tmp_path / "start" / "dcgan")
-    assert warm.is_end_of(tmp_path / "start" / "dcgan", params.model)
-    other = tmp_path / "other"
-    other.mkdir()
-    (other / "weights.safetensors").write_bytes(b"of another training")
-    assert not warm.is_end_of(tmp_path / "start" / "dcgan", other)
+    (end,) = warm.ends_of(tmp_path / "kept", params.model)
+    start = tmp_path / "start/train_gan/dcgan"
+    warm.copy(end, start)
 
     train_gan.run(params)
     assert outs(tmp_path, "model", "gan.csv") == cold  # nothing says that it should be warm
-    monkeypatch.setenv("FACET_START", str(tmp_path / "start"))
-    monkeypatch.setenv("FACET_START_SHARE", "0.5")
+    monkeypatch.setenv(warm.START, os.pathsep.join(["", str(tmp_path / "start/train_gan/vigan"), str(start)]))
+    monkeypatch.setenv(warm.SHARE, "0.5")
     train_gan.run(params)
     warmed = outs(tmp_path, "model", "gan.csv")
     assert warmed["model/weights.safetensors"] != cold["model/weights.safetensors"]
+    assert warm.ends_of(tmp_path / "start", params.model) == []  # another training's now
     steps = params.settings.steps
     assert int(warmed["gan.csv"].splitlines()[1].split(b",")[0]) > steps // 2
     assert int(warmed["gan.csv"].splitlines()[-1].split(b",")[0]) == steps
 
-    monkeypatch.setenv("FACET_START_SHARE", "much")
+    monkeypatch.setenv(warm.SHARE, "much")
     with pytest.raises(InputError, match="expected a share of the steps"):
         train_gan.run(params)
-    monkeypatch.setenv("FACET_START_SHARE", "0.5")
+    monkeypatch.setenv(warm.SHARE, "0.5")
     wider = dataclasses.replace(params, settings=dataclasses.replace(params.settings, width=2 * params.settings.width))
     with pytest.raises(InputError, match="is of other networks"):
         train_gan.run(wider)
-    (tmp_path / "start" / "dcgan" / warm.FINAL).write_bytes(b"torn")
+    (start / warm.FINAL).write_bytes(b"torn")
     train_gan.run(params)
     assert outs(tmp_path, "model", "gan.csv") == cold
+
+
+def test_an_encoder_starts_warm_too_and_its_gan_with_it_where_it_is_the_one_it_was_trained_on(tmp_path, monkeypatch):
+    kept = tmp_path / "kept"
+    gan = dataclasses.replace(gan_params(tmp_path), resume=kept / "train_gan/dcgan")
+    params = dataclasses.replace(encoder_params(tmp_path, "in_domain"), resume=kept / "train_encoder/in_domain")
+    train_gan.run(gan)
+    train_encoder.run(params)
+    cold = outs(tmp_path, "in_domain", "encoder.csv")
+    ends = [kept / "train_encoder/in_domain", kept / "train_gan/dcgan"]
+    assert warm.ends_of(kept, params.encoder) == ends
+    for end in ends:
+        warm.copy(end, tmp_path / "start" / end.relative_to(kept))
+    monkeypatch.setenv(warm.START, str(tmp_path / "start/train_encoder/in_domain"))
+    train_encoder.run(params)
+    warmed = outs(tmp_path, "in_domain", "encoder.csv")
+    assert warmed["in_domain/weights.safetensors"] != cold["in_domain/weights.safetensors"]
+    assert int(warmed["encoder.csv"].splitlines()[1].split(b",")[0]) > params.settings.steps // 2
+    monkeypatch.setenv(warm.START, "")
+    train_gan.run(dataclasses.replace(gan, seed=2))
+    assert warm.ends_of(kept, params.encoder) == ends[:1]
