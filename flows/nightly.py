@@ -20,6 +20,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,10 @@ from typing import Any
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
+from prefect.runtime import flow_run
+from prefect.states import Completed, Crashed, Failed
 
 from flows import dvc_data, lockfile, messages, profiles
 from flows.champions import ENDS, STORE, promote, trained
@@ -168,9 +171,10 @@ def nightly(root: Path = Path(), night: str | None = None, drop: Path | None = N
     name = night or _unused(root, datetime.date.today().isoformat())
     if not re.fullmatch(r"\w[\w.-]*", name):
         return Failed(message=f"{name!r} cannot name a night; expected a date, as 2026-11-27")
-    with _alone(root) as alone:
-        if not alone:
+    with _alone(root) as before:
+        if before is None:
             return Completed(name="Busy", message="another night is running here; this one is left out")
+        bury(before)
         found, children = Night(name, datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")), Children()
         began = time.monotonic()
         try:
@@ -496,12 +500,26 @@ def _command(root: Path, command: Sequence[str], children: Children) -> None:
 
 
 @contextlib.contextmanager
-def _alone(root: Path) -> Iterator[bool]:
-    """Whether no other night runs in this project; held until the end, and freed by the system whatever ends us."""
-    with (root / ".nightly.lock").open("w") as lock:
+def _alone(root: Path) -> Iterator[str | None]:
+    """The id of the night's run that was here before, "" for none; None where it is still running. Nobody else is here
+    until the block ends; the system frees the place whatever ends us."""
+    with (root / ".nightly.lock").open("a+", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            yield False
+            yield None
             return
-        yield True
+        lock.seek(0)
+        before = lock.read().strip()
+        lock.truncate(0)
+        lock.write(str(flow_run.id))
+        lock.flush()
+        yield before
+
+
+def bury(run: str) -> None:
+    """Where the server still believes that an earlier night runs, whose process was killed, tell it otherwise."""
+    with contextlib.suppress(Exception), get_client(sync_client=True) as client:  # another server may not know it
+        state = client.read_flow_run(uuid.UUID(run)).state
+        if state is not None and not state.is_final():
+            client.set_flow_run_state(uuid.UUID(run), Crashed(message="its process was killed"), force=True)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import nights
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, LogFilter, LogFilterFlowRunId
@@ -312,6 +313,27 @@ def test_a_run_cancelled_on_the_server_ends_as_cancelled_with_its_stages(client,
         served.stop()
         served.wait()
         reader.join()
+
+
+def test_the_server_learns_of_a_killed_night_from_the_next_one(client, server, tmp_path):
+    root = nights.make(tmp_path / "project")
+    (root / "arrivals/faces").mkdir()
+    (root / "arrivals/faces/a.zip").write_bytes(b"pictures")
+    (root / "slow").touch()
+    env = {**os.environ, "PREFECT_API_URL": server, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, nights.__file__, str(root)]
+    killed = subprocess.Popen([*command, "1"], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert within(PATIENCE, (root / "training").exists)
+    killed.kill()
+    killed.wait()
+    run_id = (root / ".nightly.lock").read_text()
+    assert client.read_flow_run(run_id).state.type == StateType.RUNNING
+    (root / "slow").unlink()
+    done = subprocess.run([*command, "2"], env=env, capture_output=True, text=True, timeout=PATIENCE)
+    assert '["2", ' in done.stdout, done.stdout + done.stderr
+    state = client.read_flow_run(run_id).state
+    assert (state.type, state.message) == (StateType.CRASHED, "its process was killed")
+    assert client.read_flow_run((root / ".nightly.lock").read_text()).state.is_completed()
 
 
 def test_prefect_yaml_deploys_and_a_cron_schedule_makes_runs(client, server):
