@@ -110,6 +110,16 @@ def _nightly_commands(commands: Any) -> None:
     _root(backfill)
     backfill.set_defaults(run=_backfill)
 
+    arrivals = commands.add_parser(
+        "arrivals",
+        help="what a night would make of the arrivals; changes nothing",
+        description="Look at what lies in the drop folder, or in a folder of deliveries, as a night would: labels, "
+        "pictures, what is there already. Nothing is changed. The exit code is 1 where something is bad.",
+    )
+    arrivals.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="default: the drop folder")
+    _root(arrivals)
+    arrivals.set_defaults(run=_arrivals)
+
     doctor = commands.add_parser(
         "doctor",
         help="what is wrong with a set-up, and how to mend it",
@@ -305,6 +315,33 @@ def _backfill(args: argparse.Namespace) -> int:
             print(f"error: {name} failed; see above, mend it and run this again", file=sys.stderr)
             return 1
     return 0
+
+
+def _arrivals(args: argparse.Namespace) -> int:
+    from flows.nightly import Settings
+    from stages.intake import Settings as Intake
+    from stages.intake import take_in
+    from stages.params import InputError
+
+    try:
+        params = profiles.values(args.root)
+        settings, source = Settings.of(params), params["source"]
+        if source["kind"] != "shards":
+            return _misfit(f"source.kind is {source['kind']}, which takes in no arrivals; see `facet profile nightly`")
+        place = args.root / settings.arrivals
+        drop = args.folder if args.folder is not None else place / "drop"
+        if not drop.is_dir():
+            return _misfit(f"{drop} is no folder; expected deliveries of pictures with their labels")
+        look = Intake(
+            drop=drop, root=args.root / source["root"], quarantine=place / "quarantine", settle=0.0, look=True
+        )
+        found = take_in(look, "arrivals")
+    except (profiles.ProfileError, InputError) as error:
+        return _misfit(str(error))
+    print(f"what a night would make of {drop}:")
+    for line in (*found.lines(), *found.bad_ones):
+        print(f"  {line}")
+    return 1 if found.refused or found.bad else 0
 
 
 def _doctor(args: argparse.Namespace) -> int:

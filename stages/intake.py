@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 
 REASONS = "reasons.csv"  # of a night's quarantine
 NOTHING = "nothing arrived"
+SOME = 20
 LEAVING = ".leaving.json"  # in the drop folder: what is being taken out of it
 MOVED = "the pictures that came with it wait in the drop folder"
 
@@ -52,6 +53,7 @@ class Settings:
     seed: int = 1
     settle: float = 60.0  # seconds for which nothing of a batch may have changed: it may still be arriving
     keep: bool = False  # leave what arrived where it is: an archive, not a drop folder
+    look: bool = False  # change nothing: only say what would become of the arrivals
     workers: int = 0
 
 
@@ -70,6 +72,7 @@ class Intake:
     arriving: list[str] = dataclasses.field(default_factory=list)  # batches that changed a moment ago
     unknown: list[str] = dataclasses.field(default_factory=list)  # attributes that the data set does not have
     unmatched: int = 0  # rows of labels that name no picture that came
+    bad_ones: list[str] = dataclasses.field(default_factory=list)  # the first SOME in quarantine, with their reasons
     where: str = ""  # the drop folder
 
     @property
@@ -81,8 +84,12 @@ class Intake:
         return dataclasses.asdict(self)
 
     def __str__(self) -> str:
+        return "; ".join(self.lines())
+
+    def lines(self) -> list[str]:
+        """All that is to be told of a night's arrivals."""
         if not (self.taken or self.duplicates or self.bad or self.refused or self.arriving):
-            return f"{NOTHING} in {self.where}" if self.where else NOTHING
+            return [f"{NOTHING} in {self.where}" if self.where else NOTHING]
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(self.quarantined.items()))
         parts = [
             f"{self.taken:,} pictures taken in" + (f" as {self.shard}" if self.shard else ""),
@@ -94,7 +101,7 @@ class Intake:
             f"still arriving: {', '.join(self.arriving)}" if self.arriving else "",
             *(f"refused {batch}: {why}" for batch, why in self.refused.items()),
         ]
-        return "; ".join(part for part in parts if part)
+        return [part for part in parts if part]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -117,6 +124,11 @@ class _Picture:
     digest: str = ""
     problem: str = ""
 
+    @property
+    def origin(self) -> str:
+        """Where it lies below the drop folder."""
+        return "/".join(filter(None, (self.batch.name, self.member)))
+
 
 def take_in(settings: Settings, night: str) -> Intake:
     """Take in what lies in the drop folder, as the shard `night`. InputError where the folders cannot work.
@@ -126,7 +138,7 @@ def take_in(settings: Settings, night: str) -> Intake:
     found = Intake(where=str(settings.drop))
     if not settings.drop.exists():
         return found
-    if not settings.keep:
+    if not (settings.keep or settings.look):
         _finish_leaving(settings.drop)
     schema = shards.schema_of(settings.root)
     batches = [batch for path in _batch_paths(settings.drop, found) if (batch := _open(settings, path, schema, found))]
@@ -147,14 +159,15 @@ def take_in(settings: Settings, night: str) -> Intake:
             good.append(picture)
     bad = [picture for picture in pictures if picture.problem not in ("", "duplicate")]
     found.quarantined = dict(Counter(picture.problem.split(":")[0] for picture in bad))
-    if bad:
+    found.bad_ones = [f"{picture.origin}: {picture.problem}" for picture in bad[:SOME]]
+    if bad and not settings.look:
         _set_aside(settings.quarantine / night, bad)
     if good:
         _write_shard(settings, night, schema, good, homes, found)
     asked = {name for batch in batches for name in (*batch.listing.attributes, *batch.listing.real)}
     found.unknown = sorted(asked - {*schema.attributes, *schema.real})
     found.unmatched = sum(int(batch.listing.notes.get("label_rows_without_picture", 0)) for batch in batches)
-    if not settings.keep:
+    if not (settings.keep or settings.look):
         _take_away(settings.drop, batches)
     return found
 
@@ -308,8 +321,7 @@ def split_of(key: str, ratios: Sequence[float], seed: int) -> str:
 def _write_shard(
     settings: Settings, night: str, schema: Schema, good: Sequence[_Picture], homes: dict[int, str], found: Intake
 ) -> None:
-    """The new zip, in one piece; at the first arrival dataset.json before it."""
-    settings.root.mkdir(parents=True, exist_ok=True)
+    """The new zip, in one piece; at the first arrival dataset.json before it. Only its numbers where `look` says so."""
     name = night
     for number in range(2, 10_000):
         if not (settings.root / f"{name}.zip").exists():
@@ -333,6 +345,11 @@ def _write_shard(
                 found.people += 1
         found.kept_split += wanted not in ("", home)
         splits.append(home)
+    found.taken = len(good)
+    found.splits = {split: splits.count(split) for split in SPLITS}
+    if settings.look:
+        return
+    settings.root.mkdir(parents=True, exist_ok=True)
     table = table.assign(
         image_id=[f"{name}/{member}" for member in members], member=members, official_split=splits, problem=""
     )
@@ -359,8 +376,7 @@ def _write_shard(
         write_zip(part, files())
         to_disk(part)
     to_disk(settings.root)
-    found.shard, found.taken = f"{name}.zip", len(good)
-    found.splits = {split: int((table["official_split"] == split).sum()) for split in SPLITS}
+    found.shard = f"{name}.zip"
 
 
 def _labels(schema: Schema, good: Sequence[_Picture]) -> pd.DataFrame:
@@ -388,8 +404,7 @@ def _set_aside(place: Path, bad: Sequence[_Picture]) -> None:
             data = picture.batch.tree.read(picture.member)
             with replacing(place / name) as part:
                 part.write_bytes(data)
-        origin = "/".join(filter(None, (picture.batch.name, picture.member)))
-        rows.append({"file": name, "origin": origin, "reason": picture.problem})
+        rows.append({"file": name, "origin": picture.origin, "reason": picture.problem})
     table = pd.concat([told, pd.DataFrame(rows)], ignore_index=True).drop_duplicates(["file", "origin"], keep="last")
     with replacing(listed) as part:
         table.to_csv(part, index=False)

@@ -2,16 +2,19 @@
 
 import dataclasses
 import hashlib
+import json
 import os
 import shutil
 import zipfile
 from pathlib import Path
 
+import nights
 import numpy as np
 import pandas as pd
 import pytest
 from photographs import jpeg
 
+from flows.cli import main
 from stages import intake, source
 from stages.files import write_json
 from stages.intake import Settings, split_of, take_in
@@ -249,3 +252,43 @@ def test_folders_within_one_another_and_a_damaged_data_set_are_refused(settings)
     (settings.root / "a.zip").write_bytes(b"PK")
     with pytest.raises(InputError, match="is no shard"):
         everything(settings)
+
+
+def test_a_look_says_what_would_become_of_arrivals_and_changes_nothing(settings):
+    arrive(settings.drop / "good", range(6))
+    take_in(settings, "a")
+    arrive(settings.drop / "more", range(4, 9))
+    (settings.drop / "more" / "8.jpg").write_bytes(b"none")
+    arrive(settings.drop / "broken", range(20, 24))
+    lines = ["file,Smiling,split", "20.jpg,1,", "21.jpg,perhaps,", "22.jpg,maybe,later", "23.jpg,maybe,", ",1,"]
+    (settings.drop / "broken" / "labels.csv").write_text("\n".join(lines))
+    before = {path: path.read_bytes() for path in settings.drop.parent.rglob("*") if path.is_file()}
+    found = take_in(dataclasses.replace(settings, look=True), "b")
+    assert (found.taken, found.duplicates, found.bad_ones) == (2, 2, ["more/8.jpg: not_an_image"])
+    assert sum(found.splits.values()) == 2
+    for fault in ("row 5 names no picture", "row 2 has 'perhaps'", "row 3 (and 1 more) has 'maybe'", "'later'"):
+        assert fault in found.refused["broken"]
+    assert {path: path.read_bytes() for path in settings.drop.parent.rglob("*") if path.is_file()} == before
+    real = take_in(settings, "b")
+    assert (real.taken, real.splits, real.people, real.bad_ones) == (
+        found.taken, found.splits, found.people, found.bad_ones,
+    )  # fmt: skip
+
+
+def test_the_command_says_what_a_night_would_make_of_deliveries(tmp_path, capsys):
+    root = nights.make(tmp_path / "project")
+    assert main(["arrivals", "--root", str(root)]) == 0
+    assert "nothing arrived in" in capsys.readouterr().out
+    arrive(root / "arrivals/drop/x", range(3))
+    (root / "arrivals/drop/x/2.jpg").write_bytes(b"none")
+    assert main(["arrivals", "--root", str(root)]) == 1
+    said = capsys.readouterr().out
+    assert "2 pictures taken in" in said
+    assert "x/2.jpg: not_an_image" in said
+    assert main(["arrivals", "--root", str(root), str(tmp_path / "none")]) == 2
+    assert "is no folder" in capsys.readouterr().err
+    params = json.loads((root / "params.yaml").read_text())
+    params["source"]["kind"] = "drawn"
+    (root / "params.yaml").write_text(json.dumps(params))
+    assert main(["arrivals", "--root", str(root)]) == 2
+    assert "source.kind is drawn" in capsys.readouterr().err

@@ -24,6 +24,7 @@ from stages.sources.labels import Listing, check_names, numbered, table_of
 from stages.sources.tree import Tree, Zip, csv_rows, first, is_image, open_tree, text_lines
 
 TABLES = ("labels.csv", "labels.parquet")
+TOLD = 5  # faults of a table in words
 SPLIT_WORDS = {
     "train": ("train", "training", "0"),
     "valid": ("valid", "val", "validation", "dev", "1"),
@@ -95,23 +96,23 @@ def _from_table(tree: Tree, name: str, pictures: Sequence[str]) -> Rows:
     header[1:] = [column.lower() if column.lower() in ("identity", "split") else column for column in header[1:]]
     check_names([column for column in header[1:] if column not in ("identity", "split")], where)
 
+    faults: list[str] = []  # all of them are told at once
     by_name = _names(pictures, PurePosixPath(name).parent)
     rows: dict[str, int] = {}  # picture -> line of the table
     missing = []
     for line, cell in enumerate(cells[0]):
         wanted = PurePosixPath(cell.strip().replace("\\", "/")).as_posix()
         if not cell.strip():
-            raise InputError(f"{where}, row {line + 1} names no picture in its first column ({header[0]})")
-        if wanted not in by_name:
+            faults.append(f"row {line + 1} names no picture in its first column ({header[0]})")
+        elif wanted not in by_name:
             missing.append(cell)
-            continue
-        picture = by_name[wanted]
-        if picture is None:
-            raise InputError(f"{where}, row {line + 1} names {cell!r}, of which there are several; give its path")
-        if picture in rows:
-            raise InputError(f"{where}, row {line + 1} names {picture!r} a second time; every picture has one row")
-        rows[picture] = line
-    if not rows:
+        elif (picture := by_name[wanted]) is None:
+            faults.append(f"row {line + 1} names {cell!r}, of which there are several: give its path")
+        elif picture in rows:
+            faults.append(f"row {line + 1} names {picture!r} a second time: every picture has one row")
+        else:
+            rows[picture] = line
+    if not rows and not faults:
         raise InputError(
             f"none of the {len(cells[0]):,} rows of {where} names one of the {len(pictures):,} pictures: the column"
             f" {header[0]!r} has {first(missing)}; the pictures are {first(pictures)}"
@@ -124,15 +125,16 @@ def _from_table(tree: Tree, name: str, pictures: Sequence[str]) -> Rows:
     for column, texts in zip(header[1:], cells[1:], strict=True):
         chosen = [texts[line] for line in taken]
         if column == "split":
-            columns[column] = [_split(where, text) for text in chosen] + [""] * len(strangers)
+            columns[column] = [_split(text, faults) for text in chosen] + [""] * len(strangers)
         elif column == "identity":
             columns[column] = [*_identity(chosen), *[None] * len(strangers)]
         else:
-            values = _values(where, column, texts)
+            values = _values(column, texts, faults)
             if values is None:
                 left_out.append(column)
             else:
                 columns[column] = np.pad(values[taken], (0, len(strangers)))
+    _refuse(where, faults)
     notes = {
         "label_rows": len(cells[0]),
         "label_rows_without_picture": len(missing),
@@ -140,6 +142,13 @@ def _from_table(tree: Tree, name: str, pictures: Sequence[str]) -> Rows:
         "columns_of_words_left_out": left_out,
     }
     return members, members, [""] * len(rows) + ["no_labels"] * len(strangers), columns, notes
+
+
+def _refuse(where: Path, faults: Sequence[str]) -> None:
+    """InputError of all faults of a table, the first few in words."""
+    if faults:
+        more = f"; and {len(faults) - TOLD:,} more faults" if len(faults) > TOLD else ""
+        raise InputError(f"{where}: {'; '.join(dict.fromkeys(faults[:TOLD]))}{more}")
 
 
 def _names(pictures: Sequence[str], beside: PurePosixPath) -> dict[str, str | None]:
@@ -160,9 +169,9 @@ def _csv(where: Path, data: bytes) -> tuple[list[str], list[list[str]]]:
     lines = text_lines(where, data)
     delimiter = max(",;\t", key=lines[0].count)
     header, *rows = csv_rows(where, lines, delimiter)
-    for number, row in enumerate(rows, 2):
-        if len(row) != len(header):
-            raise InputError(f"{where}, line {number} has {len(row)} cells; expected {len(header)} as in the header")
+    wanted = f"expected {len(header)} as in the header"
+    odd = [(number, len(row)) for number, row in enumerate(rows, 2) if len(row) != len(header)]
+    _refuse(where, [f"line {number} has {cells} cells; {wanted}" for number, cells in odd])
     return header, [[row[column] for row in rows] for column in range(len(header))]
 
 
@@ -176,13 +185,11 @@ def _parquet(where: Path, data: bytes) -> tuple[list[str], list[list[str]]]:
     return [table.column_names[i] for i in kept], cells
 
 
-def _split(where: Path, text: str) -> str:
+def _split(text: str, faults: list[str]) -> str:
     word = text.strip().lower()
-    if word in UNKNOWN:
-        return ""
-    if word not in SPLIT_OF:
-        raise InputError(f"{where} has the split {text!r}; expected train, valid or test")
-    return SPLIT_OF[word]
+    if word not in UNKNOWN and word not in SPLIT_OF:
+        faults.append(f"it has the split {text!r}: expected train, valid or test")
+    return SPLIT_OF.get(word, "")
 
 
 def _identity(texts: Sequence[str]) -> list[int | None]:
@@ -196,8 +203,9 @@ def _identity(texts: Sequence[str]) -> list[int | None]:
     return [code(text.strip()) for text in texts]
 
 
-def _values(where: Path, column: str, texts: Sequence[str]) -> np.ndarray | None:
-    """int8 signs (0 unknown), float32 numbers (NaN unknown), or None for a column of words."""
+def _values(column: str, texts: Sequence[str], faults: list[str]) -> np.ndarray | None:
+    """int8 signs (0 unknown), float32 numbers (NaN unknown), or None for a column of words; what fits neither is put
+    into `faults`."""
     codes, words = pd.factorize(np.array([text.strip().lower() for text in texts], object))
     known = [word for word in words if word not in UNKNOWN]
     if all(word in PRESENT or word in ABSENT or word in ZERO for word in known):
@@ -209,11 +217,12 @@ def _values(where: Path, column: str, texts: Sequence[str]) -> np.ndarray | None
         return None
     odd = [word for word, number in numbers.items() if number is None or not math.isfinite(number)]
     odd.sort(key=lambda word: word in PRESENT | ABSENT)  # `true` is odd among numbers only
-    if odd:
-        row = list(np.asarray(codes)).index(list(words).index(odd[0])) + 1
-        raise InputError(
-            f"{where}, row {row} has {odd[0]!r} in the column {column}; expected 1/0, 1/-1, true/false, a number or"
-            " nothing"
+    for word in odd:
+        rows = np.flatnonzero(codes == list(words).index(word)) + 1
+        others = f" (and {len(rows) - 1:,} more)" if len(rows) > 1 else ""
+        faults.append(
+            f"row {rows[0]}{others} has {word!r} in the column {column}: expected 1/0, 1/-1, true/false, a number or "
+            "nothing"
         )
     return np.array([numbers.get(word, math.nan) for word in words], np.float32)[codes]
 
