@@ -318,7 +318,7 @@ def _backfill(args: argparse.Namespace) -> int:
 
 
 def _arrivals(args: argparse.Namespace) -> int:
-    from flows.nightly import Settings
+    from flows.settings import Settings
     from stages.intake import Settings as Intake
     from stages.intake import take_in
     from stages.params import InputError

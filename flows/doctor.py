@@ -14,7 +14,7 @@ import httpx
 
 from flows import dvc_data, lockfile, profiles
 from flows.champions import STORE
-from flows.nightly import Settings
+from flows.settings import Settings
 from stages.champion import Champions
 from stages.params import InputError
 

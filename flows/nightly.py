@@ -13,7 +13,6 @@ import datetime
 import fcntl
 import json
 import logging
-import math
 import os
 import re
 import subprocess
@@ -21,7 +20,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,9 @@ from prefect.states import Completed, Crashed, Failed
 from flows import dvc_data, lockfile, messages, profiles
 from flows.champions import ENDS, STORE, promote, trained
 from flows.dag import Needs, select, stage_needs, stale_stages
+from flows.night import Night
 from flows.reproduce import TAIL, StageFailed, default_jobs, failures, guard_temporary_server, logged, run_stages
+from flows.settings import Settings
 from flows.supervise import Children, Stopped
 from stages import nights, warm
 from stages.champion import Champions, digest_of
@@ -46,112 +47,9 @@ from stages.params import InputError
 
 JUDGE = "train_judge"  # trained once: scores of two nights mean the same
 VERDICTS, FROZEN = "verdicts", "test_faces.json"  # in the store of champions
-STARTS = ("scratch", "champion")
-NUMBER = (int, float)
-KINDS: dict[str, tuple[Any, str]] = {  # of the entries of `nightly`
-    "systems": (list, "a list of systems"),
-    "arrivals": (str, "a folder"),
-    "pull": (str, "a .dvc file, or empty"),
-    "settle": (NUMBER, "seconds"),
-    "hours": (NUMBER, "a number"),
-    "start": (str, "a word"),
-    "share": (NUMBER, "a share"),
-    "report": (bool, "true or false"),
-    "git": (bool, "true or false"),
-    "remote": (str, "a remote of dvc, or empty"),
-    "gate": (dict, "tolerances"),
-}
-GATE = (
-    "success", "preservation", "reconstruction", "kernel_distance", "gap", "least_success", "mode", "faces",
-    "reconstructions", "bootstrap", "batch_size",
-)  # fmt: skip
 NIGHTS, PAGE = "nights", "reports/nights.html"  # of the project's root: one record a night, and all on one page
 PUSH_TRIES = 3
 PUSH_PAUSE = float(os.environ.get("FACET_PUSH_PAUSE", 30))  # seconds between tries
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """`nightly` of params.yaml."""
-
-    systems: tuple[str, ...]  # that are trained, gated and promoted
-    arrivals: Path  # drop/ is looked into, quarantine/ takes what is bad
-    pull: str  # a .dvc file: what it tracks is fetched and looked into instead of drop/; "" for none
-    settle: float  # seconds for which arrivals must have rested
-    hours: float  # after which training stops with a checkpoint; the next night goes on
-    start: str  # scratch, or champion: training begins with what the champion's ended with,
-    share: float  # and takes this share of its steps
-    report: bool  # whether evaluation and report run after a promotion
-    git: bool  # whether a promotion is committed (dvc.lock, params.yaml, reports) and tagged as gto does: vigan@v0.0.3
-    remote: str  # of dvc, pushed to after a promotion; "" for none
-    gate: Mapping[str, Any]
-
-    @classmethod
-    def of(cls, params: Mapping[str, Any]) -> "Settings":
-        found = dict(params.get("nightly") or {})
-        names = {field.name for field in dataclasses.fields(cls)}
-        if set(found) != names:
-            raise InputError(f"params.yaml: `nightly` {_differs(set(found), names)}")
-        for name, (kind, words) in KINDS.items():
-            if not isinstance(found[name], kind) or (isinstance(found[name], bool) and kind is not bool):
-                raise InputError(f"params.yaml: nightly.{name} {found[name]!r}: expected {words}")
-        systems = params.get("systems") or {}
-        unknown = [name for name in found["systems"] if name not in systems]
-        if unknown or not found["systems"]:
-            raise InputError(f"params.yaml: nightly.systems names {unknown or 'none'}; choose of {', '.join(systems)}")
-        for name, low, high in (("hours", 0.0, math.inf), ("settle", -1.0, math.inf), ("share", 0.0, 1.0)):
-            if not low < found[name] <= high:
-                words = f"above 0, at most {high:g}" if high < math.inf else "more than 0" if low == 0 else "0 or more"
-                raise InputError(f"params.yaml: nightly.{name} {found[name]}: expected {words}")
-        if found["start"] not in STARTS:
-            raise InputError(f"params.yaml: nightly.start {found['start']!r}; choose one of {', '.join(STARTS)}")
-        if set(found["gate"]) != set(GATE):
-            raise InputError(f"params.yaml: nightly.gate {_differs(set(found['gate']), set(GATE))}")
-        bad = [name for name, value in found["gate"].items() if name != "mode" and not _is_number(value)]
-        if bad:
-            raise InputError(
-                f"params.yaml: nightly.gate.{bad[0]} {found['gate'][bad[0]]!r}: expected a number of 0 or more"
-            )
-        return cls(**found | {"systems": tuple(found["systems"]), "arrivals": Path(found["arrivals"])})
-
-
-@dataclasses.dataclass
-class Night:
-    """What a night found and did; its record is nights/<name>.json."""
-
-    name: str
-    when: str  # it began, UTC, ISO 8601
-    seconds: float = 0.0  # it took
-    state: str = "Running"  # Promoted, Kept, Nothing new, Unfinished, Waiting or Failed at last
-    intake: dict[str, Any] | None = None
-    drift: dict[str, Any] | None = None
-    stages: list[str] = dataclasses.field(default_factory=list)  # that were not up to date
-    verdicts: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)  # by system
-    live: dict[str, str] = dataclasses.field(default_factory=dict)  # version by system, at the end
-    pushed: bool | None = None  # None: there was nothing to push
-    problems: list[str] = dataclasses.field(default_factory=list)  # that somebody should look at
-
-    @property
-    def alarming(self) -> bool:
-        """Whether somebody should look."""
-        refused = bool(self.intake and self.intake["refused"])
-        return bool(self.problems or refused or (self.drift and self.drift["alert"]) or self.pushed is False)
-
-    def message(self) -> str:
-        """What people read in the morning."""
-        lines = [f"Night {self.name}: {self.state}{' - please look' if self.alarming else ''}"]
-        lines += self.problems
-        lines += [f"arrivals: {self.intake['told']}"] if self.intake else []
-        lines += [f"drift: {self.drift['told']}"] if self.drift else []
-        for system, verdict in self.verdicts.items():
-            word = "goes live" if verdict["promote"] else "stays out"
-            lines.append(f"{system}: the candidate {word}: {'; '.join(verdict['reasons'])}")
-        lines += [f"{system} live: {version}" for system, version in self.live.items()]
-        if self.pushed is not None:
-            lines.append(
-                "pushed to the remote" if self.pushed else "NOT pushed to the remote; the next night tries again"
-            )
-        return "\n".join(lines)
 
 
 class Unfinished(Exception):
@@ -440,42 +338,10 @@ def _end(root: Path, found: Night, log: logging.Logger | logging.LoggerAdapter[A
     except Exception as error:  # whatever it is, it must not hide the outcome
         log.warning("the page of nights could not be written: %s", error)
     with contextlib.suppress(Exception):  # a server that is gone must not hide the outcome
-        create_markdown_artifact(key="night", markdown=_markdown(found), description=f"Night {found.name}")
+        create_markdown_artifact(key="night", markdown=found.markdown(), description=f"Night {found.name}")
     arrived = found.intake is not None and not found.intake["told"].startswith(NOTHING)
     if found.state != "Nothing new" or found.alarming or arrived:
         messages.send(text.splitlines()[0], "\n".join(text.splitlines()[1:]) or found.state)
-
-
-def _differs(found: set[str], wanted: set[str]) -> str:
-    """What is lacking and what is too much."""
-    parts = [f"lacks {', '.join(sorted(wanted - found))}"] if wanted - found else []
-    parts += [f"does not know {', '.join(sorted(found - wanted))}"] if found - wanted else []
-    return f"{' and '.join(parts)}; `facet profile nightly --force` writes it anew"
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, NUMBER) and not isinstance(value, bool) and 0 <= value < math.inf
-
-
-def _markdown(found: Night) -> str:
-    lines = [
-        f"# Night {found.name}: {found.state}",
-        "",
-        *(f"- {line}" for line in found.message().splitlines()[1:]),
-        "",
-    ]
-    for system, verdict in found.verdicts.items():
-        if verdict["measures"]:
-            lines += [f"## {system}", "", "| measure | candidate | champion | difference | allowed | holds |",
-                      "|---|---|---|---|---|---|"]  # fmt: skip
-            for one in verdict["measures"]:
-                value, low, high = (one["difference"][part] for part in ("value", "low", "high"))
-                lines.append(
-                    f"| {one['name']} | {one['candidate']:.4g} | {one['champion']:.4g} | {value:+.4g} [{low:+.4g}, "
-                    f"{high:+.4g}] | {-one['tolerance']:+.4g} | {'yes' if one['holds'] else 'NO'} |"
-                )
-            lines.append("")
-    return "\n".join(lines)
 
 
 def _compute(root: Path) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 from flows import doctor, messages
 from flows.champions import STORE
 from flows.cli import main
-from flows.nightly import Settings
+from flows.settings import Settings
 from stages.champion import Champions
 from stages.params import InputError
 
