@@ -102,7 +102,8 @@ def train(
             chosen = ranks.part(next(batches))
             mirrored = ranks.part(images.flips(batch_size, seed, step)) if flip else None
             x = images.gather(pixels, chosen, mirrored).to(device, memory_format=torch.channels_last)
-            terms, stopping = ranks.means(trainer.step(step, Batch(x, targets[chosen].to(device))), stopped=stopped())
+            terms = ranks.means(trainer.step(step, Batch(x, targets[chosen].to(device))))
+            stopping = ranks.agreed(stopped(), step, device)
             if history.add(step, step * batch_size, terms):
                 problem = diverged(history.rows[-1]) or trainer.check(step)
                 if problem is not None:

@@ -15,6 +15,8 @@ from torch import Tensor, distributed
 
 Rows = TypeVar("Rows", Tensor, np.ndarray)
 
+TALK = 10  # steps between questions among ranks
+
 
 def count() -> int:
     """How many ranks train together."""
@@ -100,12 +102,19 @@ def _average(optimiser: torch.optim.Optimizer, arguments: Any, options: Any) -> 
         gradient.copy_(piece.view(gradient.shape))
 
 
-def means(terms: dict[str, Tensor], *, stopped: bool) -> tuple[dict[str, Tensor], bool]:
-    """The terms of the losses as means over ranks, and whether any rank was told to stop."""
+def means(terms: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The terms of the losses as means over ranks."""
     if count() == 1:
-        return terms, stopped
-    values = [term.detach().double() for term in terms.values()]
-    flat = torch.stack([*values, torch.full_like(values[0], float(stopped))])
+        return terms
+    flat = torch.stack([term.detach().double() for term in terms.values()])
     distributed.all_reduce(flat)
-    *averaged, told = flat / count()
-    return dict(zip(terms, averaged, strict=True)), bool(told > 0)
+    return dict(zip(terms, flat / count(), strict=True))
+
+
+def agreed(told: bool, step: int, device: torch.device) -> bool:
+    """Whether any rank was told something; several ranks ask each other at some steps only, as that waits for a GPU."""
+    if count() == 1 or step % TALK:
+        return told and count() == 1
+    any_told = torch.tensor(float(told), device=device)
+    distributed.all_reduce(any_told)
+    return bool(any_told > 0)
