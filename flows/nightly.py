@@ -25,14 +25,14 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger, task
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed, Crashed, Failed
 
-from flows import dvc_data, lockfile, messages, profiles
+from flows import artifacts, dvc_data, lockfile, messages, profiles
 from flows.champions import ENDS, STORE, promote, trained
 from flows.dag import Needs, select, stage_needs, stale_stages
 from flows.night import Night
@@ -337,11 +337,15 @@ def _end(root: Path, found: Night, log: logging.Logger | logging.LoggerAdapter[A
         nights.run(nights.Params(nights=root / NIGHTS, champions=root / STORE, out=root / PAGE))
     except Exception as error:  # whatever it is, it must not hide the outcome
         log.warning("the page of nights could not be written: %s", error)
+    page = artifacts.link(root, Path(PAGE).name)
     with contextlib.suppress(Exception):  # a server that is gone must not hide the outcome
         create_markdown_artifact(key="night", markdown=found.markdown(), description=f"Night {found.name}")
+        create_link_artifact(page, "all nights", key="nights", description="Every verdict with its intervals.")
     arrived = found.intake is not None and not found.intake["told"].startswith(NOTHING)
     if found.state != "Nothing new" or found.alarming or arrived:
-        messages.send(text.splitlines()[0], "\n".join(text.splitlines()[1:]) or found.state)
+        title, *lines = text.splitlines()
+        lines += [f"all nights: {page}"] if page.startswith("http") else []
+        messages.send(title, "\n".join(lines) or found.state)
 
 
 def _compute(root: Path) -> list[str]:

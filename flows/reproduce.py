@@ -21,7 +21,7 @@ from prefect.server.api.server import SubprocessASGIServer
 from prefect.states import Cancelled, Completed
 from ruamel.yaml import YAML
 
-from flows import lockfile
+from flows import artifacts, lockfile
 from flows.dag import BUSY, BUSY_PAUSE, Needs, select, stage_needs, stale_stages
 from flows.supervise import Children, Stopped, end_with_this_process
 
@@ -45,7 +45,7 @@ def reproduce_stage(stage: str, root: Path, stale: bool, force: bool, children: 
         command.append("--force")
     while True:
         try:
-            code, said = logged(children, command, root)
+            code, said = logged(children, command, root, bar=artifacts.Progress(stage))
         except Stopped:
             return Cancelled(message="the flow ended before this stage began")
         if children.stopped.is_set():
@@ -53,6 +53,8 @@ def reproduce_stage(stage: str, root: Path, stale: bool, force: bool, children: 
         if code == 0:
             lockfile.keep(root)
             skipped = any(text in line for text in UNCHANGED for line in said)
+            if not skipped:
+                artifacts.results(root, stage)
             return Completed(name="Cached", message="dvc had it") if skipped else Completed()
         if not any(BUSY in line for line in said):
             raise StageFailed("\n".join(said[-TAIL:]) or f"exit code {code} without a word")
@@ -61,15 +63,19 @@ def reproduce_stage(stage: str, root: Path, stale: bool, force: bool, children: 
             return Cancelled(message="ended with the flow")
 
 
-def logged(children: Children, command: Sequence[str], root: Path) -> tuple[int, list[str]]:
+def logged(
+    children: Children, command: Sequence[str], root: Path, bar: artifacts.Progress | None = None
+) -> tuple[int, list[str]]:
     """Run a command under supervision, its lines in the log: exit code and last lines. Stopped where the flow ended
-    before."""
+    before. `bar` shows how far it is."""
     log, said = get_run_logger(), deque[str](maxlen=200)
     with children.run(command, cwd=root, env=_environment(), grace=GRACE) as child:
         for line in child.lines():
             if line:
                 said.append(line)
                 log.info("%s", line)
+                if bar is not None:
+                    bar.hear(line)
         return child.wait(), list(said)
 
 
@@ -118,11 +124,13 @@ def run_stages(
     futures: dict[str, PrefectFuture[Any]] = {}
     states: dict[str, State[Any]] = {}
     ended: queue.SimpleQueue[str] = queue.SimpleQueue()
+    bar, began, rows = artifacts.Progress("stages"), dict[str, float](), []
     while len(states) < len(needs):
         for stage in [stage for stage in waiting if all(need in states for need in needs[stage])]:
             if len(futures) - len(states) >= jobs:
                 break
             waiting.remove(stage)
+            began[stage] = time.monotonic()
             future = reproduce_stage.submit(
                 stage=stage,
                 root=root,
@@ -137,6 +145,13 @@ def run_stages(
         stage = ended.get()
         futures[stage].wait()
         states[stage] = futures[stage].state
+        if stage in stale or force:
+            seconds = round(time.monotonic() - began[stage], 1)
+            rows.append({"stage": stage, "state": states[stage].name, "seconds": seconds})
+            running = [name for name in futures if name not in states]
+            bar.set(len(states) / len(needs), f"{len(states)} of {len(needs)} stages; {', '.join(running) or stage}")
+    if rows:
+        artifacts.stages(rows)
     return states
 
 

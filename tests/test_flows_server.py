@@ -175,6 +175,29 @@ def test_stages_run_in_order_siblings_beside_each_other_and_the_second_time_all_
     assert within(30, lambda: task_states(client, again) == dict.fromkeys(ran, "Cached"))
 
 
+def test_a_run_shows_how_far_it_is_which_stages_ran_and_where_the_report_is(client, project, monkeypatch):
+    code = "print('step 3/12, 9 images/s'); import os; os.mkdir('reports'); open('reports/index.html', 'w').write('1')"
+    root = write(project, {"report": stage(code, deps=[], out="reports/index.html")})
+    state = run(root)
+    assert state.is_completed(), state.message
+    chosen = FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id]))
+    shown = {each.key: each for each in client.read_artifacts(flow_run_filter=chosen)}
+    assert set(shown) == {"progress-report", "progress-stages", "stages", "report"}
+    assert (shown["progress-report"].data, shown["progress-report"].description) == (25.0, "step 3/12, 9 images/s")
+    assert shown["progress-stages"].data == 100.0
+    (row,) = json.loads(shown["stages"].data)
+    assert (row["stage"], row["state"]) == ("report", "Completed")
+    assert (root / "reports/index.html").as_uri() in shown["report"].data
+    assert shown["progress-report"].task_run_id == shown["report"].task_run_id is not None
+    assert not client.read_artifacts(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run_id(run(root))])))
+
+
+def run_id(state: State[Any]) -> uuid.UUID:
+    found = state.state_details.flow_run_id
+    assert found is not None
+    return found
+
+
 def test_a_failed_stage_stops_those_that_need_it_but_not_its_siblings_and_is_not_tried_again(client, project, capsys):
     broken = "open('tries', 'a').write('x'); import sys; sys.exit('error: seed.csv has no column Male')"
     root = write(

@@ -1,0 +1,87 @@
+"""What a run shows on the server's pages beside its log: how far it is, tables, pictures, links. Nothing here may end a
+run: what cannot be shown is left out.
+
+    FACET_REPORTS   URL under which somebody serves reports/, for links (default: the files themselves)"""
+
+import contextlib
+import json
+import os
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from prefect.artifacts import (
+    create_image_artifact,
+    create_link_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+
+from stages.reporting import pictures
+
+WIDEST = 1000  # pixels of a picture
+DONE = re.compile(r"(?:^|\s)(\d[\d,]*)/(\d[\d,]*)[ ,]")  # of a stage's line: "step 619/1100, …", "1,200/5,000 images"
+PICTURES = {
+    "train_gan": ("samples", "data/samples/{}.png", "drawn from the prior"),
+    "train_encoder": ("samples", "data/samples/{}.png", "validation faces above their reconstructions"),
+    "edit": ("sheet", "data/sheets/{}/overview.png", "edits of test faces"),
+}
+
+
+class Progress:
+    """A bar of the task or flow that it is made in; there is none before the first news."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self._bar: uuid.UUID | None = None
+
+    def set(self, share: float, text: str) -> None:
+        """`share` of 0 to 1 is done, and what is going on."""
+        with contextlib.suppress(Exception):
+            if self._bar is None:
+                made = create_progress_artifact(100 * share, key=_key("progress", self.name), description=text)
+                self._bar = cast(uuid.UUID, made)  # outside of a coroutine
+            else:
+                update_progress_artifact(self._bar, 100 * share, description=text)
+
+    def hear(self, line: str) -> None:
+        """A line of output that may say how far its command is."""
+        if found := DONE.search(line):
+            done, of = (int(number.replace(",", "")) for number in found.groups())
+            if of > 0 and done <= of:
+                self.set(done / of, line.strip())
+
+
+def results(root: Path, stage: str) -> None:
+    """What a stage made: a sheet of pictures, its measures, the report."""
+    name, _, item = stage.partition("@")
+    with contextlib.suppress(Exception):
+        if name in PICTURES:
+            kind, path, about = PICTURES[name]
+            picture = pictures.uri(pictures.read(root / path.format(item), widest=WIDEST))
+            create_image_artifact(picture, key=_key(kind, item), description=f"{item}: {about}")
+        elif name == "evaluate":
+            found = json.loads((root / "reports" / "metrics" / f"{item}.json").read_text(encoding="utf-8"))
+            table = [{"measure": row["name"], **row["value"]} for row in found["summary"] if row["value"]]
+            create_table_artifact(table, key=_key("measures", item), description=f"{item}: means over attributes")
+        elif name == "report":
+            create_link_artifact(link(root, "index.html"), "the report", key="report", description="All numbers.")
+
+
+def stages(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Which stages ran, and how long."""
+    with contextlib.suppress(Exception):
+        create_table_artifact([dict(row) for row in rows], key="stages", description="Stages of this run")
+
+
+def link(root: Path, page: str) -> str:
+    """Where people find a page of reports/."""
+    base = os.environ.get("FACET_REPORTS")
+    return f"{base.rstrip('/')}/{page}" if base else (root / "reports" / page).resolve().as_uri()
+
+
+def _key(*words: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", "-".join(words).lower()).strip("-")
