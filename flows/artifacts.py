@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from prefect.artifacts import (
-    create_image_artifact,
     create_link_artifact,
+    create_markdown_artifact,
     create_progress_artifact,
     create_table_artifact,
     update_progress_artifact,
@@ -47,6 +47,11 @@ class Progress:
             else:
                 update_progress_artifact(self._bar, 100 * share, description=text)
 
+    def end(self) -> None:
+        """All is done, where there was news before."""
+        if self._bar is not None:
+            self.set(1.0, "done")
+
     def hear(self, line: str) -> None:
         """A line of output that may say how far its command is."""
         if found := DONE.search(line):
@@ -62,7 +67,8 @@ def results(root: Path, stage: str) -> None:
         if name in PICTURES:
             kind, path, about = PICTURES[name]
             picture = pictures.uri(pictures.read(root / path.format(item), widest=WIDEST))
-            create_image_artifact(picture, key=_key(kind, item), description=f"{item}: {about}")
+            # as text: the page of an image shows its address too, which here is the picture itself
+            create_markdown_artifact(f"![{about}]({picture})", key=_key(kind, item), description=f"{item}: {about}")
         elif name == "evaluate":
             found = json.loads((root / "reports" / "metrics" / f"{item}.json").read_text(encoding="utf-8"))
             table = [{"measure": row["name"], **row["value"]} for row in found["summary"] if row["value"]]

@@ -43,15 +43,17 @@ def reproduce_stage(stage: str, root: Path, stale: bool, force: bool, children: 
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
     if force:
         command.append("--force")
+    bar = artifacts.Progress(stage)
     while True:
         try:
-            code, said = logged(children, command, root, bar=artifacts.Progress(stage))
+            code, said = logged(children, command, root, bar=bar)
         except Stopped:
             return Cancelled(message="the flow ended before this stage began")
         if children.stopped.is_set():
             return Cancelled(message="ended with the flow")
         if code == 0:
             lockfile.keep(root)
+            bar.end()
             skipped = any(text in line for text in UNCHANGED for line in said)
             if not skipped:
                 artifacts.results(root, stage)

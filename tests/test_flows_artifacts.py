@@ -12,7 +12,7 @@ from flows import artifacts
 def made(monkeypatch):
     """What was shown: (kind, key, content)."""
     found = []
-    for kind in ("image", "link", "progress", "table"):
+    for kind in ("link", "markdown", "progress", "table"):
         monkeypatch.setattr(
             artifacts, f"create_{kind}_artifact",
             lambda *words, kind=kind, key, description: found.append((kind, key, words[0], description)),
@@ -33,9 +33,9 @@ def test_pictures_are_shown_small_and_measures_as_a_table(made, tmp_path):
     for stage in ("train_encoder@in_domain", "edit@vigan", "evaluate@vigan", "prepare"):
         artifacts.results(tmp_path, stage)
     (samples, sheet, table) = made
-    assert samples[:2] == ("image", "samples-in-domain")
-    assert samples[2].startswith("data:image/webp;base64,")
-    assert sheet[:2] == ("image", "sheet-vigan")
+    assert samples[:2] == ("markdown", "samples-in-domain")
+    assert "](data:image/webp;base64," in samples[2]
+    assert sheet[:2] == ("markdown", "sheet-vigan")
     assert table[1:3] == ("measures-vigan", [{"measure": "success", "value": 0.9, "low": 0.8, "high": 1.0, "n": 20}])
 
 

@@ -183,7 +183,7 @@ def test_a_run_shows_how_far_it_is_which_stages_ran_and_where_the_report_is(clie
     chosen = FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id]))
     shown = {each.key: each for each in client.read_artifacts(flow_run_filter=chosen)}
     assert set(shown) == {"progress-report", "progress-stages", "stages", "report"}
-    assert (shown["progress-report"].data, shown["progress-report"].description) == (25.0, "step 3/12, 9 images/s")
+    assert (shown["progress-report"].data, shown["progress-report"].description) == (100.0, "done")
     assert shown["progress-stages"].data == 100.0
     (row,) = json.loads(shown["stages"].data)
     assert (row["stage"], row["state"]) == ("report", "Completed")
