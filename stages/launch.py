@@ -48,7 +48,8 @@ def joined(device: torch.device) -> Iterator[None]:
     """With the other ranks, where torchrun started some, until all are done."""
     starts = int(os.environ.get(RANKS, "1")) > 1 and not distributed.is_initialized()
     if starts:
-        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        gpu = device if device.type == "cuda" else None
+        distributed.init_process_group("nccl" if gpu else "gloo", device_id=gpu)
     try:
         yield
         ranks.meet()

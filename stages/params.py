@@ -92,7 +92,8 @@ def run_stage(params: type[P], run: Callable[[P], None], *, parse: Callable[[], 
     except InputError as error:
         sys.exit(f"error: {error}" if speaks else 1)
     except KeyboardInterrupt:
-        print("interrupted; run it again to go on", file=sys.stderr)
+        if speaks:
+            print("interrupted; run it again to go on", file=sys.stderr)
         sys.exit(130)
     except OSError as error:
         if error.filename is None and error.errno is None:
