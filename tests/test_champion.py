@@ -1,11 +1,13 @@
 """One pointer says which model is live; whatever ends a promotion, the one before or the new one is."""
 
+import functools
 import json
 import shutil
 import threading
 from pathlib import Path
 
 import pytest
+from dying import MOST, killed_at
 
 from flows.champions import system_of
 from flows.cli import main
@@ -48,39 +50,18 @@ def test_promotion_rollback_and_their_history(tmp_path):
     assert digest_of(folder, folder / TABLE) == store.card("vigan", first)["sha256"]
 
 
-def test_a_promotion_that_is_killed_anywhere_leaves_the_champion_loadable(tmp_path, monkeypatch):
-    class Killed(BaseException):
-        pass
-
+def test_a_promotion_that_is_killed_anywhere_leaves_the_champion_loadable(tmp_path):
     store = Champions(tmp_path / "champions")
     first = store.promote("vigan", *trained(tmp_path, "one"), {}, why="first")
     new = trained(tmp_path, "two")
-    real = {"replace": Path.replace, "mkdir": Path.mkdir, "write_text": Path.write_text}
-    for last in range(1, 30):
-        calls = 0
-
-        def counted(name, last=last):
-            def call(self, *args, **kwargs):
-                nonlocal calls
-                calls += 1
-                if calls == last:
-                    raise Killed
-                return real[name](self, *args, **kwargs)
-
-            return call
-
-        for name in real:
-            monkeypatch.setattr(Path, name, counted(name))
-        try:
-            store.promote("vigan", *new, {}, why="better")
-            break
-        except Killed:
-            pass
-        finally:
-            monkeypatch.undo()
+    promote = functools.partial(store.promote, "vigan", *new, {}, why="better")
+    for last in range(1, MOST):
+        killed = killed_at(last, promote, "replace", "mkdir", "write_text")
         live = store.live("vigan")
         assert (store.folder("vigan") / "weights.safetensors").read_text() == ("one" if live == first else "two")
-    assert last > 4
+        if not killed:
+            break
+    assert 4 < last < MOST - 1
     assert (store.folder("vigan") / "weights.safetensors").read_text() == "two"
     assert len(store.versions("vigan")) == 2
 

@@ -1,6 +1,7 @@
 """Arrivals: what is good becomes a shard, what is bad goes to quarantine, nothing is lost."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -12,6 +13,7 @@ import nights
 import numpy as np
 import pandas as pd
 import pytest
+from dying import MOST, killed_at
 from photographs import jpeg
 
 from flows.cli import main
@@ -163,11 +165,8 @@ def test_what_changed_a_moment_ago_waits(settings):
     assert take_in(dataclasses.replace(settings, settle=3600.0), "a").taken == 4
 
 
-def test_a_kill_at_any_write_loses_nothing_and_takes_nothing_twice(settings, monkeypatch, tmp_path):
+def test_a_kill_at_any_write_loses_nothing_and_takes_nothing_twice(tmp_path):
     """Every file operation of an intake is made to be its last; the next intake ends as an undisturbed one."""
-
-    class Killed(BaseException):
-        pass
 
     def fresh(name: str) -> Settings:
         chosen = Settings(
@@ -180,38 +179,17 @@ def test_a_kill_at_any_write_loses_nothing_and_takes_nothing_twice(settings, mon
     whole = fresh("whole")
     take_in(whole, "a")
     expected = sorted(everything(whole)["sha256"])
-    real_replace, real_unlink = Path.replace, Path.unlink
-    for last in range(1, 30):
-        calls = 0
-
-        def counted(real, last=last):
-            def call(self, *args, **kwargs):
-                nonlocal calls
-                calls += 1
-                if calls == last:
-                    raise Killed
-                return real(self, *args, **kwargs)
-
-            return call
-
+    for last in range(1, MOST):
         chosen = fresh(str(last))
-        monkeypatch.setattr(Path, "replace", counted(real_replace))
-        monkeypatch.setattr(Path, "unlink", counted(real_unlink))
-        try:
-            take_in(chosen, "a")
-            ended = True
-        except Killed:
-            ended = False
-        monkeypatch.setattr(Path, "replace", real_replace)
-        monkeypatch.setattr(Path, "unlink", real_unlink)
+        killed = killed_at(last, functools.partial(take_in, chosen, "a"), "replace", "unlink")
         take_in(chosen, "b")
         assert sorted(everything(chosen)["sha256"]) == expected, last
         told = [pd.read_csv(path) for path in chosen.quarantine.rglob(intake.REASONS)]
         assert {origin for one in told for origin in one["origin"]} == {"5.jpg"}
         assert not [path for path in chosen.drop.rglob("*") if path.is_file()]
-        if ended:
+        if not killed:
             break
-    assert last > 5
+    assert 5 < last < MOST - 1
 
 
 def test_the_source_lists_shards_without_reading_their_pictures(settings, tmp_path):
