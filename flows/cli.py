@@ -1,9 +1,11 @@
 """The `facet` command. Prefect is imported only by the commands that need it."""
 
 import argparse
+import contextlib
 import dataclasses
 import os
 import sys
+import zoneinfo
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -250,6 +252,8 @@ def _reproduce(args: argparse.Namespace) -> int:
     except StageFailed as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except RuntimeError as error:
+        return _unreachable(error, None)
     except KeyboardInterrupt:
         _leave()
     return 0
@@ -281,24 +285,68 @@ def _profile(args: argparse.Namespace) -> int:
 
 
 def _nightly(args: argparse.Namespace) -> int:
-    from flows.nightly import nightly
+    try:
+        kind = profiles.values(args.root)["source"]["kind"]
+    except (profiles.ProfileError, KeyError, TypeError) as error:
+        return _misfit(f"params.yaml has no source.kind ({error})")
+    if kind == "drawn":
+        return _misfit("source.kind is drawn: nothing can arrive there; set nights up with `facet profile nightly`")
+    from flows.nightly import INTERRUPTED, nightly
 
     if args.serve:
-        from prefect.schedules import Cron
-
-        try:
-            Cron(args.cron)
-        except ValueError:
-            return _misfit(f'{args.cron!r} is no cron schedule; expected five fields, as "0 2 * * *"')
-        root = str(args.root.resolve())
-        nightly.serve(name="nightly", cron=args.cron, limit=1, parameters={"root": root})
-        return 0
+        return _serve(args)
     try:
         state = nightly(root=args.root, night=args.night, return_state=True)
     except KeyboardInterrupt:
-        print("interrupted; the next night goes on", file=sys.stderr)
+        print(INTERRUPTED, file=sys.stderr)
         _leave()
+    except RuntimeError as error:
+        return _unreachable(error, "Facet: no night could begin")
     return 0 if state.is_completed() else 1
+
+
+def _serve(args: argparse.Namespace) -> int:
+    from prefect.schedules import Cron
+    from prefect.settings import PREFECT_API_URL
+
+    from flows.nightly import nightly
+
+    if not PREFECT_API_URL.value():
+        return _misfit(
+            "a schedule needs a Prefect server that stays: `prefect server start`, then `export "
+            "PREFECT_API_URL=http://127.0.0.1:4200/api` here"
+        )
+    zone = _time_zone()
+    try:
+        schedule = Cron(args.cron, timezone=zone)
+    except ValueError as error:
+        return _misfit(f'{args.cron!r} is no cron schedule ({error}); five fields are expected, as "0 2 * * *"')
+    print(f"nights are due by {args.cron!r}, times of {zone}", file=sys.stderr)
+    nightly.serve(name="nightly", schedule=schedule, limit=1, parameters={"root": str(args.root.resolve())})
+    return 0
+
+
+def _time_zone() -> str:
+    """The name of this machine's time zone, as far as it says so."""
+    named = os.environ.get("TZ", "").removeprefix(":")
+    linked = Path("/etc/localtime").resolve().as_posix().partition("zoneinfo/")[2]
+    for name in (named, linked):
+        with contextlib.suppress(Exception):
+            return zoneinfo.ZoneInfo(name).key
+    return "UTC"
+
+
+def _unreachable(error: RuntimeError, title: str | None) -> int:
+    """Say that the server does not answer, to people too where a title is given; anything else goes on up."""
+    if "Failed to reach API" not in str(error):
+        raise error
+    words = f"the Prefect server of PREFECT_API_URL does not answer ({error}); start it, or unset PREFECT_API_URL"
+    if title:
+        from flows import messages
+
+        messages.send(title, words)
+    print(f"error: {words}", file=sys.stderr)
+    return 1
 
 
 def _backfill(args: argparse.Namespace) -> int:
@@ -318,6 +366,7 @@ def _backfill(args: argparse.Namespace) -> int:
 
 
 def _arrivals(args: argparse.Namespace) -> int:
+    from flows import dvc_data
     from flows.settings import Settings
     from stages.intake import Settings as Intake
     from stages.intake import take_in
@@ -329,7 +378,9 @@ def _arrivals(args: argparse.Namespace) -> int:
         if source["kind"] != "shards":
             return _misfit(f"source.kind is {source['kind']}, which takes in no arrivals; see `facet profile nightly`")
         place = args.root / settings.arrivals
-        drop = args.folder if args.folder is not None else place / "drop"
+        drop = args.folder or place / "drop"
+        if settings.pull and args.folder is None:
+            drop = dvc_data.read(args.root, settings.pull).folder
         if not drop.is_dir():
             return _misfit(f"{drop} is no folder; expected deliveries of pictures with their labels")
         look = Intake(

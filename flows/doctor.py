@@ -2,13 +2,15 @@
 
 import dataclasses
 import importlib.metadata
+import math
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import httpx
 
@@ -20,6 +22,7 @@ from stages.params import InputError
 
 Level = Literal["ok", "note", "FAIL"]
 REMOTE_SECONDS, SERVER_SECONDS = 60, 10
+QUIET_SECONDS = 120.0  # after which nobody asks for runs any more; workers ask every few seconds
 ROOM = 3  # times the size of data/ that should be free: outs, cache, and what replaces them
 BOUNDS = {  # what is known not to work; see pyproject.toml
     "fastapi": ((0, 151), "the Prefect server refuses its own client"),
@@ -137,16 +140,23 @@ def _server(root: Path) -> Iterator[Finding]:
                 yield Finding("note", "the server has no deployment nightly: nothing runs by itself", mend)
                 return
             deployment = found.raise_for_status().json()
-            active = [one["schedule"].get("cron") for one in deployment["schedules"] if one["active"]]
-            when = ", ".join(map(str, active))
-            yield Finding("ok" if active else "note", f"nightly runs {when}" if active else "nightly has no schedule")
-            status = deployment.get("status")
-            if status != "READY":
-                mend = "prefect worker start --pool facet (docs/nightly.md has a unit for systemd)"
-                yield Finding("FAIL", "no worker has asked for nightly's runs lately", mend)
+            yield from _schedule(deployment)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         mend = "start it (prefect server start), or mend PREFECT_API_URL"
         yield Finding("FAIL", f"the Prefect server at {url} does not answer ({type(error).__name__}: {error})", mend)
+
+
+def _schedule(deployment: dict[str, Any]) -> Iterator[Finding]:
+    """Whether the server will start nights, and whether anybody will run them."""
+    active = [one["schedule"] for one in deployment["schedules"] if one["active"] and not deployment["paused"]]
+    when = ", ".join(f"{one.get('cron')} {one.get('timezone') or 'UTC'}" for one in active)
+    mend = "facet nightly --serve, or resume it: prefect deployment schedule resume"
+    yield Finding("ok", f"nightly is due {when}") if active else Finding("note", "nightly has no active schedule", mend)
+    asked = deployment.get("last_polled")
+    quiet = (datetime.now(UTC) - datetime.fromisoformat(asked)).total_seconds() if asked else math.inf
+    if deployment.get("status") != "READY" or quiet > QUIET_SECONDS:
+        mend = "facet nightly --serve, or prefect worker start --pool facet (docs/nightly.md has units for systemd)"
+        yield Finding("FAIL", "nobody asks the server for nights: what is due will not run", mend)
 
 
 def _configured() -> str | None:

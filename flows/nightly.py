@@ -48,6 +48,7 @@ from stages.params import InputError
 JUDGE = "train_judge"  # trained once: scores of two nights mean the same
 VERDICTS, FROZEN = "verdicts", "test_faces.json"  # in the store of champions
 NIGHTS, PAGE = "nights", "reports/nights.html"  # of the project's root: one record a night, and all on one page
+INTERRUPTED = "interrupted; the next night goes on"
 PUSH_TRIES = 3
 PUSH_PAUSE = float(os.environ.get("FACET_PUSH_PAUSE", 30))  # seconds between tries
 
@@ -79,8 +80,9 @@ def nightly(root: Path = Path(), night: str | None = None, drop: Path | None = N
             run_night(root, found, children, drop)
         except BaseException as error:
             children.stop()
-            found.state = "Failed"
-            found.problems.append(f"{type(error).__name__}: {error}")
+            stopped = isinstance(error, KeyboardInterrupt)
+            found.state = "Unfinished" if stopped else "Failed"
+            found.problems.append(INTERRUPTED if stopped else f"{type(error).__name__}: {error}")
             found.seconds = time.monotonic() - began
             _end(root, found, log)
             if isinstance(error, InputError | StageFailed | profiles.ProfileError | OSError):
@@ -103,8 +105,7 @@ def run_night(root: Path, found: Night, children: Children, drop: Path | None = 
         if not list((root / source["root"]).glob("*.zip")):
             found.state = "Waiting"
             return
-    judge_there = (root / "data" / "judges" / "judges.json").exists()
-    needs = without(stage_needs(root), JUDGE) if judge_there else stage_needs(root)
+    needs = without(stage_needs(root), JUDGE) if judges_are_frozen(root, store) else stage_needs(root)
     needs = select(needs, [f"attributes@{system}" for system in settings.systems])
     stale = stale_stages(root, needs)
     found.stages = [stage for stage in needs if stage in stale]
@@ -140,6 +141,12 @@ def run_night(root: Path, found: Night, children: Children, drop: Path | None = 
         found.pushed = push(root, settings.remote, children)
 
 
+def judges_are_frozen(root: Path, store: Champions) -> bool:
+    """Whether a champion was judged: from then on the judges stay, so that scores of two nights mean the same. Those
+    that lie there before the first champion may be of other data, as another profile left them."""
+    return bool(store.systems()) and (root / "data" / "judges" / "judges.json").exists()
+
+
 def attempt(found: Night, what: str, step: Callable[[], None]) -> None:
     """A step that must not stop the others; why it failed is told."""
     try:
@@ -150,7 +157,7 @@ def attempt(found: Night, what: str, step: Callable[[], None]) -> None:
 
 def report_on(root: Path, children: Children) -> None:
     """Evaluation and report of what is in the workspace."""
-    whole = select(without(stage_needs(root), JUDGE), ["report"])
+    whole = select(without(stage_needs(root), JUDGE), ["report"])  # a champion is live: its judges stay
     bring_up(root, whole, stale_stages(root, whole), children)
 
 
@@ -160,7 +167,11 @@ def arrived(
     """What came, from the drop folder or from the data set that `pull` names."""
     if drop is not None or not settings.pull:
         return take_in(root, settings, found.name, data, drop, children)
-    attempt(found, "pull", lambda: fetch(root, settings, children))
+    try:
+        _command(root, dvc_data.read(root, settings.pull).command(settings.remote), children)
+    except StageFailed as error:
+        said = [line for line in str(error).splitlines() if line.startswith("ERROR")] or str(error).splitlines()
+        found.problems.append(f"pull: {said[-1]}; the night goes on with what is there")
     pulled = dvc_data.read(root, settings.pull)
     if dvc_data.is_taken(root, pulled):
         return {"told": f"{NOTHING}: {pulled.file} is as it was", "shard": "", "refused": {}}
@@ -168,12 +179,6 @@ def arrived(
     if pulled.folder.exists() and not intake["refused"]:
         dvc_data.note_taken(root, pulled)
     return intake
-
-
-@task(persist_result=False, cache_policy=NO_CACHE)
-def fetch(root: Path, settings: Settings, children: Children) -> None:
-    """The data set that `pull` names, as it is now."""
-    _command(root, dvc_data.read(root, settings.pull).command(settings.remote), children)
 
 
 @task(persist_result=False, cache_policy=NO_CACHE)
