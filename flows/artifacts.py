@@ -55,7 +55,7 @@ class Progress:
     def hear(self, line: str) -> None:
         """A line of output that may say how far its command is."""
         if found := DONE.search(line):
-            done, of = (int(number.replace(",", "")) for number in found.groups())
+            done, of = (int(number.replace(",", "")[:9]) for number in found.groups())
             if of > 0 and done <= of:
                 self.set(done / of, line.strip())
 

@@ -35,6 +35,8 @@ class DataSet:
 def read(root: Path, name: str) -> DataSet:
     """The data set of a .dvc file; InputError where it names none."""
     path = root / name
+    if name.startswith("-") or not path.resolve().is_relative_to(root.resolve()):
+        raise InputError(f"nightly.pull: {name} is not below {root}; expected a .dvc file of this project")
     if not path.is_file():
         raise InputError(f"nightly.pull: {path} is missing; `dvc add`, `dvc import` and `dvc import-url` write such")
     try:
@@ -48,8 +50,10 @@ def read(root: Path, name: str) -> DataSet:
 
 def is_taken(root: Path, data: DataSet) -> bool:
     """Whether just this was taken in before."""
-    path = root / TAKEN
-    return path.exists() and json.loads(path.read_text(encoding="utf-8")) == _mark(data)
+    try:
+        return bool(json.loads((root / TAKEN).read_text(encoding="utf-8")) == _mark(data))
+    except (OSError, ValueError):  # none, or a torn one
+        return False
 
 
 def note_taken(root: Path, data: DataSet) -> None:

@@ -48,6 +48,7 @@ from stages.params import InputError
 JUDGE = "train_judge"  # trained once: scores of two nights mean the same
 VERDICTS, FROZEN = "verdicts", "test_faces.json"  # in the store of champions
 NIGHTS, PAGE = "nights", "reports/nights.html"  # of the project's root: one record a night, and all on one page
+Log = logging.Logger | logging.LoggerAdapter[Any]
 INTERRUPTED = "interrupted; the next night goes on"
 PUSH_TRIES = 3
 PUSH_PAUSE = float(os.environ.get("FACET_PUSH_PAUSE", 30))  # seconds between tries
@@ -68,29 +69,38 @@ def nightly(root: Path = Path(), night: str | None = None, drop: Path | None = N
     guard_temporary_server()
     root = root.resolve()
     name = night or _unused(root, datetime.date.today().isoformat())
-    if not re.fullmatch(r"\w[\w.-]*", name):
+    if not re.fullmatch(r"\w[\w.-]{0,99}", name):
         return Failed(message=f"{name!r} cannot name a night; expected a date, as 2026-11-27")
-    with _alone(root) as before:
-        if before is None:
-            return Completed(name="Busy", message="another night is running here; this one is left out")
-        bury(before)
-        found, children = Night(name, datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")), Children()
-        began = time.monotonic()
-        try:
-            run_night(root, found, children, drop)
-        except BaseException as error:
-            children.stop()
-            stopped = isinstance(error, KeyboardInterrupt)
-            found.state = "Unfinished" if stopped else "Failed"
-            found.problems.append(INTERRUPTED if stopped else f"{type(error).__name__}: {error}")
-            found.seconds = time.monotonic() - began
-            _end(root, found, log)
-            if isinstance(error, InputError | StageFailed | profiles.ProfileError | OSError):
-                return Failed(message=found.message())
-            raise  # a cancellation, or a fault of ours
+    try:
+        with _alone(root) as before:
+            if before is None:
+                return Completed(name="Busy", message="another night is running here; this one is left out")
+            bury(before)
+            return _night(root, name, drop, log)
+    except InputError as error:
+        messages.send(f"Night {name}: Failed - please look", str(error))
+        return Failed(message=str(error))
+
+
+def _night(root: Path, name: str, drop: Path | None, log: Log) -> State[Any]:
+    """A night that is alone here, with its record and its message."""
+    found, children = Night(name, datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")), Children()
+    began = time.monotonic()
+    try:
+        run_night(root, found, children, drop)
+    except BaseException as error:
+        children.stop()
+        stopped = isinstance(error, KeyboardInterrupt)
+        found.state = "Unfinished" if stopped else "Failed"
+        found.problems.append(INTERRUPTED if stopped else f"{type(error).__name__}: {error}")
         found.seconds = time.monotonic() - began
         _end(root, found, log)
-        return Completed(name=found.state, message=found.message())
+        if isinstance(error, InputError | StageFailed | profiles.ProfileError | OSError):
+            return Failed(message=found.message())
+        raise  # a cancellation, or a fault of ours
+    found.seconds = time.monotonic() - began
+    _end(root, found, log)
+    return Completed(name=found.state, message=found.message())
 
 
 def run_night(root: Path, found: Night, children: Children, drop: Path | None = None) -> None:
@@ -312,7 +322,7 @@ def push(root: Path, remote: str, children: Children) -> bool:
 
 def unpushed(root: Path, name: str) -> bool:
     """Whether the last night that had something to push could not."""
-    records = [one for one in nights.read(root / NIGHTS) if one["name"] != name and one["pushed"] is not None]
+    records = [one for one in nights.read(root / NIGHTS)[0] if one["name"] != name and one["pushed"] is not None]
     return bool(records) and not records[-1]["pushed"]
 
 
@@ -324,8 +334,8 @@ def _unused(root: Path, date: str) -> str:
 
 def done(root: Path, name: str) -> bool:
     """Whether a night of this name has ended well."""
-    path = root / NIGHTS / f"{name}.json"
-    return path.exists() and json.loads(path.read_text(encoding="utf-8"))["state"] not in ("Failed", "Unfinished")
+    records = {record["name"]: record for record in nights.read(root / NIGHTS)[0]}
+    return name in records and records[name]["state"] not in ("Failed", "Unfinished")
 
 
 def without(needs: Needs, frozen: str) -> Needs:
@@ -333,7 +343,7 @@ def without(needs: Needs, frozen: str) -> Needs:
     return {stage: [need for need in needs[stage] if need != frozen] for stage in needs if stage != frozen}
 
 
-def _end(root: Path, found: Night, log: logging.Logger | logging.LoggerAdapter[Any]) -> None:
+def _end(root: Path, found: Night, log: Log) -> None:
     """Keep the record, show it, tell people."""
     text = found.message()
     write_json(root / NIGHTS / f"{found.name}.json", dataclasses.asdict(found))
@@ -347,6 +357,8 @@ def _end(root: Path, found: Night, log: logging.Logger | logging.LoggerAdapter[A
         create_markdown_artifact(key="night", markdown=found.markdown(), description=f"Night {found.name}")
         create_link_artifact(page, "all nights", key="nights", description="Every verdict with its intervals.")
     arrived = found.intake is not None and not found.intake["told"].startswith(NOTHING)
+    if found.problems == [INTERRUPTED]:  # whoever did that knows
+        return
     if found.state != "Nothing new" or found.alarming or arrived:
         title, *lines = text.splitlines()
         lines += [f"all nights: {page}"] if page.startswith("http") else []
@@ -378,7 +390,12 @@ def _command(root: Path, command: Sequence[str], children: Children) -> None:
 def _alone(root: Path) -> Iterator[str | None]:
     """The id of the night's run that was here before, "" for none; None where it is still running. Nobody else is here
     until the block ends; the system frees the place whatever ends us."""
-    with (root / ".nightly.lock").open("a+", encoding="utf-8") as lock:
+    place = root / ".nightly.lock"
+    try:
+        lock = place.open("a+", encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise InputError(f"{place} cannot be written ({error.strerror}): no night can run here") from None
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.params import InputError
+from stages.warm import LEAST_SHARE
 
 STARTS = ("scratch", "champion")
 NUMBER = (int, float)
@@ -62,6 +63,8 @@ class Settings:
             if not low < found[name] <= high:
                 words = f"above 0, at most {high:g}" if high < math.inf else "more than 0" if low == 0 else "0 or more"
                 raise InputError(f"params.yaml: nightly.{name} {found[name]}: expected {words}")
+        if found["share"] < LEAST_SHARE:
+            raise InputError(f"params.yaml: nightly.share {found['share']}: expected {LEAST_SHARE} to 1")
         if found["start"] not in STARTS:
             raise InputError(f"params.yaml: nightly.start {found['start']!r}; choose one of {', '.join(STARTS)}")
         if set(found["gate"]) != set(GATE):

@@ -188,7 +188,12 @@ def _check(settings: Settings, night: str) -> None:
 def _batch_paths(drop: Path, found: Intake) -> list[Path]:
     """The deliveries: the drop folder's folders and zips, and it itself where labels lie at its top. Pictures at its
     top without labels wait, which is said in `found`."""
-    top = [path for path in sorted(drop.iterdir()) if not path.name.startswith(".")]
+    top = []
+    for path in sorted(drop.iterdir()):
+        if any(ord(letter) < 32 or 0xD800 <= ord(letter) < 0xE000 for letter in path.name):  # control, or no UTF-8
+            found.refused[ascii(path.name)] = "its name has characters that cannot be written down; rename it"
+        elif not path.name.startswith("."):
+            top.append(path)
     if celeba.is_at(drop):
         return [drop]
     inner = [path for path in top if path.suffix.lower() == ".zip" or path.is_dir()]
@@ -225,6 +230,9 @@ def _open(settings: Settings, path: Path, schema: Schema | None, found: Intake) 
         batch = _Batch(name, path, listing, open_tree(listing.where(path, path)))
     except InputError as error:
         found.refused[name or settings.drop.name] = str(error)
+        return None
+    except Exception as error:  # whatever is wrong with a delivery holds back that one alone
+        found.refused[name or settings.drop.name] = f"it cannot be read ({type(error).__name__}: {error})"
         return None
     return None if schema is not None and _misfit(schema, batch, found) else batch
 
@@ -434,9 +442,13 @@ def _finish_leaving(drop: Path) -> None:
     noted = drop / LEAVING
     if not noted.exists():
         return
-    for name in json.loads(noted.read_text(encoding="utf-8")):
+    try:
+        going = json.loads(noted.read_text(encoding="utf-8"))
+    except ValueError:  # torn: what it named is there already, and goes as that
+        going = []
+    for name in going:
         path = drop / name
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)

@@ -6,8 +6,10 @@ does (stages/engines.py):
 `torchrun --nproc-per-node N -m stages.train_gan ...` by hand does the same."""
 
 import contextlib
+import ctypes
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from typing import NoReturn, TypeVar
@@ -18,9 +20,12 @@ from torch import distributed
 from stages.nets import ranks
 from stages.params import InputError
 
+log = logging.getLogger(__name__)
+
 P = TypeVar("P")
 
 RANKS = "WORLD_SIZE"  # in the environment of each, by torchrun
+SET_PARENT_DEATH_SIGNAL = 1  # linux/prctl.h
 
 
 def launching(run: Callable[[P], None], module: str) -> Callable[[P], None]:
@@ -29,8 +34,14 @@ def launching(run: Callable[[P], None], module: str) -> Callable[[P], None]:
     def run_or_launch(params: P) -> None:
         processes = 1 if RANKS in os.environ else wanted()
         if processes > 1:
+            log.info("training on %d processes", processes)
             _launch(module, processes)
-        run(params)
+        try:
+            run(params)
+        except RuntimeError as error:
+            if "gloo" in str(error) or isinstance(error, distributed.DistError):
+                sys.exit(1)  # another rank went away, and said why
+            raise
 
     return run_or_launch
 
@@ -40,6 +51,9 @@ def wanted() -> int:
     text = os.environ.get("FACET_PROCESSES") or "1"
     if not text.isdecimal():
         raise InputError(f"FACET_PROCESSES {text!r}: expected a number of processes, or 0 for one a GPU")
+    most = max(os.cpu_count() or 1, torch.cuda.device_count())
+    if int(text) > most:
+        raise InputError(f"FACET_PROCESSES {text}: this machine has room for {most}")
     return int(text) or max(torch.cuda.device_count(), 1)
 
 
@@ -48,6 +62,7 @@ def joined(device: torch.device) -> Iterator[None]:
     """With the other ranks, where torchrun started some, until all are done."""
     starts = int(os.environ.get(RANKS, "1")) > 1 and not distributed.is_initialized()
     if starts:
+        _end_with_parent()
         gpu = device if device.type == "cuda" else None
         distributed.init_process_group("nccl" if gpu else "gloo", device_id=gpu)
     try:
@@ -56,6 +71,12 @@ def joined(device: torch.device) -> Iterator[None]:
     finally:
         if starts:
             distributed.destroy_process_group()
+
+
+def _end_with_parent() -> None:
+    """SIGTERM, and with it a checkpoint, for this rank where what launched it is killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGTERM, 0, 0, 0)
 
 
 def _launch(module: str, processes: int) -> NoReturn:

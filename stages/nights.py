@@ -10,7 +10,7 @@ from typing import Any
 
 from stages.champion import Champions
 from stages.files import replacing
-from stages.params import InputError, run_stage
+from stages.params import run_stage
 from stages.reporting import charts
 from stages.reporting.pages import environment
 
@@ -23,6 +23,10 @@ MEASURES = {  # of stages/gate.py: what each says, and its unit
     "kernel_distance": ("kernel distance of reconstructions to photos, in thousandths", "number"),
     "gap": ("widest gap in success between groups", "percent"),
 }
+RECORD = {  # what a night's record has at least
+    "name": str, "when": str, "seconds": int | float, "state": str, "verdicts": dict, "live": dict, "problems": list,
+    "intake": dict | None, "drift": dict | None, "pushed": bool | None,
+}  # fmt: skip
 CHART = 60  # nights on the chart, at most
 GRADES = {"Promoted": "good", "Kept": "near", "Failed": "bad", "Unfinished": "near"}
 
@@ -37,32 +41,35 @@ class Params:
 
 
 def run(params: Params) -> None:
-    records = read(params.nights)
-    page = render(records, Champions(params.champions))
+    records, damaged = read(params.nights)
+    page = render(records, damaged, Champions(params.champions))
     params.out.parent.mkdir(parents=True, exist_ok=True)
     with replacing(params.out) as aside:
         aside.write_text(page, encoding="utf-8")
     log.info("wrote %s", params.out)
 
 
-def read(folder: Path) -> list[dict[str, Any]]:
-    """The records of all nights, in the order they began; InputError names one that is damaged."""
-    found = []
+def read(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """The records of all nights, in the order they began, and the names of files there that are none."""
+    found, damaged = [], []
     for path in sorted(folder.glob("*.json")):
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
-            found.append((record["when"], record["name"], record))
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"{path} is no record of a night ({error!r}); bring it back from a copy or remove it"
-            ) from None
-    return [record for _, _, record in sorted(found, key=lambda one: one[:2])]
+            whole = all(isinstance(record[name], kind) for name, kind in RECORD.items())
+        except (OSError, ValueError, KeyError, TypeError):
+            whole = False
+        if whole:
+            found.append(record)
+        else:
+            damaged.append(path.name)
+    return sorted(found, key=lambda record: (record["when"], record["name"])), damaged
 
 
-def render(records: list[dict[str, Any]], champions: Champions) -> str:
+def render(records: list[dict[str, Any]], damaged: list[str], champions: Champions) -> str:
     """The page as HTML text."""
     template = environment("drawn", notice=False).get_template("nights.html")
     return template.render(
+        damaged=damaged,
         live=[live(records, champions, system) for system in champions.systems() if champions.live(system)],
         nights=[night(record) for record in reversed(records)],
         charts=[chart for system in champions.systems() if (chart := success_chart(records, system))],
@@ -104,7 +111,7 @@ def rows(verdict: dict[str, Any]) -> list[dict[str, Any]]:
     """The measures of a verdict with their intervals as bars, each on a scale of its own."""
     found = []
     for measure in verdict["measures"]:
-        text, unit = MEASURES[measure["name"]]
+        text, unit = MEASURES.get(measure["name"], (measure["name"], "number"))
         value, low, high = (measure["difference"][part] for part in ("value", "low", "high"))
         reach = 1.15 * max(abs(value), abs(low), abs(high), measure["tolerance"], 1e-9)
         grade = "good" if measure["holds"] else "bad"
@@ -162,7 +169,7 @@ def success_chart(records: list[dict[str, Any]], system: str) -> dict[str, Any] 
              charts.Line("champion", "two", places, champions, percent=True)]  # fmt: skip
     chart = charts.line_chart(
         f"success of {system} by night", lines, low=low, high=1.0, width=560, height=150,
-        ticks=charts.nice_ticks(low, 1.0), x_ticks=[places[0], places[-1]], percent=True,
+        ticks=charts.nice_ticks(low, 1.0), percent=True,
     )  # fmt: skip
     return {"system": system, "chart": chart, "first": judged[0]["name"], "last": judged[-1]["name"]}
 

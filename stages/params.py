@@ -5,6 +5,7 @@ import dataclasses
 import logging
 import os
 import sys
+import time
 import typing
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any, Literal, TypeVar
 from stages.limits import ANY, LIMITS
 
 P = TypeVar("P")
+
+SPEAK_SECONDS = 3.0
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "bf16", "fp32"]
@@ -90,6 +93,8 @@ def run_stage(params: type[P], run: Callable[[P], None], *, parse: Callable[[], 
     try:
         run(parse() if parse else from_argv(params))
     except InputError as error:
+        if not speaks:
+            time.sleep(SPEAK_SECONDS)  # or torchrun ends the first rank before it spoke
         sys.exit(f"error: {error}" if speaks else 1)
     except KeyboardInterrupt:
         if speaks:

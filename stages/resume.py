@@ -14,6 +14,7 @@ from stages.files import replacing
 log = logging.getLogger(__name__)
 
 CODE = Path(__file__).parent
+PARTS = {"step", "modules", "optimisers", "history"}  # of a checkpoint
 
 
 def key(params: Any, *inputs: Path) -> str:
@@ -44,6 +45,9 @@ class Resume:
             state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
         except Exception as error:  # a torn file may fail in any way; starting anew is always right
             log.warning("%s cannot be read (%s); starting from the first step", self.path, error)
+            return None
+        if not isinstance(state, dict) or set(state) != PARTS or not isinstance(state["step"], int):
+            log.warning("%s is no checkpoint; starting from the first step", self.path)
             return None
         return state
 

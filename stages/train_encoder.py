@@ -85,8 +85,8 @@ def run(params: Params) -> None:
         )
         if ranks.leads():
             trainer.save(params.encoder, params.variant)
-            resume.clear()
             warm.keep(params.resume, state, params.encoder, params.gan)
+            resume.clear()
     log.info("%s: %d steps of %d images; wrote %s", params.variant, settings.steps, settings.batch_size, params.encoder)
 
 

@@ -69,8 +69,8 @@ def run(params: Params) -> None:
         )
         if ranks.leads():
             trainer.save(params.model)
-            resume.clear()
             warm.keep(params.resume, state, params.model)
+            resume.clear()
     log.info("%s: %d steps of %d images; wrote %s", params.system, settings.steps, settings.batch_size, params.model)
 
 

@@ -95,7 +95,7 @@ def train(
         _fill(trainer, state, start)
         log.info("a warm start, with step %d of %d, from %s", first, steps, start)
     batches = images.batch_rows(rows, batch_size=batch_size, seed=seed, start=first)
-    targets = torch.from_numpy(labels.copy())
+    targets, stop = torch.from_numpy(labels.copy()), ranks.Stop(device)
     started = logged = saved = time.monotonic()
     with _sigterm() as stopped:
         for step in range(first, steps + 1):
@@ -103,7 +103,7 @@ def train(
             mirrored = ranks.part(images.flips(batch_size, seed, step)) if flip else None
             x = images.gather(pixels, chosen, mirrored).to(device, memory_format=torch.channels_last)
             terms = ranks.means(trainer.step(step, Batch(x, targets[chosen].to(device))))
-            stopping = ranks.agreed(stopped(), step, device)
+            stopping = stop.heard(stopped(), now=step == steps)
             if history.add(step, step * batch_size, terms):
                 problem = diverged(history.rows[-1]) or trainer.check(step)
                 if problem is not None:
@@ -192,13 +192,22 @@ def _fill(trainer: Trainer, state: dict[str, Any], source: Path | None = None) -
             module.load_state_dict(state["modules"][name])
         for name, optimiser in trainer.optimisers.items():
             optimiser.load_state_dict(state["optimisers"][name])
-    except (KeyError, RuntimeError, ValueError) as error:
+            _check_moments(optimiser)
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         if source is None:
             raise
         raise InputError(
             f"{source} is of other networks than params.yaml asks for ({error}); train from the beginning for once "
             "(nightly.start: scratch)"
         ) from None
+
+
+def _check_moments(optimiser: torch.optim.Optimizer) -> None:
+    """ValueError where what an optimiser keeps of a weight is of another shape: torch would write beyond it."""
+    for weight, kept in optimiser.state.items():
+        for name, value in kept.items():
+            if isinstance(value, Tensor) and value.ndim and value.shape != weight.shape:
+                raise ValueError(f"{name} is of shape {tuple(value.shape)}, its weight of {tuple(weight.shape)}")
 
 
 @contextmanager

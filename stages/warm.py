@@ -28,7 +28,7 @@ LEAST_SHARE = 0.05
 def start_of(stage: str, name: str) -> Path | None:
     """The file that this training should start from."""
     for folder in map(Path, filter(None, os.environ.get(START, "").split(os.pathsep))):
-        if folder.parts[-2:] == (stage, name) and (folder / FINAL).exists():
+        if folder.parts[-2:] == (stage, name) and (folder / FINAL).is_file():
             return folder / FINAL
     return None
 
@@ -52,6 +52,9 @@ def load(path: Path) -> dict[str, Any] | None:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a torn file may fail in any way
         log.warning("%s cannot be read (%s); starting from the beginning", path, error)
+        return None
+    if not isinstance(state, dict) or set(state) != {"modules", "optimisers"}:
+        log.warning("%s is no end of a training; starting from the beginning", path)
         return None
     return state
 
@@ -81,7 +84,10 @@ def _side(folder: Path) -> dict[str, Any]:
     side = folder / SIDE
     if not side.exists() or not (folder / FINAL).exists():
         return {}
-    found: dict[str, Any] = json.loads(side.read_text(encoding="utf-8"))
+    try:
+        found: dict[str, Any] = json.loads(side.read_text(encoding="utf-8"))
+    except ValueError:  # torn: then it is the end of nothing known
+        return {}
     return found
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import nights
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from dying import MOST, killed_at
 from photographs import jpeg
@@ -270,3 +272,25 @@ def test_the_command_says_what_a_night_would_make_of_deliveries(tmp_path, capsys
     (root / "params.yaml").write_text(json.dumps(params))
     assert main(["arrivals", "--root", str(root)]) == 2
     assert "source.kind is drawn" in capsys.readouterr().err
+
+
+def test_a_delivery_that_cannot_be_read_in_any_way_holds_back_itself_alone(settings):
+    arrive(settings.drop / "good", range(4))
+    arrive(settings.drop.parent / "elsewhere", range(10, 13))
+    (settings.drop / "linked").symlink_to(settings.drop.parent / "elsewhere")
+    Path(os.fsdecode(os.fsencode(settings.drop) + b"/\xff\xfe")).mkdir()
+    (settings.drop / "odd.zip").write_bytes(b"PK\x05\x06" + bytes(18))
+    table = settings.drop / "parquet" / "labels.parquet"
+    arrive(table.parent, range(20, 22))
+    (table.parent / "labels.csv").unlink()
+    far = pa.array([10**15], pa.timestamp("s"))
+    pq.write_table(pa.table({"file": ["20.jpg"], "when": far}), table)
+    found = take_in(settings, "a")
+    assert found.taken == 7
+    assert set(found.refused) >= {ascii("\udcff\udcfe"), "parquet"}
+    assert not (settings.drop / "linked").is_symlink()
+    assert (settings.drop.parent / "elsewhere/10.jpg").exists()
+    assert take_in(settings, "b").taken == 0
+    (settings.drop / intake.LEAVING).write_text("[")
+    assert take_in(settings, "c").taken == 0
+    assert not (settings.drop / intake.LEAVING).exists()

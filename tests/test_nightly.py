@@ -131,6 +131,8 @@ def test_a_failed_night_says_why_and_the_next_goes_on(tmp_path, told):
     root = nights.make(tmp_path / "project")
     arrive(root / "arrivals/drop/first", range(6))
     (root / "crash").touch()
+    (root / "data/judges").mkdir(parents=True)
+    (root / "data/judges/judges.json").write_text("of another profile")
     step(root, "2", "(root / 'crash').unlink()")
     step(
         root, "3", "(root / 'params.yaml').write_text((root / 'params.yaml').read_text().replace('\"hours\"', '\"h\"'))"
@@ -149,6 +151,7 @@ def test_a_failed_night_says_why_and_the_next_goes_on(tmp_path, told):
     assert "drift: error: no drift today" in found["4"][1]
     assert len(told) == 4
     assert quality(root) == 1.0
+    assert (root / "data/judges/judges.json").read_text() == "judges.json"
 
 
 def test_a_night_killed_in_the_middle_leaves_no_process_and_the_next_ends_as_an_undisturbed_one(tmp_path):
@@ -289,6 +292,21 @@ def test_an_imported_data_set_is_brought_up_to_date(tmp_path, told):
     assert "2 pictures taken in as 2.zip; 2 there already" in found["2"][1]
     assert "raw/faces.dvc is as it was" in found["3"][1]
     assert found["3"][0] == "Nothing new"
+
+
+@pytest.mark.parametrize("name", ["../x.dvc", "/x.dvc", "--cloud.dvc"])
+def test_a_data_set_elsewhere_is_refused(tmp_path, name):
+    with pytest.raises(InputError, match="is not below"):
+        dvc_data.read(tmp_path, name)
+
+
+def test_what_was_taken_last_may_be_torn(tmp_path):
+    data = dvc_data.DataSet(Path("x.dvc"), tmp_path / "x", "1.dir", imported=False)
+    assert not dvc_data.is_taken(tmp_path, data)
+    dvc_data.note_taken(tmp_path, data)
+    assert dvc_data.is_taken(tmp_path, data)
+    (tmp_path / dvc_data.TAKEN).write_text("")
+    assert not dvc_data.is_taken(tmp_path, data)
 
 
 @pytest.mark.parametrize("text", [None, "outs: 3", "outs:\n- path: a\n- path: b"])

@@ -105,11 +105,15 @@ def test_sigterm_saves_the_state_and_ends_with_143(tmp_path, monkeypatch):
     assert torch.load(saved, weights_only=True)["step"] == 1
 
 
-def test_a_torn_checkpoint_starts_training_anew(tmp_path):
+@pytest.mark.parametrize("content", [None, [1], {"step": 3}])
+def test_a_checkpoint_that_is_torn_or_none_starts_training_anew(tmp_path, content):
     params = gan_params(tmp_path)
     key = resume.key(params, params.prepared / "faces.parquet")
     params.resume.mkdir()
-    (params.resume / f"{key}.pt").write_bytes(b"torn")
+    path = params.resume / f"{key}.pt"
+    path.write_bytes(b"torn")
+    if content is not None:
+        torch.save(content, path)
     train_gan.run(params)
     assert (params.model / "model.json").exists()
 
@@ -220,9 +224,21 @@ def test_a_warm_start_goes_on_from_where_another_training_ended(tmp_path, monkey
     wider = dataclasses.replace(params, settings=dataclasses.replace(params.settings, width=2 * params.settings.width))
     with pytest.raises(InputError, match="is of other networks"):
         train_gan.run(wider)
+    state = torch.load(start / warm.FINAL, weights_only=True)
+    for entry in state["optimisers"]["g"]["state"].values():
+        entry["exp_avg"] = torch.zeros(3)
+    torch.save(state, start / warm.FINAL)
+    with pytest.raises(InputError, match=r"is of other networks .*exp_avg is of shape \(3,\)"):
+        train_gan.run(params)
+    for content in ([1], {"modules": {}}):
+        torch.save(content, start / warm.FINAL)
+        train_gan.run(params)
+        assert outs(tmp_path, "model", "gan.csv") == cold
     (start / warm.FINAL).write_bytes(b"torn")
     train_gan.run(params)
     assert outs(tmp_path, "model", "gan.csv") == cold
+    (end / warm.SIDE).write_text("")
+    assert warm.ends_of(tmp_path / "kept", params.model) == []
 
 
 def test_an_encoder_starts_warm_too_and_its_gan_with_it_where_it_is_the_one_it_was_trained_on(tmp_path, monkeypatch):

@@ -15,8 +15,6 @@ from torch import Tensor, distributed
 
 Rows = TypeVar("Rows", Tensor, np.ndarray)
 
-TALK = 10  # steps between questions among ranks
-
 
 def count() -> int:
     """How many ranks train together."""
@@ -111,10 +109,19 @@ def means(terms: dict[str, Tensor]) -> dict[str, Tensor]:
     return dict(zip(terms, flat / count(), strict=True))
 
 
-def agreed(told: bool, step: int, device: torch.device) -> bool:
-    """Whether any rank was told something; several ranks ask each other at some steps only, as that waits for a GPU."""
-    if count() == 1 or step % TALK:
-        return told and count() == 1
-    any_told = torch.tensor(float(told), device=device)
-    distributed.all_reduce(any_told)
-    return bool(any_told > 0)
+class Stop:
+    """Whether any rank was told to stop. Ranks ask each other at every step and hear the answer one step later, so that
+    none waits for its GPU; `now` waits."""
+
+    def __init__(self, device: torch.device):
+        self._device = device
+        self._asked: Tensor | None = None
+
+    def heard(self, told: bool, *, now: bool) -> bool:
+        """The same on all ranks; `told` is whether this one was."""
+        if count() == 1:
+            return told
+        before, self._asked = self._asked, torch.tensor(float(told), device=self._device)
+        distributed.all_reduce(self._asked)
+        answer = self._asked if now else before
+        return answer is not None and bool(answer > 0)

@@ -17,7 +17,7 @@ from stages.sources.labels import Listing, labels_of
 from stages.sources.tree import DATASET
 
 LABELS = "labels.parquet"
-HOW = "expected a folder that `facet intake` or the nightly flow filled"
+HOW = "expected a folder that `python -m stages.intake` or the nightly flow filled"
 
 
 @dataclasses.dataclass(frozen=True)
