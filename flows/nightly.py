@@ -36,7 +36,16 @@ from flows import artifacts, dvc_data, lockfile, messages, profiles
 from flows.champions import ENDS, STORE, promote, trained
 from flows.dag import Needs, select, stage_needs, stale_stages
 from flows.night import Night
-from flows.reproduce import TAIL, StageFailed, default_jobs, failures, guard_temporary_server, logged, run_stages
+from flows.reproduce import (
+    TAIL,
+    StageFailed,
+    default_jobs,
+    failures,
+    guard_temporary_server,
+    leave_if_interrupted,
+    logged,
+    run_stages,
+)
 from flows.settings import Settings
 from flows.supervise import Children, Stopped
 from stages import nights, warm
@@ -95,6 +104,7 @@ def _night(root: Path, name: str, drop: Path | None, log: Log) -> State[Any]:
         found.problems.append(INTERRUPTED if stopped else f"{type(error).__name__}: {error}")
         found.seconds = time.monotonic() - began
         _end(root, found, log)
+        leave_if_interrupted(error)
         if isinstance(error, InputError | StageFailed | profiles.ProfileError | OSError):
             return Failed(message=found.message())
         raise  # a cancellation, or a fault of ours
@@ -352,13 +362,13 @@ def _end(root: Path, found: Night, log: Log) -> None:
         nights.run(nights.Params(nights=root / NIGHTS, champions=root / STORE, out=root / PAGE))
     except Exception as error:  # whatever it is, it must not hide the outcome
         log.warning("the page of nights could not be written: %s", error)
+    if found.problems == [INTERRUPTED]:  # whoever did that knows, and a temporary server is gone
+        return
     page = artifacts.link(root, Path(PAGE).name)
     with contextlib.suppress(Exception):  # a server that is gone must not hide the outcome
         create_markdown_artifact(key="night", markdown=found.markdown(), description=f"Night {found.name}")
         create_link_artifact(page, "all nights", key="nights", description="Every verdict with its intervals.")
     arrived = found.intake is not None and not found.intake["told"].startswith(NOTHING)
-    if found.problems == [INTERRUPTED]:  # whoever did that knows
-        return
     if found.state != "Nothing new" or found.alarming or arrived:
         title, *lines = text.splitlines()
         lines += [f"all nights: {page}"] if page.startswith("http") else []

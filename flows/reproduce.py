@@ -103,8 +103,9 @@ def reproduce(
     children = Children()
     try:
         states = run_stages(needs, stale=stale, root=root, jobs=jobs, force=force, children=children)
-    except BaseException:  # SIGTERM, cancellation and Ctrl-C arrive here, in the main thread
+    except BaseException as error:  # SIGTERM, cancellation and Ctrl-C arrive here, in the main thread
         children.stop()
+        leave_if_interrupted(error)
         raise
     failed = failures(states)
     cached = sum(state.name == "Cached" for state in states.values())
@@ -162,6 +163,16 @@ def guard_temporary_server() -> list[subprocess.Popen[bytes]]:
     """Prefect leaves its temporary server running when this process is killed, and also on SIGTERM."""
     servers = [server.server_process for server in SubprocessASGIServer._instances.values()]
     return [end_with_this_process(server.pid) for server in servers if server is not None]
+
+
+def leave_if_interrupted(error: BaseException) -> None:
+    """End the process at Ctrl-C where a temporary server got it too: Prefect's own clean-up would try to reach that for
+    minutes. Supervised commands still get their time for a checkpoint."""
+    if isinstance(error, KeyboardInterrupt) and guard_temporary_server():
+        print("interrupted; run it again to go on", file=sys.stderr)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(130)
 
 
 def _put(ended: queue.SimpleQueue[str], stage: str, future: PrefectFuture[Any]) -> None:
