@@ -19,16 +19,21 @@ from prefect.artifacts import (
     create_table_artifact,
     update_progress_artifact,
 )
+from prefect.runtime import flow_run
 
 from stages.reporting import pictures
 
 WIDEST = 1000  # pixels of a picture
 DONE = re.compile(r"(?:^|\s)(\d[\d,]*)/(\d[\d,]*)[ ,]")  # of a stage's line: "step 619/1100, …", "1,200/5,000 images"
+ESTIMATE = ("value", "low", "high", "n")
 PICTURES = {
     "train_gan": ("samples", "data/samples/{}.png", "drawn from the prior"),
     "train_encoder": ("samples", "data/samples/{}.png", "validation faces above their reconstructions"),
     "edit": ("sheet", "data/sheets/{}/overview.png", "edits of test faces"),
 }
+
+
+_ran: dict[str, list[dict[str, Any]]] = {}  # by run
 
 
 class Progress:
@@ -71,16 +76,19 @@ def results(root: Path, stage: str) -> None:
             create_markdown_artifact(f"![{about}]({picture})", key=_key(kind, item), description=f"{item}: {about}")
         elif name == "evaluate":
             found = json.loads((root / "reports" / "metrics" / f"{item}.json").read_text(encoding="utf-8"))
-            table = [{"measure": row["name"], **row["value"]} for row in found["summary"] if row["value"]]
+            rows = [(row["name"], row["value"]) for row in found["summary"] if row["value"]]
+            table = [{"measure": name} | {part: value[part] for part in ESTIMATE} for name, value in rows]
             create_table_artifact(table, key=_key("measures", item), description=f"{item}: means over attributes")
         elif name == "report":
             create_link_artifact(link(root, "index.html"), "the report", key="report", description="All numbers.")
 
 
 def stages(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Which stages ran, and how long."""
+    """Which stages ran, and how long, those of the same run before them included."""
     with contextlib.suppress(Exception):
-        create_table_artifact([dict(row) for row in rows], key="stages", description="Stages of this run")
+        ran = _ran.setdefault(str(flow_run.id), [])
+        ran += [dict(row) for row in rows]
+        create_table_artifact(ran, key="stages", description="Stages of this run")
 
 
 def link(root: Path, page: str) -> str:

@@ -27,6 +27,10 @@ from flows.supervise import Children, Stopped, end_with_this_process
 
 GRACE = 30.0  # seconds a stage has to write its checkpoint after SIGTERM
 UNCHANGED = ("didn't change, skipping", "is cached - skipping run")  # what dvc says of a stage it had no need to run
+CHATTER = (  # of dvc, after every stage
+    "To track the changes with git, run:", "To enable auto staging, run:", "dvc config core.autostage true",
+    "Use `dvc push` to send your updates to remote storage.",
+)  # fmt: skip
 TAIL = 15  # lines of a failed stage that stand in its error
 
 
@@ -73,7 +77,7 @@ def logged(
     log, said = get_run_logger(), deque[str](maxlen=200)
     with children.run(command, cwd=root, env=_environment(), grace=GRACE) as child:
         for line in child.lines():
-            if line:
+            if line and line.strip() not in CHATTER and not line.startswith("\tgit add"):
                 said.append(line)
                 log.info("%s", line)
                 if bar is not None:

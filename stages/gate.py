@@ -27,6 +27,7 @@ from stages.metrics.intervals import Estimate, bootstrap, paired_difference, per
 from stages.metrics.kid import kernel
 from stages.metrics.subgroups import FEWEST, cells
 from stages.params import Device, InputError, Precision, run_stage
+from stages.reporting.verdicts import MEASURES, between, shown
 from stages.tables import Faces, read_faces
 
 log = logging.getLogger(__name__)
@@ -90,12 +91,15 @@ class Measure:
     @property
     def words(self) -> str:
         """Why it does not hold."""
-        value, low = self.difference.value, self.difference.low
         what = "worse" if self.difference.high < 0 else "not shown to be no worse"
-        return (
-            f"{self.name} is {what}: {self.candidate:.4g} against {self.champion:.4g} (difference {value:+.4g}, at "
-            f"least {low:+.4g}; {-self.tolerance:+.4g} is allowed)"
-        )
+        unit = MEASURES[self.name][1]
+        own = "number" if unit == "share" else unit
+        mine, theirs = shown(self.candidate, own), shown(self.champion, own)
+        gain = shown(self.difference.value, unit, signed=True)
+        interval = between(self.difference.low, self.difference.high, unit)
+        allowed = shown(-self.tolerance, unit, signed=True)
+        name = self.name.replace("_", " ")
+        return f"{name} is {what}: {mine} against {theirs}, a gain of {gain} ({interval}), where {allowed} is allowed"
 
     def to_json(self) -> dict[str, Any]:
         numbers = {name: short(value) for name, value in self.difference.to_json().items()}

@@ -72,6 +72,7 @@ class Intake:
     arriving: list[str] = dataclasses.field(default_factory=list)  # batches that changed a moment ago
     unknown: list[str] = dataclasses.field(default_factory=list)  # attributes that the data set does not have
     unmatched: int = 0  # rows of labels that name no picture that came
+    absent: str = ""  # the first of those names
     bad_ones: list[str] = dataclasses.field(default_factory=list)  # the first SOME in quarantine, with their reasons
     where: str = ""  # the drop folder
 
@@ -96,7 +97,7 @@ class Intake:
             f"{self.duplicates:,} there already" if self.duplicates else "",
             f"{self.bad:,} quarantined ({reasons})" if self.bad else "",
             f"{self.kept_split:,} stay in the split of their person" if self.kept_split else "",
-            f"{self.unmatched:,} rows of labels name no picture" if self.unmatched else "",
+            f"{self.unmatched:,} names of labels without a picture ({self.absent})" if self.unmatched else "",
             f"left out, as the data set does not have it: {', '.join(self.unknown)}" if self.unknown else "",
             f"still arriving: {', '.join(self.arriving)}" if self.arriving else "",
             *(f"refused {batch}: {why}" for batch, why in self.refused.items()),
@@ -166,6 +167,8 @@ def take_in(settings: Settings, night: str) -> Intake:
         _write_shard(settings, night, schema, good, homes, found)
     asked = {name for batch in batches for name in (*batch.listing.attributes, *batch.listing.real)}
     found.unknown = sorted(asked - {*schema.attributes, *schema.real})
+    names = [str(batch.listing.notes.get("rows_without_picture", "")) for batch in batches]
+    found.absent = "; ".join(filter(None, names[:3]))
     found.unmatched = sum(int(batch.listing.notes.get("label_rows_without_picture", 0)) for batch in batches)
     if not (settings.keep or settings.look):
         _take_away(settings.drop, batches)

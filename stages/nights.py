@@ -13,16 +13,10 @@ from stages.files import replacing
 from stages.params import run_stage
 from stages.reporting import charts
 from stages.reporting.pages import environment
+from stages.reporting.verdicts import MEASURES, between, shown
 
 log = logging.getLogger(__name__)
 
-MEASURES = {  # of stages/gate.py: what each says, and its unit
-    "success": ("edits that succeed", "percent"),
-    "preservation": ("other attributes left alone", "percent"),
-    "reconstruction": ("L2 of reconstructions, as a share", "share"),
-    "kernel_distance": ("kernel distance of reconstructions to photos, in thousandths", "number"),
-    "gap": ("widest gap in success between groups", "percent"),
-}
 RECORD = {  # what a night's record has at least
     "name": str, "when": str, "seconds": int | float, "state": str, "verdicts": dict, "live": dict, "problems": list,
     "intake": dict | None, "drift": dict | None, "pushed": bool | None,
@@ -133,21 +127,6 @@ def rows(verdict: dict[str, Any]) -> list[dict[str, Any]]:
             }
         )  # fmt: skip
     return found
-
-
-def shown(value: float, unit: str, *, signed: bool = False) -> str:
-    """A value for people: shares as per cent, differences of them in points."""
-    sign = "+" if signed else ""
-    if unit == "percent":
-        return f"{100 * value:{sign}.1f}{' points' if signed else ' %'}"
-    if unit == "share":
-        return f"{100 * value:{sign}.1f} %"
-    return f"{value:{sign}.3g}" if abs(value) < 1000 else f"{value:{sign}.0f}"
-
-
-def between(low: float, high: float, unit: str) -> str:
-    """An interval of differences, its unit once."""
-    return f"{shown(low, unit, signed=True).split()[0]} to {shown(high, unit, signed=True)}"
 
 
 def success_chart(records: list[dict[str, Any]], system: str) -> dict[str, Any] | None:

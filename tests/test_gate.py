@@ -101,7 +101,7 @@ def test_the_same_model_again_is_no_worse(linear_files):
 def test_a_worse_model_stays_out_with_the_reason(linear_files, name, measure):
     found = verdict(linear_files, candidate=linear_files.candidate.with_name(name))
     assert not found["promote"]
-    assert any(reason.startswith(f"{measure} is worse") for reason in found["reasons"])
+    assert any(reason.startswith(f"{measure.replace('_', ' ')} is worse") for reason in found["reasons"])
     told = next(one for one in found["measures"] if one["name"] == measure)
     assert told["difference"]["high"] < 0
 

@@ -129,7 +129,7 @@ def test_a_stray_picture_blocks_nothing_and_other_files_are_not_lost(settings):
     found = take_in(settings, "a")
     assert (found.taken, found.unmatched, found.quarantined) == (4, 1, {"no_picture": 1})
     assert "loose.jpg" in found.refused["drop"]
-    assert "1 rows of labels name no picture" in str(found)
+    assert "1 names of labels without a picture (" in str(found)
     told = pd.read_csv(settings.quarantine / "a" / intake.REASONS)
     kept = settings.quarantine / "a" / told["file"][0]
     assert (told["origin"][0], kept.read_text()) == ("good/notes.txt", "taken in Rome")
@@ -246,7 +246,7 @@ def test_a_look_says_what_would_become_of_arrivals_and_changes_nothing(settings)
     found = take_in(dataclasses.replace(settings, look=True), "b")
     assert (found.taken, found.duplicates, found.bad_ones) == (2, 2, ["more/8.jpg: not_an_image"])
     assert sum(found.splits.values()) == 2
-    for fault in ("row 5 names no picture", "row 2 has 'perhaps'", "row 3 (and 1 more) has 'maybe'", "'later'"):
+    for fault in ("line 6 names no picture", "line 3 has 'perhaps'", "line 4 (and 1 more) has 'maybe'", "'later'"):
         assert fault in found.refused["broken"]
     assert {path: path.read_bytes() for path in settings.drop.parent.rglob("*") if path.is_file()} == before
     real = take_in(settings, "b")

@@ -9,7 +9,7 @@ import io
 import math
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -97,19 +97,24 @@ def _from_table(tree: Tree, name: str, pictures: Sequence[str]) -> Rows:
     check_names([column for column in header[1:] if column not in ("identity", "split")], where)
 
     faults: list[str] = []  # all of them are told at once
+
+    def at(row: int) -> str:
+        """Where people find it: a line of the CSV below its header, or a row of the Parquet file."""
+        return f"row {row + 1}" if name.endswith(".parquet") else f"line {row + 2}"
+
     by_name = _names(pictures, PurePosixPath(name).parent)
     rows: dict[str, int] = {}  # picture -> line of the table
     missing = []
     for line, cell in enumerate(cells[0]):
         wanted = PurePosixPath(cell.strip().replace("\\", "/")).as_posix()
         if not cell.strip():
-            faults.append(f"row {line + 1} names no picture in its first column ({header[0]})")
+            faults.append(f"{at(line)} names no picture in its first column ({header[0]})")
         elif wanted not in by_name:
             missing.append(cell)
         elif (picture := by_name[wanted]) is None:
-            faults.append(f"row {line + 1} names {cell!r}, of which there are several: give its path")
+            faults.append(f"{at(line)} names {cell!r}, of which there are several: give its path")
         elif picture in rows:
-            faults.append(f"row {line + 1} names {picture!r} a second time: every picture has one row")
+            faults.append(f"{at(line)} names {picture!r} a second time: every picture has one row")
         else:
             rows[picture] = line
     if not rows and not faults:
@@ -129,7 +134,7 @@ def _from_table(tree: Tree, name: str, pictures: Sequence[str]) -> Rows:
         elif column == "identity":
             columns[column] = [*_identity(chosen), *[None] * len(strangers)]
         else:
-            values = _values(column, texts, faults)
+            values = _values(column, texts, faults, at)
             if values is None:
                 left_out.append(column)
             else:
@@ -140,7 +145,7 @@ def _from_table(tree: Tree, name: str, pictures: Sequence[str]) -> Rows:
         "label_rows_without_picture": len(missing),
         "pictures_without_labels": len(strangers),
         "columns_of_words_left_out": left_out,
-    }
+    } | ({"rows_without_picture": first(missing)} if missing else {})
     return members, members, [""] * len(rows) + ["no_labels"] * len(strangers), columns, notes
 
 
@@ -203,7 +208,7 @@ def _identity(texts: Sequence[str]) -> list[int | None]:
     return [code(text.strip()) for text in texts]
 
 
-def _values(column: str, texts: Sequence[str], faults: list[str]) -> np.ndarray | None:
+def _values(column: str, texts: Sequence[str], faults: list[str], at: Callable[[int], str]) -> np.ndarray | None:
     """int8 signs (0 unknown), float32 numbers (NaN unknown), or None for a column of words; what fits neither is put
     into `faults`."""
     codes, words = pd.factorize(np.array([text.strip().lower() for text in texts], object))
@@ -218,10 +223,10 @@ def _values(column: str, texts: Sequence[str], faults: list[str]) -> np.ndarray 
     odd = [word for word, number in numbers.items() if number is None or not math.isfinite(number)]
     odd.sort(key=lambda word: word in PRESENT | ABSENT)  # `true` is odd among numbers only
     for word in odd:
-        rows = np.flatnonzero(codes == list(words).index(word)) + 1
+        rows = np.flatnonzero(codes == list(words).index(word))
         others = f" (and {len(rows) - 1:,} more)" if len(rows) > 1 else ""
         faults.append(
-            f"row {rows[0]}{others} has {word!r} in the column {column}: expected 1/0, 1/-1, true/false, a number or "
+            f"{at(rows[0])}{others} has {word!r} in the column {column}: expected 1/0, 1/-1, true/false, a number or "
             "nothing"
         )
     return np.array([numbers.get(word, math.nan) for word in words], np.float32)[codes]
