@@ -2,9 +2,11 @@
 and no dvc command works any more. A sound copy is kept beside the checkpoints after every stage, and put back before
 the next run."""
 
+import json
 import logging
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -14,6 +16,7 @@ from stages.files import replacing
 log = logging.getLogger(__name__)
 
 COPY = Path(".resume/dvc.lock")
+TRIES, PAUSE = 5, 0.5  # looks at a damaged list of locks, and seconds between them
 _KEEPING = threading.Lock()  # stages end on several threads
 
 
@@ -42,7 +45,24 @@ def keep(root: Path) -> None:
 
 def mend(root: Path) -> str:
     """Put a sound copy in the place of a damaged dvc.lock: the one kept, else the one that git has; else remove it, and
-    every stage is looked at anew. What was done, "" where nothing had to be."""
+    every stage is looked at anew. Remove a damaged list of dvc's own locks, with which no dvc command works either.
+    What was done, "" where nothing had to be."""
+    return "; ".join(filter(None, (_mend_locks(root / ".dvc" / "tmp" / "rwlock"), _mend_lock_file(root))))
+
+
+def _mend_locks(path: Path) -> str:
+    for _ in range(TRIES):  # another dvc may just be writing it
+        try:
+            if not path.exists() or isinstance(json.loads(path.read_text(encoding="utf-8")), dict):
+                return ""
+        except (OSError, ValueError):
+            pass
+        time.sleep(PAUSE)
+    path.unlink(missing_ok=True)
+    return f"{path} was damaged by a kill; removed: whoever held its locks is gone"
+
+
+def _mend_lock_file(root: Path) -> str:
     path = root / "dvc.lock"
     text = _text(path)
     if text is None or is_sound(text):

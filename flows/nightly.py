@@ -22,7 +22,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
@@ -37,6 +37,7 @@ from flows.champions import ENDS, STORE, promote, trained
 from flows.dag import Needs, select, stage_needs, stale_stages
 from flows.night import Night
 from flows.reproduce import (
+    GRACE,
     TAIL,
     StageFailed,
     default_jobs,
@@ -84,16 +85,17 @@ def nightly(root: Path = Path(), night: str | None = None, drop: Path | None = N
         with _alone(root) as before:
             if before is None:
                 return Completed(name="Busy", message="another night is running here; this one is left out")
-            bury(before)
-            return _night(root, name, drop, log)
+            run, lock = before
+            bury(run)
+            return _night(root, name, drop, log, Children(held=(lock,)))
     except InputError as error:
         messages.send(f"Night {name}: Failed - please look", str(error))
         return Failed(message=str(error))
 
 
-def _night(root: Path, name: str, drop: Path | None, log: Log) -> State[Any]:
+def _night(root: Path, name: str, drop: Path | None, log: Log, children: Children) -> State[Any]:
     """A night that is alone here, with its record and its message."""
-    found, children = Night(name, datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")), Children()
+    found = Night(name, datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"))
     began = time.monotonic()
     try:
         run_night(root, found, children, drop)
@@ -397,26 +399,50 @@ def _command(root: Path, command: Sequence[str], children: Children) -> None:
 
 
 @contextlib.contextmanager
-def _alone(root: Path) -> Iterator[str | None]:
-    """The id of the night's run that was here before, "" for none; None where it is still running. Nobody else is here
-    until the block ends; the system frees the place whatever ends us."""
+def _alone(root: Path) -> Iterator[tuple[str, int] | None]:
+    """The id of the night's run that was here before, "" for none, and the file that keeps others out; None where that
+    run goes on. Commands hold the file too: where a night was killed, its commands are waited for, which still write
+    their checkpoints."""
     place = root / ".nightly.lock"
     try:
         lock = place.open("a+", encoding="utf-8", errors="replace")
     except OSError as error:
         raise InputError(f"{place} cannot be written ({error.strerror}): no night can run here") from None
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield None
-            return
-        lock.seek(0)
-        before = lock.read().strip()
+        patience = time.monotonic() + 2 * GRACE
+        while not _locked(lock):
+            if _lives(_holder(lock)[1]) or time.monotonic() > patience:
+                yield None
+                return
+            time.sleep(0.5)
+        before, _ = _holder(lock)
         lock.truncate(0)
-        lock.write(str(flow_run.id))
+        lock.write(f"{flow_run.id} {os.getpid()}")
         lock.flush()
-        yield before
+        yield before, lock.fileno()
+
+
+def _locked(lock: TextIO) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _holder(lock: TextIO) -> tuple[str, int]:
+    """Run and process of the night that wrote the file last, "" and 0 for none."""
+    lock.seek(0)
+    run, _, process = lock.read().strip().partition(" ")
+    return run, int(process) if process.isdecimal() else 0
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (OSError, OverflowError):
+        return False
+    return process > 0
 
 
 def bury(run: str) -> None:

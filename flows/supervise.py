@@ -26,7 +26,9 @@ STRAGGLERS = 2.0  # seconds that helpers of a finished command (multiprocessing'
 class Child:
     """A supervised command: its output as lines, its exit code, and a way to end it."""
 
-    def __init__(self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str], grace: float):
+    def __init__(
+        self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str], grace: float, held: Sequence[int] = ()
+    ):
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", __file__, str(grace), *command],
             cwd=cwd,
@@ -37,6 +39,7 @@ class Child:
             text=True,
             errors="replace",
             start_new_session=True,  # Ctrl-C reaches the flow alone, which then closes the pipe
+            pass_fds=held,
         )
 
     def lines(self) -> Iterator[str]:
@@ -70,9 +73,11 @@ def end_with_this_process(pid: int) -> subprocess.Popen[bytes]:
 
 
 class Children:
-    """Every running command of one flow. After `stop` none can be started."""
+    """Every running command of one flow. After `stop` none can be started. `held` are open files, such as a lock, that
+    stay open until the last command has ended, even where the flow is killed before."""
 
-    def __init__(self) -> None:
+    def __init__(self, held: Sequence[int] = ()) -> None:
+        self._held = held
         self._running: set[Child] = set()
         self._lock = threading.Lock()
         self.stopped = threading.Event()
@@ -82,7 +87,7 @@ class Children:
         with self._lock:
             if self.stopped.is_set():
                 raise Stopped
-            child = Child(command, cwd=cwd, env=env, grace=grace)
+            child = Child(command, cwd=cwd, env=env, grace=grace, held=self._held)
             self._running.add(child)
         try:
             yield child

@@ -52,3 +52,16 @@ def test_the_project_s_own_lock_is_sound_and_cut_within_a_line_it_is_not():
     cuts = range(1, len(text) - 1, len(text) // 40)
     sound = [cut for cut in cuts if text[cut - 1] != "\n" and lockfile.is_sound(text[:cut])]
     assert not sound
+
+
+@pytest.mark.parametrize("damaged", ["", '{"read": {', "[]"])
+def test_a_damaged_list_of_locks_is_removed_and_a_sound_one_stays(tmp_path, monkeypatch, damaged):
+    monkeypatch.setattr(lockfile, "PAUSE", 0.0)
+    locks = tmp_path / ".dvc/tmp/rwlock"
+    locks.parent.mkdir(parents=True)
+    locks.write_text('{"read": {}}')
+    assert lockfile.mend(tmp_path) == ""
+    assert locks.exists()
+    locks.write_text(damaged)
+    assert "whoever held its locks is gone" in lockfile.mend(tmp_path)
+    assert not locks.exists()

@@ -349,14 +349,14 @@ def test_the_server_learns_of_a_killed_night_from_the_next_one(client, server, t
     assert within(PATIENCE, (root / "training").exists)
     killed.kill()
     killed.wait()
-    run_id = (root / ".nightly.lock").read_text()
+    run_id = (root / ".nightly.lock").read_text().split()[0]
     assert client.read_flow_run(run_id).state.type == StateType.RUNNING
     (root / "slow").unlink()
     done = subprocess.run([*command, "2"], env=env, capture_output=True, text=True, timeout=PATIENCE)
     assert '["2", ' in done.stdout, done.stdout + done.stderr
     state = client.read_flow_run(run_id).state
     assert (state.type, state.message) == (StateType.CRASHED, "its process was killed")
-    assert client.read_flow_run((root / ".nightly.lock").read_text()).state.is_completed()
+    assert client.read_flow_run((root / ".nightly.lock").read_text().split()[0]).state.is_completed()
 
 
 def test_prefect_yaml_deploys_and_a_cron_schedule_makes_runs(client, server):

@@ -1,3 +1,4 @@
+import fcntl
 import os
 import signal
 import subprocess
@@ -137,3 +138,39 @@ def test_nothing_starts_after_the_children_were_stopped():
     children.stop()
     with pytest.raises(Stopped), children.run(python(""), cwd=Path(), env=os.environ, grace=1):
         pass
+
+
+@linux
+def test_a_lock_is_held_until_the_last_command_of_a_killed_flow_has_ended(tmp_path):
+    command = """
+import pathlib, signal, time
+def stop(*_):
+    time.sleep(1.5)
+    pathlib.Path('ended').touch()
+    raise SystemExit
+signal.signal(signal.SIGTERM, stop)
+pathlib.Path('started').touch()
+time.sleep(60)
+"""
+    flow = f"""
+import fcntl, os, sys
+from pathlib import Path
+from flows.supervise import Children
+lock = open('lock', 'a')
+fcntl.flock(lock, fcntl.LOCK_EX)
+words = [sys.executable, '-c', {command!r}]
+with Children(held=(lock.fileno(),)).run(words, cwd=Path(), env=os.environ, grace=20) as child:
+    child.wait()
+"""
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    running = subprocess.Popen([sys.executable, "-c", flow], cwd=tmp_path, env=env)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "started").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    running.kill()
+    running.wait()
+    with (tmp_path / "lock").open() as lock:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    assert (tmp_path / "ended").exists()
