@@ -366,7 +366,7 @@ def _backfill(args: argparse.Namespace) -> int:
 
 
 def _arrivals(args: argparse.Namespace) -> int:
-    from flows import dvc_data
+    from flows import tracked
     from flows.settings import Settings
     from stages.intake import Settings as Intake
     from stages.intake import take_in
@@ -380,7 +380,7 @@ def _arrivals(args: argparse.Namespace) -> int:
         place = args.root / settings.arrivals
         drop = args.folder or place / "drop"
         if settings.pull and args.folder is None:
-            drop = dvc_data.read(args.root, settings.pull).folder
+            drop = tracked.read(args.root, settings.pull).folder
         if not drop.is_dir():
             return _misfit(f"{drop} is no folder; expected deliveries of pictures with their labels")
         look = Intake(

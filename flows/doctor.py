@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import httpx
 
-from flows import dvc_data, lockfile, profiles
+from flows import lockfile, profiles, tracked
 from flows.champions import STORE
 from flows.settings import Settings
 from stages.champion import Champions
@@ -208,7 +208,7 @@ def _arrivals(root: Path) -> Iterator[Finding]:
     settings = Settings.of(params)
     if settings.pull:
         try:
-            yield Finding("ok", f"arrivals are what is new in {dvc_data.read(root, settings.pull).folder}")
+            yield Finding("ok", f"arrivals are what is new in {tracked.read(root, settings.pull).folder}")
         except InputError as error:
             yield Finding("FAIL", str(error), "or nightly.pull: '' in params.yaml, for the drop folder")
         return

@@ -32,7 +32,7 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed, Crashed, Failed
 
-from flows import artifacts, dvc_data, lockfile, messages, profiles
+from flows import artifacts, lockfile, messages, profiles, tracked
 from flows.champions import ENDS, STORE, promote, trained
 from flows.dag import Needs, select, stage_needs, stale_stages
 from flows.night import Night
@@ -190,16 +190,16 @@ def arrived(
     if drop is not None or not settings.pull:
         return take_in(root, settings, found.name, data, drop, children)
     try:
-        _command(root, dvc_data.read(root, settings.pull).command(settings.remote), children)
+        _command(root, tracked.read(root, settings.pull).command(settings.remote), children)
     except StageFailed as error:
         said = [line for line in str(error).splitlines() if line.startswith("ERROR")] or str(error).splitlines()
         found.problems.append(f"pull: {said[-1]}; the night goes on with what is there")
-    pulled = dvc_data.read(root, settings.pull)
-    if dvc_data.is_taken(root, pulled):
+    pulled = tracked.read(root, settings.pull)
+    if tracked.is_taken(root, pulled):
         return {"told": f"{NOTHING}: {pulled.file} is as it was", "shard": "", "refused": {}}
     intake = take_in(root, dataclasses.replace(settings, settle=0.0), found.name, data, pulled.folder, children)
     if pulled.folder.exists() and not intake["refused"]:
-        dvc_data.note_taken(root, pulled)
+        tracked.note_taken(root, pulled)
     return intake
 
 

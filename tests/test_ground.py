@@ -10,8 +10,10 @@ import re
 import shlex
 import subprocess
 import sys
+import sysconfig
 import tomllib
 import typing
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +132,13 @@ def test_every_imported_package_is_declared(folder, extras):
     known = {MODULES.get(name, name).replace("-", "_") for name in declared} | {"stages", "flows"}
     used = {module.split(".")[0] for path in sources(folder) for module in imports(path)}
     assert used - known - set(sys.stdlib_module_names) == set()
+
+
+def test_no_module_of_flows_hides_a_package():
+    """A worker puts the folder of an entry point first on the path: `import dvc_data` would find a flows/dvc_data.py."""
+    installed = [sysconfig.get_path("purelib"), sysconfig.get_path("stdlib")]
+    names = [path.stem for path in (ROOT / "flows").glob("*.py") if path.stem != "__init__"]
+    assert [name for name in names if PathFinder.find_spec(name, installed) is not None] == []
 
 
 def test_the_command_line_starts_without_importing_prefect_dvc_or_torch():

@@ -16,7 +16,7 @@ import nights
 import pytest
 from photographs import jpeg
 
-from flows import dvc_data
+from flows import tracked
 from stages.champion import Champions
 from stages.params import InputError
 from stages.sources import shards
@@ -297,16 +297,16 @@ def test_an_imported_data_set_is_brought_up_to_date(tmp_path, told):
 @pytest.mark.parametrize("name", ["../x.dvc", "/x.dvc", "--cloud.dvc"])
 def test_a_data_set_elsewhere_is_refused(tmp_path, name):
     with pytest.raises(InputError, match="is not below"):
-        dvc_data.read(tmp_path, name)
+        tracked.read(tmp_path, name)
 
 
 def test_what_was_taken_last_may_be_torn(tmp_path):
-    data = dvc_data.DataSet(Path("x.dvc"), tmp_path / "x", "1.dir", imported=False)
-    assert not dvc_data.is_taken(tmp_path, data)
-    dvc_data.note_taken(tmp_path, data)
-    assert dvc_data.is_taken(tmp_path, data)
-    (tmp_path / dvc_data.TAKEN).write_text("")
-    assert not dvc_data.is_taken(tmp_path, data)
+    data = tracked.DataSet(Path("x.dvc"), tmp_path / "x", "1.dir", imported=False)
+    assert not tracked.is_taken(tmp_path, data)
+    tracked.note_taken(tmp_path, data)
+    assert tracked.is_taken(tmp_path, data)
+    (tmp_path / tracked.TAKEN).write_text("")
+    assert not tracked.is_taken(tmp_path, data)
 
 
 @pytest.mark.parametrize("text", [None, "outs: 3", "outs:\n- path: a\n- path: b"])
@@ -314,4 +314,4 @@ def test_a_file_that_is_no_data_set_is_named(tmp_path, text):
     if text is not None:
         (tmp_path / "x.dvc").write_text(text)
     with pytest.raises(InputError, match=r"nightly.pull: .*x\.dvc"):
-        dvc_data.read(tmp_path, "x.dvc")
+        tracked.read(tmp_path, "x.dvc")
