@@ -135,7 +135,7 @@ def test_every_imported_package_is_declared(folder, extras):
 
 
 def test_no_module_of_flows_hides_a_package():
-    """A worker puts the folder of an entry point first on the path: `import dvc_data` would find a flows/dvc_data.py."""
+    """A worker puts the folder of an entry point first on the path: `import dvc_data` would find flows/dvc_data.py."""
     installed = [sysconfig.get_path("purelib"), sysconfig.get_path("stdlib")]
     names = [path.stem for path in (ROOT / "flows").glob("*.py") if path.stem != "__init__"]
     assert [name for name in names if PathFinder.find_spec(name, installed) is not None] == []
