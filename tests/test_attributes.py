@@ -185,6 +185,7 @@ def test_the_stage_finds_the_planted_effects_and_prefers_the_clean_estimator(par
     assert report["attributes"]["Smiling"]["set"]["on"]["success"]["value"] > 0.85
 
 
+@pytest.mark.slow
 def test_the_stage_writes_the_same_bytes_again(params):
     attributes.run(params)
     first = params.attributes.read_bytes(), params.report.read_bytes()
@@ -237,6 +238,7 @@ def test_nothing_is_read_beyond_the_peak_of_a_curve():
     assert found[95] is None
 
 
+@pytest.mark.slow
 def test_every_compositing_mode_can_be_calibrated(params):
     for mode in ("ian", "replace", "decode"):
         attributes.run(dataclasses.replace(params, mode=mode, calibration_faces=20))

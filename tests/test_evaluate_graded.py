@@ -152,6 +152,7 @@ def test_sheets_show_the_photo_and_every_value():
     assert len(shades) > 4
 
 
+@pytest.mark.slow
 def test_the_stage_reports_real_valued_attributes_of_a_described_system_and_nothing_of_others(tmp_path):
     with evaluated.linear(tmp_path, system=evaluated.DescribedSystem, real="Smiling") as params:
         evaluate.run(dataclasses.replace(params, bootstrap=20))

@@ -7,6 +7,8 @@ from PIL import Image
 
 from flows import artifacts
 
+pytestmark = pytest.mark.slow  # the import of Prefect
+
 
 @pytest.fixture
 def made(monkeypatch):

@@ -140,6 +140,7 @@ def test_nothing_starts_after_the_children_were_stopped():
         pass
 
 
+@pytest.mark.slow
 @linux
 def test_a_lock_is_held_until_the_last_command_of_a_killed_flow_has_ended(tmp_path):
     command = """

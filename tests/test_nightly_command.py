@@ -9,6 +9,8 @@ import pytest
 from flows import cli, doctor, messages
 from flows.cli import main
 
+pytestmark = pytest.mark.slow  # the import of Prefect
+
 
 @pytest.fixture
 def project(tmp_path):

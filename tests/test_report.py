@@ -296,6 +296,7 @@ def test_ticks_are_round_numbers_inside_the_range():
     assert charts.nice_ticks(0, 10, 2) == [0, 5, 10]
 
 
+@pytest.mark.slow
 def test_a_system_of_which_nothing_can_be_judged_still_has_its_page(params, tmp_path, monkeypatch):
     monkeypatch.setattr(evaluated.FullJudge, "judged", (False,) * 4)
     with evaluated.linear(tmp_path) as found:
@@ -310,6 +311,7 @@ def test_a_system_of_which_nothing_can_be_judged_still_has_its_page(params, tmp_
     assert "the judges cannot see it reliably" in (tmp_path / "index.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_real_valued_attribute_has_its_curve_its_table_and_its_sheet(params, page, tmp_path):
     assert 'id="graded"' not in page
     with evaluated.linear(tmp_path, system=evaluated.DescribedSystem, real="Smiling") as found:
