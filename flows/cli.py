@@ -8,7 +8,7 @@ import sys
 import zoneinfo
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from flows import champions, profiles
 from flows.champions import system_of
@@ -245,7 +245,7 @@ def _reproduce(args: argparse.Namespace) -> int:
             select(stage_needs(args.root), args.stages)
         except UnknownStage as error:
             return _misfit(str(error))
-    from flows.reproduce import StageFailed, reproduce
+    from flows.reproduce import StageFailed, leave, reproduce
 
     try:
         reproduce(stages=args.stages or None, root=args.root, jobs=args.jobs, force=args.force)
@@ -255,16 +255,8 @@ def _reproduce(args: argparse.Namespace) -> int:
     except RuntimeError as error:
         return _unreachable(error, None)
     except KeyboardInterrupt:
-        _leave()
+        leave()
     return 0
-
-
-def _leave() -> NoReturn:
-    """Exit without Prefect's own clean-up: it would send its last events, for minutes, to a temporary server that the
-    same signal has stopped."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(130)
 
 
 def _profile(args: argparse.Namespace) -> int:
@@ -292,6 +284,7 @@ def _nightly(args: argparse.Namespace) -> int:
     if kind == "drawn":
         return _misfit("source.kind is drawn: nothing can arrive there; set nights up with `facet profile nightly`")
     from flows.nightly import INTERRUPTED, nightly
+    from flows.reproduce import leave
 
     if args.serve:
         return _serve(args)
@@ -299,7 +292,7 @@ def _nightly(args: argparse.Namespace) -> int:
         state = nightly(root=args.root, night=args.night, return_state=True)
     except KeyboardInterrupt:
         print(INTERRUPTED, file=sys.stderr)
-        _leave()
+        leave()
     except RuntimeError as error:
         return _unreachable(error, "Facet: no night could begin")
     return 0 if state.is_completed() else 1

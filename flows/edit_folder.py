@@ -1,18 +1,17 @@
 """The flow `edit-folder`: one folder of photos, its shards on threads, processes or a Dask cluster. The engine is not
 seen in the results: the same bytes on every one. A shard whose worker dies is done elsewhere, from where it was."""
 
-import contextlib
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 from prefect import flow, get_run_logger, task
-from prefect.artifacts import create_link_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import as_completed
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
+from flows import artifacts
 from stages.parallel import worker_count
 from stages.params import InputError
 from stages.photos import folder
@@ -95,7 +94,6 @@ def edit_folder(
     )
     summary = edit_on(job, engine, jobs=jobs, address=address)
     get_run_logger().info("%s", summary)
-    with contextlib.suppress(Exception):  # what cannot be shown must not hide the outcome
-        contact = (out / "contact.html").resolve().as_uri()
-        create_link_artifact(contact, "before and after", key="edited", description=str(summary))
+    contact = (out / "contact.html").resolve().as_uri()
+    artifacts.lead_to(contact, "before and after", key="edited", about=str(summary))
     return str(summary)

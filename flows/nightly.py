@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from prefect import flow, get_run_logger, task
-from prefect.artifacts import create_link_artifact, create_markdown_artifact
+from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
@@ -51,7 +51,7 @@ from flows.settings import Settings
 from flows.supervise import Children, Stopped
 from stages import nights, warm
 from stages.champion import Champions, digest_of
-from stages.files import hash_of, write_json
+from stages.files import hash_of, lives, write_json
 from stages.intake import NOTHING
 from stages.params import InputError
 
@@ -158,7 +158,7 @@ def run_night(root: Path, found: Night, children: Children, drop: Path | None = 
     if new and settings.report:
         attempt(found, "report", lambda: report_on(root, children))
     if new and settings.git:
-        attempt(found, "git", lambda: commit(root, store, new, found, children))
+        attempt(found, "git", lambda: commit(root, settings, store, new, found, children))
     if settings.remote and (new or unpushed(root, found.name)):
         found.pushed = push(root, settings.remote, children)
 
@@ -301,10 +301,12 @@ def promoted(root: Path, store: Champions, system: str, verdict: dict[str, Any],
 
 
 @task(persist_result=False, cache_policy=NO_CACHE)
-def commit(root: Path, store: Champions, systems: Sequence[str], found: Night, children: Children) -> None:
+def commit(
+    root: Path, settings: Settings, store: Champions, systems: Sequence[str], found: Night, children: Children
+) -> None:
     """What the new champions were made by, as a commit of these files alone, and a tag for each champion."""
-    pull = Settings.of(profiles.values(root)).pull
-    paths = [name for name in ("dvc.lock", "params.yaml", "reports", pull) if name and (root / name).exists()]
+    made_by = ("dvc.lock", "params.yaml", "reports", settings.pull)
+    paths = [name for name in made_by if name and (root / name).exists()]
     _command(root, ["git", "add", "--", *paths], children)
     live = {system: str(store.live(system)) for system in systems}
     title = f"Night {found.name}: {', '.join(f'{system} {version}' for system, version in live.items())}"
@@ -346,8 +348,8 @@ def _unused(root: Path, date: str) -> str:
 
 def done(root: Path, name: str) -> bool:
     """Whether a night of this name has ended well."""
-    records = {record["name"]: record for record in nights.read(root / NIGHTS)[0]}
-    return name in records and records[name]["state"] not in ("Failed", "Unfinished")
+    record = nights.read_one(root / NIGHTS / f"{name}.json")
+    return record is not None and record["state"] not in ("Failed", "Unfinished")
 
 
 def without(needs: Needs, frozen: str) -> Needs:
@@ -369,7 +371,7 @@ def _end(root: Path, found: Night, log: Log) -> None:
     page = artifacts.link(root, Path(PAGE).name)
     with contextlib.suppress(Exception):  # a server that is gone must not hide the outcome
         create_markdown_artifact(key="night", markdown=found.markdown(), description=f"Night {found.name}")
-        create_link_artifact(page, "all nights", key="nights", description="Every verdict with its intervals.")
+    artifacts.lead_to(page, "all nights", key="nights", about="Every verdict with its intervals.")
     arrived = found.intake is not None and not found.intake["told"].startswith(NOTHING)
     if found.state != "Nothing new" or found.alarming or arrived:
         title, *lines = text.splitlines()
@@ -411,7 +413,8 @@ def _alone(root: Path) -> Iterator[tuple[str, int] | None]:
     with lock:
         patience = time.monotonic() + 2 * GRACE
         while not _locked(lock):
-            if _lives(_holder(lock)[1]) or time.monotonic() > patience:
+            _, process = _holder(lock)
+            if (process and lives(process)) or time.monotonic() > patience:
                 yield None
                 return
             time.sleep(0.5)
@@ -435,14 +438,6 @@ def _holder(lock: TextIO) -> tuple[str, int]:
     lock.seek(0)
     run, _, process = lock.read().strip().partition(" ")
     return run, int(process) if process.isdecimal() else 0
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except (OSError, OverflowError):
-        return False
-    return process > 0
 
 
 def bury(run: str) -> None:

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
@@ -174,9 +174,14 @@ def leave_if_interrupted(error: BaseException) -> None:
     minutes. Supervised commands still get their time for a checkpoint."""
     if isinstance(error, KeyboardInterrupt) and guard_temporary_server():
         print("interrupted; run it again to go on", file=sys.stderr)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(130)
+        leave()
+
+
+def leave() -> NoReturn:
+    """Exit as after Ctrl-C without Prefect's own clean-up."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(130)
 
 
 def _put(ended: queue.SimpleQueue[str], stage: str, future: PrefectFuture[Any]) -> None:

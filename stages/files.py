@@ -65,7 +65,7 @@ def _aside(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
         pid = left.name[len(path.name) + 2 : -len(".part")]
-        if pid.isdigit() and (int(pid) == os.getpid() or not _lives(int(pid))):
+        if pid.isdigit() and (int(pid) == os.getpid() or not lives(int(pid))):
             if left.is_dir():
                 shutil.rmtree(left, ignore_errors=True)
             else:
@@ -73,10 +73,11 @@ def _aside(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
-def _lives(pid: int) -> bool:
+def lives(pid: int) -> bool:
+    """Whether there is a process of this number."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except OSError:  # another user's
         return True

@@ -93,8 +93,7 @@ class Measure:
         """Why it does not hold."""
         what = "worse" if self.difference.high < 0 else "not shown to be no worse"
         unit = MEASURES[self.name][1]
-        own = "number" if unit == "share" else unit
-        mine, theirs = shown(self.candidate, own), shown(self.champion, own)
+        mine, theirs = shown(self.candidate, unit), shown(self.champion, unit)
         gain = shown(self.difference.value, unit, signed=True)
         interval = between(self.difference.low, self.difference.high, unit)
         allowed = shown(-self.tolerance, unit, signed=True)

@@ -45,18 +45,20 @@ def run(params: Params) -> None:
 
 def read(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
     """The records of all nights, in the order they began, and the names of files there that are none."""
-    found, damaged = [], []
-    for path in sorted(folder.glob("*.json")):
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            whole = all(isinstance(record[name], kind) for name, kind in RECORD.items())
-        except (OSError, ValueError, KeyError, TypeError):
-            whole = False
-        if whole:
-            found.append(record)
-        else:
-            damaged.append(path.name)
+    records = {path.name: read_one(path) for path in sorted(folder.glob("*.json"))}
+    found = [record for record in records.values() if record is not None]
+    damaged = [name for name, record in records.items() if record is None]
     return sorted(found, key=lambda record: (record["when"], record["name"])), damaged
+
+
+def read_one(path: Path) -> dict[str, Any] | None:
+    """The record in a file, None where it is none."""
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        whole = all(isinstance(record[name], kind) for name, kind in RECORD.items())
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return record if whole else None
 
 
 def render(records: list[dict[str, Any]], damaged: list[str], champions: Champions) -> str:
@@ -64,19 +66,18 @@ def render(records: list[dict[str, Any]], damaged: list[str], champions: Champio
     template = environment("drawn", notice=False).get_template("nights.html")
     return template.render(
         damaged=damaged,
-        live=[live(records, champions, system) for system in champions.systems() if champions.live(system)],
+        live=[live(champions, system) for system in champions.systems() if champions.live(system)],
         nights=[night(record) for record in reversed(records)],
         charts=[chart for system in champions.systems() if (chart := success_chart(records, system))],
     )
 
 
-def live(records: list[dict[str, Any]], champions: Champions, system: str) -> dict[str, Any]:
+def live(champions: Champions, system: str) -> dict[str, Any]:
     """What the page shows of a live champion."""
     version = str(champions.live(system))
     change = [change for change in champions.changes() if change.system == system][-1]
     card = champions.card(system)
     scores = card.get("scores") or {}
-    nights = [record for record in records if record["live"].get(system)]
     return {
         "system": system,
         "version": version,
@@ -84,7 +85,6 @@ def live(records: list[dict[str, Any]], champions: Champions, system: str) -> di
         "why": change.why,
         "success": scores.get("success"),
         "l2": scores.get("l2"),
-        "kept": sum(not record["verdicts"][system]["promote"] for record in nights if system in record["verdicts"]),
     }
 
 
@@ -112,15 +112,14 @@ def rows(verdict: dict[str, Any]) -> list[dict[str, Any]]:
         found.append(
             {
                 "text": text,
-                "unit": unit,
                 "grade": grade,
                 "bar": charts.interval(
                     value, low, high, first=-reach, last=reach, goal=-measure["tolerance"], style=grade,
                     title=f"{text}: {shown(value, unit, signed=True)} ({between(low, high, unit)}); "
                     f"{shown(-measure['tolerance'], unit, signed=True)} is allowed",
                 ),
-                "candidate": shown(measure["candidate"], "number" if unit == "share" else unit),
-                "champion": shown(measure["champion"], "number" if unit == "share" else unit),
+                "candidate": shown(measure["candidate"], unit),
+                "champion": shown(measure["champion"], unit),
                 "difference": shown(value, unit, signed=True),
                 "interval": between(low, high, unit),
                 "allowed": shown(-measure["tolerance"], unit, signed=True),

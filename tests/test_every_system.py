@@ -6,7 +6,8 @@ import pytest
 import small
 import tiny
 import torch
-from test_training import Killed, killing, outs
+from dying import Killed
+from test_training import killing, outs
 
 from stages import compute, images, systems, train_encoder, train_gan
 from stages.tables import read_faces

@@ -23,6 +23,10 @@ from stages.sources import shards
 
 pytestmark = pytest.mark.slow
 PATIENCE = 240.0
+HEAD = (  # of the code before a night that lets pictures arrive
+    f"import shutil, sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\nfrom pathlib import Path\n"
+    "from test_nightly import arrive, publish\n"
+)
 
 
 @pytest.fixture
@@ -91,14 +95,12 @@ def quality(root: Path) -> float:
 def test_a_week(tmp_path, told):
     root = nights.make(tmp_path / "project")
     arrive(root / "arrivals/drop/first", range(6))
-    here = str(Path(__file__).parent)
-    head = f"import sys; sys.path.insert(0, {here!r}); from test_nightly import arrive\n"
     step(root, "3-corrupt", "(root / 'arrivals/drop/x').mkdir(); (root / 'arrivals/drop/x/9.jpg').write_bytes(b'none');"
          "(root / 'arrivals/drop/x/labels.csv').write_text('file,Smiling\\n9.jpg,1')")  # fmt: skip
-    step(root, "4-odd", head + "arrive(root / 'arrivals/drop/y', range(10, 14))")
-    step(root, "5-labels", head + "arrive(root / 'arrivals/drop/z', range(20, 24), 'file,Smil\\n\"20.jpg,')")
-    step(root, "6-worse", "import shutil; shutil.rmtree(root / 'arrivals/drop/z')\n" + head
-         + "arrive(root / 'arrivals/drop/w', range(30, 33)); (root / 'quality.txt').write_text('0.5')")  # fmt: skip
+    step(root, "4-odd", HEAD + "arrive(root / 'arrivals/drop/y', range(10, 14))")
+    step(root, "5-labels", HEAD + "arrive(root / 'arrivals/drop/z', range(20, 24), 'file,Smil\\n\"20.jpg,')")
+    step(root, "6-worse", HEAD + "shutil.rmtree(root / 'arrivals/drop/z')\n"
+         "arrive(root / 'arrivals/drop/w', range(30, 33)); (root / 'quality.txt').write_text('0.5')")  # fmt: skip
     step(root, "7-better", "(root / 'quality.txt').write_text('2.0')")
     found = nights_of(
         root, "1-first", "2-nothing", "3-corrupt", "4-odd", "5-labels", "6-worse", "7-better", "8-nothing"
@@ -137,9 +139,7 @@ def test_a_failed_night_says_why_and_the_next_goes_on(tmp_path, told):
     step(
         root, "3", "(root / 'params.yaml').write_text((root / 'params.yaml').read_text().replace('\"hours\"', '\"h\"'))"
     )
-    here = str(Path(__file__).parent)
-    step(root, "4", f"import sys; sys.path.insert(0, {here!r}); from test_nightly import arrive\n"
-         "p = root / 'params.yaml'; p.write_text(p.read_text().replace('\"h\"', '\"hours\"'))\n"
+    step(root, "4", HEAD + "p = root / 'params.yaml'; p.write_text(p.read_text().replace('\"h\"', '\"hours\"'))\n"
          "(root / 'stages/drift.py').write_text('raise SystemExit(\"error: no drift today\")')\n"
          "arrive(root / 'arrivals/drop/more', range(10, 13))")  # fmt: skip
     found = nights_of(root, "1", "2", "3", "4")
@@ -250,13 +250,9 @@ def test_a_data_set_that_dvc_tracks_is_fetched_and_what_is_new_in_it_is_taken_in
     for one in (owner, root):
         remote = f"[core]\nno_scm = true\nanalytics = false\n['remote \"store\"']\n    url = {tmp_path / 'store'}\n"
         (one / ".dvc/config").write_text(remote)
-    head = (
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); from test_nightly import publish\n"
-        f"from pathlib import Path; owner = Path({str(owner)!r})\n"
-    )
     publish(owner, root, range(6))
-    step(root, "2", head + "publish(owner, root, range(9))")
-    step(root, "4", f"import shutil; shutil.move({str(tmp_path / 'store')!r}, {str(tmp_path / 'away')!r})\n"
+    step(root, "2", HEAD + f"publish(Path({str(owner)!r}), root, range(9))")
+    step(root, "4", HEAD + f"shutil.move({str(tmp_path / 'store')!r}, {str(tmp_path / 'away')!r})\n"
          "shutil.rmtree(root / '.dvc/cache'); shutil.rmtree(root / 'faces')")  # fmt: skip
     found = nights_of(root, "1", "2", "3", "4")
     assert [state for state, _ in found.values()] == ["Promoted", "Promoted", "Nothing new", "Nothing new"]
@@ -284,9 +280,7 @@ def test_an_imported_data_set_is_brought_up_to_date(tmp_path, told):
     command = [sys.executable, "-m", "dvc", "import-url", str(tmp_path / "elsewhere"), "raw/faces"]
     subprocess.run(command, cwd=root, check=True, capture_output=True)
     elsewhere = str(tmp_path / "elsewhere")
-    step(root, "2", f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-         "from test_nightly import arrive; from pathlib import Path; import shutil\n"
-         f"shutil.rmtree({elsewhere!r}); arrive(Path({elsewhere!r}), range(4, 8))")  # fmt: skip
+    step(root, "2", HEAD + f"shutil.rmtree({elsewhere!r}); arrive(Path({elsewhere!r}), range(4, 8))")  # fmt: skip
     found = nights_of(root, "1", "2", "3")
     assert "6 pictures taken in" in found["1"][1]
     assert "2 pictures taken in as 2.zip; 2 there already" in found["2"][1]

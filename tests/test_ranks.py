@@ -108,6 +108,14 @@ def outcome(started: subprocess.Popen[str]) -> tuple[int, str]:
     return started.returncode, said
 
 
+def started_ranks(running: subprocess.Popen[str], params: train_gan.Params) -> list[int]:
+    """The processes that train, once they have trained some steps."""
+    deadline = time.monotonic() + 120
+    while not params.samples.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return [int(pid) for pid in Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()]
+
+
 def test_the_command_trains_on_as_many_processes_as_the_environment_says(tmp_path):
     """Stopped on the way, with a checkpoint, it ends with the bytes of an undisturbed run."""
     params = small.gan_params(tmp_path, "vigan", steps=60)
@@ -118,9 +126,7 @@ def test_the_command_trains_on_as_many_processes_as_the_environment_says(tmp_pat
 
     params.samples.unlink()
     stopped = start("train_gan", params)
-    deadline = time.monotonic() + 120
-    while not params.samples.exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    started_ranks(stopped, params)
     stopped.send_signal(signal.SIGTERM)
     code, said = outcome(stopped)
     assert code == 143, said
@@ -145,11 +151,7 @@ def test_a_fault_is_told_once_and_a_killed_process_ends_the_other(tmp_path):
 
     params = small.gan_params(tmp_path, "vigan", steps=100_000)
     running = start("train_gan", params)
-    children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
-    deadline = time.monotonic() + 120
-    while not params.samples.exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    one, _ = map(int, children.read_text().split())
+    one, _ = started_ranks(running, params)
     os.kill(one, signal.SIGKILL)
     code, said = outcome(running)
     assert code == 1
@@ -159,14 +161,11 @@ def test_a_fault_is_told_once_and_a_killed_process_ends_the_other(tmp_path):
 def test_ranks_end_with_a_checkpoint_where_what_launched_them_is_killed(tmp_path):
     params = small.gan_params(tmp_path, "vigan", steps=100_000)
     running = start("train_gan", params)
-    children = Path(f"/proc/{running.pid}/task/{running.pid}/children")
-    deadline = time.monotonic() + 120
-    while not params.samples.exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    left = [Path("/proc") / pid for pid in children.read_text().split()]
+    left = [Path(f"/proc/{pid}") for pid in started_ranks(running, params)]
     assert len(left) == 2
     running.kill()
     running.communicate()
+    deadline = time.monotonic() + 120
     while any(map(_runs, left)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(map(_runs, left))

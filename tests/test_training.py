@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import tiny
 import torch
+from dying import Killed
 
 from stages import resume, systems, train_encoder, train_gan, training, warm
 from stages.checkpoints import load_weights, read_card
@@ -34,10 +35,6 @@ def encoder_params(folder: Path, variant: str, **changes) -> train_encoder.Param
         encoder=folder / variant, history=folder / "encoder.csv", samples=folder / "encoder.png",
         resume=folder / "resume_e", log_every=2, seed=1, threads=1, device="cpu", precision="fp32", settings=settings,
     )  # fmt: skip
-
-
-class Killed(BaseException):
-    pass
 
 
 def killing(monkeypatch, at: int) -> None:

@@ -1,6 +1,7 @@
 """What test_ranks.py trains on one process and on two: `torchrun tests/together.py FOLDER` trains every case there, in
 the prepared folders that stand there already."""
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import Any
@@ -36,11 +37,11 @@ def train(folder: Path) -> None:
     """Every case into folder/<case>, a system's encoders beside the GAN of its plain case."""
     for case, (system, changes) in CASES.items():
         gan = small.gan_params(folder / case, system, **(STEPS | STILL | changes))
-        train_gan.run(gan.__class__(**(vars(gan) | {"log_every": 1})))
+        train_gan.run(dataclasses.replace(gan, log_every=1))
         for variant in ENCODERS.get(case, ()):
             encoder = small.encoder_params(folder / case, variant, **STEPS, **STILL)
             history = folder / case / f"{variant}.csv"
-            train_encoder.run(encoder.__class__(**(vars(encoder) | {"log_every": 1, "history": history})))
+            train_encoder.run(dataclasses.replace(encoder, log_every=1, history=history))
 
 
 def prepare(folder: Path) -> None:

@@ -10,11 +10,12 @@ MEASURES = {  # of stages/gate.py: what each says, and its unit
 
 
 def shown(value: float, unit: str, *, signed: bool = False) -> str:
-    """A value for people: shares as per cent, differences of them in points."""
+    """A value for people: shares as per cent, differences of them in points; a measure whose differences are a `share`
+    of it is a number itself."""
     sign = "+" if signed else ""
     if unit == "percent":
         return f"{100 * value:{sign}.1f}{' points' if signed else ' %'}"
-    if unit == "share":
+    if unit == "share" and signed:
         return f"{100 * value:{sign}.1f} %"
     return f"{value:{sign}.3g}" if abs(value) < 1000 else f"{value:{sign}.0f}"
 
