@@ -29,16 +29,17 @@ import numpy as np
 import torch
 from PIL import Image, JpegImagePlugin
 
-from flows.champions import system_of
-from stages import images
-from stages.decode import decode
-from stages.parallel import worker_count
-from stages.photos import align, scenes
-from stages.photos.editor import Options, PhotoEditor
-from stages.photos.faces import Detector
-from stages.photos.folder import edit_folder
-from stages.photos.job import Job
-from stages.photos.landmarks import read_landmarks
+from facet.base import images
+from facet.base.threads import worker_count
+from facet.nights.champions import live_paths
+from facet.photos import scenes
+from facet.photos.editor import Options, PhotoEditor
+from facet.photos.faces import align
+from facet.photos.faces.detect import Detector
+from facet.photos.faces.landmarks import read_landmarks
+from facet.photos.folder.job import Job
+from facet.photos.folder.run import edit_folder
+from facet.pictures.decode import decode
 
 SPEC = "Smiling=on, Eyeglasses=on"
 
@@ -110,7 +111,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--memory", type=int, nargs="*", default=[], metavar="PHOTOS")
     options = parser.parse_args()
-    model, table = system_of(options.root, options.system)
+    model, table = live_paths(options.root, options.system)
     judges = options.root / "data" / "judges"
     editor = PhotoEditor.load(model, table, precision="fp32")
     torch.set_num_threads(1)

@@ -20,12 +20,14 @@ import pyarrow as pa
 import torch
 import yaml  # type: ignore[import-untyped]
 
-from stages import compute, encode, images, systems
-from stages.systems import Data, dcgan, dcgan_encoders
-from stages.tables import FacesMeta, faces_schema, write_table
+from facet import systems
+from facet.base import compute, images
+from facet.base.tables import FacesMeta, faces_schema, write_table
+from facet.systems import Data, dcgan, dcgan_encoders
+from stages import encode
 
 MEMORY = (5_000, 50_000)  # images
-PEAK = "import resource, sys; from stages.encode import Params, run; from stages.params import from_argv; "
+PEAK = "import resource, sys; from stages.encode import Params, run; from facet.base.params import from_argv; "
 PEAK += "run(from_argv(Params, sys.argv[1:])); print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
 
 

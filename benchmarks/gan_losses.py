@@ -17,13 +17,14 @@ import pandas as pd
 import torch
 import yaml
 
-from stages import compute, images, systems
-from stages.judges import Judge
-from stages.metrics.kid import kid, kid_floor
-from stages.systems import dcgan
-from stages.tables import read_faces
+from facet import systems
+from facet.base import compute, images
+from facet.base.tables import read_faces
+from facet.judges.judge import Judge
+from facet.metrics.kid import kid, kid_floor
+from facet.systems import dcgan
+from facet.training.loop import Batch
 from stages.train_gan import data_of
-from stages.training import Batch
 
 # passes through a network of width `width` per image; gradients count as passes
 GENERATOR_COST, DISCRIMINATOR_COST = 3.0, 8.0  # G 3; D 3 + 3 + 2

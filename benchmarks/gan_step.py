@@ -16,11 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from stages import compute, systems
-from stages.metrics.intervals import Estimate, quantile_of_normal
-from stages.nets.blocks import init_dcgan
-from stages.systems import dcgan
-from stages.training import Batch
+from facet import systems
+from facet.base import compute
+from facet.metrics.intervals import Estimate, quantile_of_normal
+from facet.nets.blocks import init_dcgan
+from facet.systems import dcgan
+from facet.training.loop import Batch
 
 BATCH = 64
 SIZE = 64

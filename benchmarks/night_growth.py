@@ -108,7 +108,7 @@ def alone_with(project: Path) -> dict[str, float]:
     dvc = [sys.executable, "-m", "dvc", "repro", "--single-item"]
     env = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     for name, command in (
-        ("take_in", [sys.executable, "-m", "stages.intake", "--night", "new", "--settle", "0", *places]),
+        ("take_in", [sys.executable, "-m", "facet.nights.intake", "--night", "new", "--settle", "0", *places]),
         ("source", [*dvc, "source"]),
         ("prepare", [*dvc, "prepare"]),
     ):

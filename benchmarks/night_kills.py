@@ -2,8 +2,8 @@
 
     python benchmarks/night_kills.py [--trials 30] [--seed 1] [--postgres]
 
-A project whose stages take a second (tests/nights.py), on a real Prefect server with a worker; every trial puts new
-pictures into the drop folder, starts the deployment, and kills one of: the flow, the training command, dvc, the
+A project whose stages take a second (tests/support/nights.py), on a real Prefect server with a worker; every trial puts
+new pictures into the drop folder, starts the deployment, and kills one of: the flow, the training command, dvc, the
 supervisor, the worker, the server, the database (--postgres). Then everything that was killed is started again and the
 next night runs undisturbed. Told for every trial: what was killed and when, processes left over, pictures lost or
 there twice, whether the champion can be read at every moment, and the state of the night after."""
@@ -25,13 +25,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT))
 
-import nights  # noqa: E402
-from photographs import jpeg  # noqa: E402
-
-from stages.champion import TABLE, Champions, digest_of  # noqa: E402
-from stages.sources import shards  # noqa: E402
+from facet.nights.champions import TABLE, Champions, digest_of  # noqa: E402
+from facet.sources import shards  # noqa: E402
+from tests.support import nights  # noqa: E402
+from tests.support.photographs import jpeg  # noqa: E402
 
 PATIENCE = 120.0
 POSTGRES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"))), None)

@@ -13,14 +13,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from flows.champions import system_of
-from stages import images, sheets
-from stages.decode import BadImage
-from stages.judges import Judge
-from stages.metrics.intervals import wilson
-from stages.photos import align, scenes
-from stages.photos.editor import BATCH, Options, PhotoEditor
-from stages.photos.photo import Photo
+from facet.base import images
+from facet.judges.judge import Judge
+from facet.metrics.intervals import wilson
+from facet.nights.champions import live_paths
+from facet.photos import scenes
+from facet.photos.editor import BATCH, Options, PhotoEditor
+from facet.photos.faces import align
+from facet.photos.file.photo import Photo
+from facet.pictures import sheets
+from facet.pictures.decode import BadImage
 
 SPECS = ("Smiling=on", "Smiling=off", "Eyeglasses=on", "Eyeglasses=off", "Blond_Hair=on", "Male=on", "Bangs=on",
          "No_Beard=off", "Wearing_Hat=on")  # fmt: skip
@@ -35,7 +37,7 @@ def main() -> None:
     parser.add_argument("--known", action="store_true")
     parser.add_argument("--sheet", type=Path)
     options = parser.parse_args()
-    editor = PhotoEditor.load(*system_of(options.root, options.system))
+    editor = PhotoEditor.load(*live_paths(options.root, options.system))
     judge = Judge.load(options.root / "data" / "judges", "b", editor.editor.device)
     found, away, worst = 0, [], 0
     asked: dict[str, list[bool]] = defaultdict(list)

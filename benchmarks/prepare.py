@@ -20,7 +20,8 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from stages import drawn, prepare, source
+from facet import drawn
+from stages import prepare, source
 
 DRAWN = 64  # different faces; the rest are these, shifted
 

@@ -23,11 +23,12 @@ from gan_step import matrix_rate, median, timed
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from facet import systems
+from facet.base import compute
+from facet.base.files import write_json
+from facet.metrics.intervals import Estimate
+from facet.training.loop import Batch
 from flows import profiles
-from stages import compute, systems
-from stages.files import write_json
-from stages.metrics.intervals import Estimate
-from stages.training import Batch
 
 ROOT = Path(__file__).parents[1]
 BRUSH = slice(20, 36)  # rows and columns under a brush of 16 pixels

@@ -32,21 +32,24 @@ import yaml
 from PIL import Image
 from torch import Tensor
 
-from stages import compute, images, sheets, systems, train_gan
-from stages.editing.directions import choose_rows
-from stages.editing.editor import Editor
-from stages.editing.spec import rivals
-from stages.editing.table import AttributeTable, TableMeta
-from stages.evaluation import edits, reconstructions, samples
-from stages.evaluation.edits import TARGET, Outcome, Tried
-from stages.evaluation.exam import Exam, Row, flat, told
-from stages.files import write_csv, write_json
-from stages.judges import Judge
-from stages.metrics.intervals import Estimate
-from stages.metrics.kid import kid
-from stages.resume import key
-from stages.systems import vigan
-from stages.tables import read_faces
+from facet import systems
+from facet.base import compute, images
+from facet.base.files import write_csv, write_json
+from facet.base.tables import read_faces
+from facet.editing.directions import choose_rows
+from facet.editing.editor import Editor
+from facet.editing.spec import rivals
+from facet.editing.table import AttributeTable, TableMeta
+from facet.evaluation import edits, reconstructions, samples
+from facet.evaluation.edits import TARGET, Outcome, Tried
+from facet.evaluation.exam import Exam, Row, flat, told
+from facet.judges.judge import Judge
+from facet.metrics.intervals import Estimate
+from facet.metrics.kid import kid
+from facet.pictures import sheets
+from facet.systems import vigan
+from facet.training.resume import key
+from stages import train_gan
 
 ATTRIBUTES = ("Smiling", "Eyeglasses", "Blond_Hair", "Black_Hair", "Male", "No_Beard", "Wearing_Hat", "Bangs")
 SHOWN = "Eyeglasses"  # turned on in the sheet, as in the paper's figure 6
@@ -270,9 +273,9 @@ def main() -> None:
     with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn"), initializer=logs) as pool:
         rows = dict(zip(runs, pool.map(row_of, runs), strict=True))
     table = pd.DataFrame([flat(row) for row in [*rows.values(), photos_row(figure[-1])]])
-    write_csv(options.docs / "vigan_terms.csv", table)
-    sheets.write_png(options.docs / "vigan_lambdas.png", lambdas_sheet(grid, rows))
-    sheets.write_png(options.docs / "vigan_figure5.png", figure5(figure, rows))
+    write_csv(options.docs / "papers" / "vigan_terms.csv", table)
+    sheets.write_png(options.docs / "papers" / "vigan_lambdas.png", lambdas_sheet(grid, rows))
+    sheets.write_png(options.docs / "papers" / "vigan_figure5.png", figure5(figure, rows))
     print(table[["run", "success", "flips", "psnr", "kid_samples"]].to_string(index=False))
 
 

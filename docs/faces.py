@@ -8,10 +8,11 @@ from pathlib import Path
 
 import torch
 
-from stages import images, sheets
-from stages.editing.directions import choose_rows
-from stages.editing.editor import Editor
-from stages.tables import read_faces
+from facet.base import images
+from facet.base.tables import read_faces
+from facet.editing.directions import choose_rows
+from facet.editing.editor import Editor
+from facet.pictures import sheets
 
 FACES, SEED = 5, 3
 SPECS = ("Smiling=on", "Eyeglasses=on", "Blond_Hair=on", "Black_Hair=on", "Male=on", "No_Beard=off", "Wearing_Hat=on")

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from flows.champions import system_of
-from stages import sheets
-from stages.photos import scenes
-from stages.photos.editor import Options, PhotoEditor
-from stages.photos.photo import Photo
+from facet.nights.champions import live_paths
+from facet.photos import scenes
+from facet.photos.editor import Options, PhotoEditor
+from facet.photos.file.photo import Photo
+from facet.pictures import sheets
 
 ROOT = Path(__file__).parents[1]
 SPECS = ("Smiling=on", "Eyeglasses=on", "Blond_Hair=on", "Bangs=on")
@@ -33,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--system", default="vigan")
     system = parser.parse_args().system
-    editor = PhotoEditor.load(*system_of(ROOT, system))
+    editor = PhotoEditor.load(*live_paths(ROOT, system))
     tiles, index = [], 0
     for text in SPECS:
         while True:  # the next scene with a face of some size, with hair, that does not show it yet

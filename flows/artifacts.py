@@ -21,7 +21,7 @@ from prefect.artifacts import (
 )
 from prefect.runtime import flow_run
 
-from stages.reporting import pictures
+from facet.pictures import data_uri
 
 WIDEST = 1000  # pixels of a picture
 DONE = re.compile(r"(?:^|\s)(\d[\d,]*)/(\d[\d,]*)[ ,]")  # of a stage's line: "step 619/1100, …", "1,200/5,000 images"
@@ -71,7 +71,7 @@ def results(root: Path, stage: str) -> None:
     with contextlib.suppress(Exception):
         if name in PICTURES:
             kind, path, about = PICTURES[name]
-            picture = pictures.uri(pictures.read(root / path.format(item), widest=WIDEST))
+            picture = data_uri.uri(data_uri.read(root / path.format(item), widest=WIDEST))
             # as text: the page of an image shows its address too, which here is the picture itself
             create_markdown_artifact(f"![{about}]({picture})", key=_key(kind, item), description=f"{item}: {about}")
         elif name == "evaluate":

@@ -4,16 +4,9 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from flows import profiles
-
-if TYPE_CHECKING:
-    from stages.champion import Champions
-
-STORE = "champions"  # of a project's root
-ENDS = "ends"  # in it: of the champions' training, for warm starts
+from facet.base.errors import FacetError
 
 
 def add_parser(commands: Any, root: Callable[[argparse.ArgumentParser], None]) -> None:
@@ -48,11 +41,10 @@ def add_parser(commands: Any, root: Callable[[argparse.ArgumentParser], None]) -
 
 def _told(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
     def call(args: argparse.Namespace) -> int:
-        from stages.params import InputError
 
         try:
             return run(args)
-        except (InputError, profiles.ProfileError) as error:
+        except FacetError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
 
@@ -60,7 +52,7 @@ def _told(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namesp
 
 
 def _list(args: argparse.Namespace) -> int:
-    from stages.champion import Champions
+    from facet.nights.champions import STORE, Champions
 
     store = Champions(args.root / STORE)
     for system in store.systems():
@@ -81,7 +73,7 @@ def _words(card: dict[str, Any]) -> str:
 
 
 def _show(args: argparse.Namespace) -> int:
-    from stages.champion import Champions
+    from facet.nights.champions import STORE, Champions
 
     store = Champions(args.root / STORE)
     print(store.folder(args.system, args.version))
@@ -93,21 +85,22 @@ def _show(args: argparse.Namespace) -> int:
 
 
 def _promote(args: argparse.Namespace) -> int:
-    from stages.champion import Champions
+    from facet.nights.champions import STORE, Champions
+    from facet.nights.promotion import promote
 
     print(promote(args.root, Champions(args.root / STORE), args.system, {}, why=args.why), "is live")
     return 0
 
 
 def _rollback(args: argparse.Namespace) -> int:
-    from stages.champion import Champions
+    from facet.nights.champions import STORE, Champions
 
     print(Champions(args.root / STORE).rollback(args.system, args.version, why=args.why), "is live")
     return 0
 
 
 def _rebuild(args: argparse.Namespace) -> int:
-    from stages.champion import Champions
+    from facet.nights.champions import STORE, Champions
 
     for system, version in Champions(args.root / STORE).rebuild().items():
         print(f"{system} {version} is live")
@@ -115,7 +108,7 @@ def _rebuild(args: argparse.Namespace) -> int:
 
 
 def _prune(args: argparse.Namespace) -> int:
-    from stages.champion import Champions
+    from facet.nights.champions import STORE, Champions
 
     gone = Champions(args.root / STORE).prune(args.system, keep=args.keep, dry_run=not args.yes)
     for version in gone:
@@ -123,37 +116,3 @@ def _prune(args: argparse.Namespace) -> int:
     if not gone:
         print("nothing to remove")
     return 0
-
-
-def promote(root: Path, store: "Champions", system: str, card: dict[str, Any], *, why: str) -> str:
-    """Make the workspace's trained model live, and keep what warm starts and garbage collection need; the version."""
-    from flows.garbage import keep_pipeline
-    from stages import warm
-
-    model, table = trained(root, system)
-    kept = root / ".resume"
-    for end in warm.ends_of(kept, model):
-        warm.copy(end, root / STORE / ENDS / end.relative_to(kept))
-    version = store.promote(system, model, table, card, why=why)
-    keep_pipeline(root, store.folder(system, version))
-    return version
-
-
-def trained(root: Path, name: str) -> tuple[Path, Path]:
-    """Model folder and attributes table that the pipeline trained last; ProfileError where params.yaml has no such
-    system."""
-    systems = profiles.values(root).get("systems", {})
-    if name not in systems:
-        raise profiles.ProfileError(f"system {name!r} is not in params.yaml; choose one of {', '.join(systems)}")
-    return root / systems[name]["model"], root / "data" / "attributes" / f"{name}.parquet"
-
-
-def system_of(root: Path, name: str) -> tuple[Path, Path]:
-    """Model folder and attributes table that edit: the champion's, before the first promotion those trained last."""
-    from stages.champion import TABLE, Champions
-
-    store = Champions(root / STORE)
-    if store.live(name) is None:
-        return trained(root, name)
-    folder = store.folder(name)
-    return folder, folder / TABLE

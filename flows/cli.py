@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from facet.base import project
+from facet.base.errors import FacetError
 from flows import champions, profiles
-from flows.champions import system_of
 
 PEOPLE = 100_000  # numbers between the people of two seeds
 
@@ -73,9 +74,9 @@ def _parser() -> argparse.ArgumentParser:
 
     record = commands.add_parser(
         "record",
-        help="keep the numbers of this run in docs/runs, for the papers' pages",
-        description="Keep the numbers in reports/ as docs/runs/NAME.json, which stage `report` shows beside later runs "
-        "of other data. No picture and no path is kept. The reports must be those of params.yaml.",
+        help="keep the numbers of this run in docs/records, for the papers' pages",
+        description="Keep the numbers in reports/ as docs/records/NAME.json, which stage `report` shows beside later "
+        "runs of other data. No picture and no path is kept. The reports must be those of params.yaml.",
     )
     record.add_argument("name", nargs="?", metavar="NAME", help="default: the profile")
     record.add_argument("--speed", type=Path, metavar="FILE", help="written by benchmarks/systems.py --json")
@@ -278,8 +279,8 @@ def _profile(args: argparse.Namespace) -> int:
 
 def _nightly(args: argparse.Namespace) -> int:
     try:
-        kind = profiles.values(args.root)["source"]["kind"]
-    except (profiles.ProfileError, KeyError, TypeError) as error:
+        kind = project.params(args.root)["source"]["kind"]
+    except (FacetError, KeyError, TypeError) as error:
         return _misfit(f"params.yaml has no source.kind ({error})")
     if kind == "drawn":
         return _misfit("source.kind is drawn: nothing can arrive there; set nights up with `facet profile nightly`")
@@ -359,28 +360,27 @@ def _backfill(args: argparse.Namespace) -> int:
 
 
 def _arrivals(args: argparse.Namespace) -> int:
-    from flows import tracked
-    from flows.settings import Settings
-    from stages.intake import Settings as Intake
-    from stages.intake import take_in
-    from stages.params import InputError
+    from facet.nights.intake import Settings as Intake
+    from facet.nights.intake import take_in
+    from facet.nights.settings import Settings
+    from flows import tracked_data
 
     try:
-        params = profiles.values(args.root)
+        params = project.params(args.root)
         settings, source = Settings.of(params), params["source"]
         if source["kind"] != "shards":
             return _misfit(f"source.kind is {source['kind']}, which takes in no arrivals; see `facet profile nightly`")
         place = args.root / settings.arrivals
         drop = args.folder or place / "drop"
         if settings.pull and args.folder is None:
-            drop = tracked.read(args.root, settings.pull).folder
+            drop = tracked_data.read(args.root, settings.pull).folder
         if not drop.is_dir():
             return _misfit(f"{drop} is no folder; expected deliveries of pictures with their labels")
         look = Intake(
             drop=drop, root=args.root / source["root"], quarantine=place / "quarantine", settle=0.0, look=True
         )
         found = take_in(look, "arrivals")
-    except (profiles.ProfileError, InputError) as error:
+    except FacetError as error:
         return _misfit(str(error))
     print(f"what a night would make of {drop}:")
     for line in (*found.lines(), *found.bad_ones):
@@ -405,9 +405,9 @@ def _gc(args: argparse.Namespace) -> int:
 
 
 def _draw(args: argparse.Namespace) -> int:
-    from stages.files import replacing_folder
-    from stages.parallel import worker_count
-    from stages.sources import drawn
+    from facet.base.files import replacing_folder
+    from facet.base.threads import worker_count
+    from facet.sources import drawn
 
     if args.folder.exists():
         return _misfit(f"{args.folder} exists; name a new folder")
@@ -422,11 +422,10 @@ def _edit(args: argparse.Namespace) -> int:
     import logging
     import warnings
 
-    from stages.params import InputError
-    from stages.photos.align import TURNED_AWAY
-    from stages.photos.editor import Options
-    from stages.photos.folder import edit_folder, estimate
-    from stages.photos.job import Job, JobError
+    from facet.photos.editor import Options
+    from facet.photos.faces.align import TURNED_AWAY
+    from facet.photos.folder.job import Job, JobError
+    from facet.photos.folder.run import edit_folder, estimate
 
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # of the Prefect client
@@ -473,7 +472,7 @@ def _edit(args: argparse.Namespace) -> int:
         shown = f"{args.out / 'contact.html'} shows what was done, " if args.sheet else ""
         print(f"wrote {args.out}; {shown}manifest.parquet tells all")
         return 1 if summary.in_vain else 0
-    except (profiles.ProfileError, InputError) as error:
+    except FacetError as error:
         return _misfit(str(error))
     except JobError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -484,20 +483,22 @@ def _edit(args: argparse.Namespace) -> int:
 
 
 def _model(args: argparse.Namespace) -> tuple[Path, Path | None]:
-    """Model folder and attributes table of an edit; profiles.ProfileError where params.yaml has no such system."""
+    """Model folder and attributes table of an edit; InputError where params.yaml has no such system."""
     if args.model is not None:
         return args.model, args.attributes
-    find = champions.trained if args.candidate else system_of
+    from facet.nights.champions import latest_paths, live_paths
+
+    find = latest_paths if args.candidate else live_paths
     model, table = find(args.root, args.system)
     return model, args.attributes or table
 
 
 def _brush(args: argparse.Namespace) -> int:
-    from stages.params import InputError
-    from stages.photos.brush import brush_photo
+    from facet.nights.champions import live_paths
+    from facet.photos.brush import brush_photo
 
     try:
-        model, attributes = system_of(args.root, args.system)
+        model, attributes = live_paths(args.root, args.system)
         brush_photo(
             args.photo,
             args.strokes,
@@ -507,7 +508,7 @@ def _brush(args: argparse.Namespace) -> int:
             out=args.out or Path(f"{args.photo.stem}-brushed.png"),
             sheet=args.sheet,
         )
-    except (profiles.ProfileError, InputError) as error:
+    except FacetError as error:
         return _misfit(str(error))
     except OSError as error:
         return _misfit(f"{error.filename}: {error.strerror}")
@@ -516,8 +517,6 @@ def _brush(args: argparse.Namespace) -> int:
 
 def _record(args: argparse.Namespace) -> int:
     from flows import records
-    from flows.dag import UnknownStage
-    from stages.params import InputError
 
     try:
         if args.list:
@@ -525,7 +524,7 @@ def _record(args: argparse.Namespace) -> int:
             return 0
         path = records.record(args.root, args.name, args.speed)
         print(f"wrote {path}; `dvc repro report` shows it on the papers' pages")
-    except (profiles.ProfileError, records.RecordError, UnknownStage, InputError) as error:
+    except FacetError as error:
         return _misfit(str(error))
     return 0
 

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import networkx as nx
 
+from facet.base.errors import FacetError
+
 BUSY = "is busy, it is being blocked by"  # another dvc works on the same path; `--wait-for-lock` does not cover it
 BUSY_PAUSE = 2.0  # seconds between two tries
 
 Needs = dict[str, list[str]]
 
 
-class UnknownStage(Exception):
+class UnknownStage(FacetError):
     """A stage that dvc.yaml does not have; the message names the nearest."""
 
 

@@ -14,11 +14,11 @@ from typing import Any, Literal
 
 import httpx
 
-from flows import lockfile, profiles, tracked
-from flows.champions import STORE
-from flows.settings import Settings
-from stages.champion import Champions
-from stages.params import InputError
+from facet.base import project
+from facet.base.errors import FacetError, InputError
+from facet.nights.champions import STORE, Champions
+from facet.nights.settings import Settings
+from flows import lockfile, profiles, tracked_data
 
 Level = Literal["ok", "note", "FAIL"]
 REMOTE_SECONDS, SERVER_SECONDS = 60, 10
@@ -50,7 +50,7 @@ def examine(root: Path) -> Iterator[Finding]:
     for check in checks:
         try:
             yield from check(root)
-        except (InputError, profiles.ProfileError, OSError, ValueError, KeyError) as error:
+        except (FacetError, OSError, ValueError, KeyError) as error:
             yield Finding("FAIL", f"{check.__name__.strip('_')}: {error}")
 
 
@@ -80,7 +80,7 @@ def _project(root: Path) -> Iterator[Finding]:
     origin = profiles.origin(root)
     name = f"profile {origin[0]}" if origin else "values of no profile"
     yield Finding("ok" if origin else "note", f"params.yaml holds {name}")
-    params = profiles.values(root)
+    params = project.params(root)
     settings = Settings.of(params)
     kind = params["source"]["kind"]
     if kind == "shards":
@@ -104,9 +104,9 @@ def _disk(root: Path) -> Iterator[Finding]:
 def _device(root: Path) -> Iterator[Finding]:
     import torch
 
-    from stages import compute
+    from facet.base import compute
 
-    wanted = profiles.values(root)["compute"]["device"]
+    wanted = project.params(root)["compute"]["device"]
     if torch.cuda.is_available():
         yield Finding("ok", f"GPU {torch.cuda.get_device_name()}")
     elif wanted == "cuda":
@@ -166,7 +166,7 @@ def _configured() -> str | None:
 
 
 def _remote(root: Path) -> Iterator[Finding]:
-    name = Settings.of(profiles.values(root)).remote
+    name = Settings.of(project.params(root)).remote
     if not name:
         mend = "dvc remote add store URL, and nightly.remote: store in params.yaml"
         yield Finding("note", "no remote: results are on this disk alone", mend)
@@ -202,13 +202,13 @@ def _champions(root: Path) -> Iterator[Finding]:
 
 
 def _arrivals(root: Path) -> Iterator[Finding]:
-    params = profiles.values(root)
+    params = project.params(root)
     if params["source"]["kind"] != "shards":
         return
     settings = Settings.of(params)
     if settings.pull:
         try:
-            yield Finding("ok", f"arrivals are what is new in {tracked.read(root, settings.pull).folder}")
+            yield Finding("ok", f"arrivals are what is new in {tracked_data.read(root, settings.pull).folder}")
         except InputError as error:
             yield Finding("FAIL", str(error), "or nightly.pull: '' in params.yaml, for the drop folder")
         return

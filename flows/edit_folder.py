@@ -11,12 +11,12 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import as_completed
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
+from facet.base.errors import InputError
+from facet.base.threads import worker_count
+from facet.photos.folder import run as folder
+from facet.photos.folder.job import Job
+from facet.photos.folder.run import Summary
 from flows import artifacts
-from stages.parallel import worker_count
-from stages.params import InputError
-from stages.photos import folder
-from stages.photos.folder import Summary
-from stages.photos.job import Job
 
 Engine = Literal["threads", "processes", "dask"]
 
@@ -78,10 +78,10 @@ def edit_folder(
     faces: Literal["largest", "all"] = "largest",
 ) -> str:
     """Edit the faces of a folder of photos with a system of the project at `root`; what became of them, in words."""
-    from flows.champions import system_of
-    from stages.photos.editor import Options
+    from facet.nights.champions import live_paths
+    from facet.photos.editor import Options
 
-    model, attributes = system_of(root, system)
+    model, attributes = live_paths(root, system)
     judges = root / "data" / "judges"
     job = Job(
         photos=photos,

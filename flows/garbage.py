@@ -4,38 +4,12 @@ Every promoted version keeps the dvc.lock that it was trained by, as a small dvc
 (`pipeline`); dvc spares what these projects name."""
 
 import argparse
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from flows.champions import STORE
-from stages.champion import Champions
-from stages.files import replacing_folder
-
-PIPELINE = "pipeline"
-FILES = ("dvc.yaml", "dvc.lock", "params.yaml")
-CONFIG = """[core]
-    no_scm = true
-    analytics = false
-    check_update = false
-[cache]
-    dir = {cache}
-"""
-
-
-def keep_pipeline(root: Path, version: Path) -> None:
-    """Keep what the workspace is made by beside a champion's version."""
-    if (version / PIPELINE).exists() or not (root / "dvc.lock").exists():
-        return
-    with replacing_folder(version / PIPELINE) as aside:
-        for name in FILES:
-            shutil.copyfile(root / name, aside / name)
-        (aside / ".dvc").mkdir()
-        own = (version / PIPELINE / ".dvc").resolve()  # folders are known by what the cache says is in them
-        cache = os.path.relpath(root.resolve() / ".dvc" / "cache", own)
-        (aside / ".dvc/config").write_text(CONFIG.format(cache=cache))
+from facet.nights.champions import STORE, Champions
+from facet.nights.promotion import PIPELINE
 
 
 def projects(root: Path) -> list[Path]:

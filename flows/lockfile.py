@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from stages.files import replacing
+from facet.base.files import replacing
 
 log = logging.getLogger(__name__)
 

@@ -32,10 +32,18 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed, Crashed, Failed
 
-from flows import artifacts, lockfile, messages, profiles, tracked
-from flows.champions import ENDS, STORE, promote, trained
+from facet.base import project
+from facet.base.errors import FacetError, InputError
+from facet.base.files import hash_of, lives, write_json
+from facet.nights import page as nights_page
+from facet.nights.champions import ENDS, STORE, Champions, digest_of, latest_paths
+from facet.nights.intake import NOTHING
+from facet.nights.promotion import promote
+from facet.nights.record import Night
+from facet.nights.settings import Settings
+from facet.training import warm_start
+from flows import artifacts, lockfile, messages, tracked_data
 from flows.dag import Needs, select, stage_needs, stale_stages
-from flows.night import Night
 from flows.reproduce import (
     GRACE,
     TAIL,
@@ -47,13 +55,7 @@ from flows.reproduce import (
     logged,
     run_stages,
 )
-from flows.settings import Settings
 from flows.supervise import Children, Stopped
-from stages import nights, warm
-from stages.champion import Champions, digest_of
-from stages.files import hash_of, lives, write_json
-from stages.intake import NOTHING
-from stages.params import InputError
 
 JUDGE = "train_judge"  # trained once: scores of two nights mean the same
 VERDICTS, FROZEN = "verdicts", "test_faces.json"  # in the store of champions
@@ -107,7 +109,7 @@ def _night(root: Path, name: str, drop: Path | None, log: Log, children: Childre
         found.seconds = time.monotonic() - began
         _end(root, found, log)
         leave_if_interrupted(error)
-        if isinstance(error, InputError | StageFailed | profiles.ProfileError | OSError):
+        if isinstance(error, FacetError | OSError):
             return Failed(message=found.message())
         raise  # a cancellation, or a fault of ours
     found.seconds = time.monotonic() - began
@@ -117,7 +119,7 @@ def _night(root: Path, name: str, drop: Path | None, log: Log, children: Childre
 
 def run_night(root: Path, found: Night, children: Children, drop: Path | None = None) -> None:
     """The night itself; its outcome is put into `found`."""
-    params = profiles.values(root)
+    params = project.params(root)
     settings, source = Settings.of(params), params["source"]
     store = Champions(root / STORE)
     if mended := lockfile.mend(root):
@@ -139,7 +141,7 @@ def run_night(root: Path, found: Night, children: Children, drop: Path | None = 
         bring_up(root, data, stale, children)
         if found.intake and found.intake["shard"]:
             attempt(found, "drift", lambda: look_for_drift(root, settings, store, found, children))
-        with warm_start(root, settings, store):
+        with warm_starts(root, settings, store):
             bring_up(root, {stage: needs[stage] for stage in needs if stage not in data}, stale, children)
         for system in settings.systems:
             verdict = gate(root, settings, store, system, children)
@@ -190,16 +192,16 @@ def arrived(
     if drop is not None or not settings.pull:
         return take_in(root, settings, found.name, data, drop, children)
     try:
-        _command(root, tracked.read(root, settings.pull).command(settings.remote), children)
+        _command(root, tracked_data.read(root, settings.pull).command(settings.remote), children)
     except StageFailed as error:
         said = [line for line in str(error).splitlines() if line.startswith("ERROR")] or str(error).splitlines()
         found.problems.append(f"pull: {said[-1]}; the night goes on with what is there")
-    pulled = tracked.read(root, settings.pull)
-    if tracked.is_taken(root, pulled):
+    pulled = tracked_data.read(root, settings.pull)
+    if tracked_data.is_taken(root, pulled):
         return {"told": f"{NOTHING}: {pulled.file} is as it was", "shard": "", "refused": {}}
     intake = take_in(root, dataclasses.replace(settings, settle=0.0), found.name, data, pulled.folder, children)
     if pulled.folder.exists() and not intake["refused"]:
-        tracked.note_taken(root, pulled)
+        tracked_data.note_taken(root, pulled)
     return intake
 
 
@@ -211,8 +213,9 @@ def take_in(
     arrivals = root / settings.arrivals
     place = drop if drop is not None else arrivals / "drop"
     report = root / ".resume" / f"{night}.intake.json"
-    command = ["stages.intake", "--drop", str(place), "--root", str(data), "--quarantine", str(arrivals / "quarantine"),
-               "--night", night, "--settle", str(settings.settle), "--report", str(report),
+    command = ["facet.nights.intake", "--drop", str(place), "--root", str(data),
+               "--quarantine", str(arrivals / "quarantine"), "--night", night, "--settle", str(settings.settle),
+               "--report", str(report),
                *([] if drop is None else ["--keep"])]  # fmt: skip
     _module(root, command, children)
     found: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
@@ -228,24 +231,24 @@ def look_for_drift(root: Path, settings: Settings, store: Champions, found: Nigh
         return
     report = root / ".resume" / f"{found.name}.drift.json"
     shard = found.intake["shard"].removesuffix(".zip")
-    command = ["stages.drift", "--prepared", "data/prepared", "--champion", str(store.folder(system)), "--shard", shard,
-               "--report", str(report), "--batch_size", "128", *_compute(root)]  # fmt: skip
+    command = ["facet.nights.drift", "--prepared", "data/prepared", "--champion", str(store.folder(system)),
+               "--shard", shard, "--report", str(report), "--batch_size", "128", *_compute(root)]  # fmt: skip
     _module(root, command, children)
     found.drift = json.loads(report.read_text(encoding="utf-8"))
     report.unlink()
 
 
 @contextlib.contextmanager
-def warm_start(root: Path, settings: Settings, store: Champions) -> Iterator[None]:
+def warm_starts(root: Path, settings: Settings, store: Champions) -> Iterator[None]:
     """Training in this block begins from the champions where the settings say so and the ends of theirs are kept."""
     if settings.start == "champion":
         live = [store.folder(system) for system in settings.systems if store.live(system)]
-        ends = [str(end) for model in live for end in warm.ends_of(root / STORE / ENDS, model)]
-        os.environ |= {warm.START: os.pathsep.join(ends), warm.SHARE: str(settings.share)}
+        ends = [str(end) for model in live for end in warm_start.ends_of(root / STORE / ENDS, model)]
+        os.environ |= {warm_start.START: os.pathsep.join(ends), warm_start.SHARE: str(settings.share)}
     try:
         yield
     finally:
-        for name in (warm.START, warm.SHARE):
+        for name in (warm_start.START, warm_start.SHARE):
             os.environ.pop(name, None)
 
 
@@ -266,7 +269,7 @@ def bring_up(root: Path, needs: Needs, stale: set[str], children: Children) -> N
 @task(persist_result=False, cache_policy=NO_CACHE, task_run_name="gate-{system}")
 def gate(root: Path, settings: Settings, store: Champions, system: str, children: Children) -> dict[str, Any] | None:
     """The verdict on what was trained last; None where it was judged before, by the same judges, and is done with."""
-    model, table = trained(root, system)
+    model, table = latest_paths(root, system)
     digest = digest_of(model, table)[:12]
     place = root / STORE / VERDICTS / f"{system}-{digest}.json"
     if any(change.system == system and change.version.endswith(digest) for change in store.changes()):
@@ -280,7 +283,7 @@ def gate(root: Path, settings: Settings, store: Champions, system: str, children
     live = store.live(system)
     champion = store.folder(system) if live else root / STORE / "none"
     flags = [part for name, value in settings.gate.items() for part in (f"--{name}", str(value))]
-    command = ["stages.gate", "--system", system, "--prepared", "data/prepared", "--judges", "data/judges",
+    command = ["facet.nights.gate", "--system", system, "--prepared", "data/prepared", "--judges", "data/judges",
                "--candidate", str(model), "--attributes", str(table), "--champion", str(champion),
                "--frozen", str(root / STORE / FROZEN), "--verdict", str(place), *flags, *_compute(root)]  # fmt: skip
     _module(root, command, children)
@@ -336,7 +339,7 @@ def push(root: Path, remote: str, children: Children) -> bool:
 
 def unpushed(root: Path, name: str) -> bool:
     """Whether the last night that had something to push could not."""
-    records = [one for one in nights.read(root / NIGHTS)[0] if one["name"] != name and one["pushed"] is not None]
+    records = [one for one in nights_page.read(root / NIGHTS)[0] if one["name"] != name and one["pushed"] is not None]
     return bool(records) and not records[-1]["pushed"]
 
 
@@ -348,7 +351,7 @@ def _unused(root: Path, date: str) -> str:
 
 def done(root: Path, name: str) -> bool:
     """Whether a night of this name has ended well."""
-    record = nights.read_one(root / NIGHTS / f"{name}.json")
+    record = nights_page.read_one(root / NIGHTS / f"{name}.json")
     return record is not None and record["state"] not in ("Failed", "Unfinished")
 
 
@@ -363,7 +366,7 @@ def _end(root: Path, found: Night, log: Log) -> None:
     write_json(root / NIGHTS / f"{found.name}.json", dataclasses.asdict(found))
     log.info("%s", text)
     try:
-        nights.run(nights.Params(nights=root / NIGHTS, champions=root / STORE, out=root / PAGE))
+        nights_page.run(nights_page.Params(nights=root / NIGHTS, champions=root / STORE, out=root / PAGE))
     except Exception as error:  # whatever it is, it must not hide the outcome
         log.warning("the page of nights could not be written: %s", error)
     if found.problems == [INTERRUPTED]:  # whoever did that knows, and a temporary server is gone
@@ -380,7 +383,7 @@ def _end(root: Path, found: Night, log: Log) -> None:
 
 
 def _compute(root: Path) -> list[str]:
-    return [part for name, value in profiles.values(root)["compute"].items() for part in (f"--{name}", str(value))]
+    return [part for name, value in project.params(root)["compute"].items() for part in (f"--{name}", str(value))]
 
 
 def _module(root: Path, command: Sequence[str], children: Children) -> None:

@@ -17,11 +17,13 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
+from facet.base.errors import FacetError
+
 BASE = "drawn"
 MARK = "# Written by: facet profile "
 
 
-class ProfileError(Exception):
+class ProfileError(FacetError):
     """A profile, or a value for it, does not fit; the message names the file and the key, and what to do."""
 
 
@@ -70,18 +72,6 @@ def apply(root: Path, name: str, settings: Sequence[str] = (), *, force: bool = 
     aside.write_text(new, encoding="utf-8")
     aside.replace(target)
     return _changes(_tree_of(old), _tree_of(new))
-
-
-def values(root: Path) -> dict[str, Any]:
-    """params.yaml as it is; ProfileError where it cannot be read."""
-    path = root / "params.yaml"
-    try:
-        found = YAML(typ="safe").load(path)
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
-        raise ProfileError(f"{path} cannot be read ({error}); run this in a clone of Facet, or name one") from None
-    if not isinstance(found, dict):
-        raise ProfileError(f"{path} is no mapping; `facet profile {BASE} --force` brings the committed one back")
-    return found
 
 
 def _tree_of(text: str | None) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""Records of measured runs: docs/runs/<name>.json, written from reports/ of the workspace, read by stage `report`."""
+"""Records of measured runs, docs/records/<name>.json: written from reports/ of the workspace, read by stage `report`."""
 
 import hashlib
 import json
@@ -7,16 +7,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from facet.base import project
+from facet.base.errors import FacetError
 from flows import profiles
 from flows.dag import unfit
 
-FOLDER = Path("docs") / "runs"
+FOLDER = Path("docs") / "records"
 SPEED = {"machine", "profile", "rows"}  # what benchmarks/systems.py --json writes
 
 Json = dict[str, Any]
 
 
-class RecordError(Exception):
+class RecordError(FacetError):
     """A run cannot be recorded; the message says why and what to do."""
 
 
@@ -24,11 +26,11 @@ def record(root: Path, name: str | None = None, speed: Path | None = None) -> Pa
     """Write what the workspace at `root` has measured; the file.
 
     `name`: that of the profile, where params.yaml holds one as it is. `speed`: a file of benchmarks/systems.py."""
-    from stages.files import write_rows  # pandas: not before the command is known
-    from stages.reporting.papers import damage
-    from stages.reporting.records import measured
+    from facet.base.files import write_rows  # pandas: not before the command is known
+    from facet.reporting.papers import damage
+    from facet.reporting.records import measured
 
-    params = profiles.values(root)
+    params = project.params(root)
     profile, changes = _origin(root, params)
     path = root / FOLDER / f"{_name(name, profile, changes)}.json"
     stale = unfit(root, "evaluate")
@@ -47,7 +49,7 @@ def record(root: Path, name: str | None = None, speed: Path | None = None) -> Pa
 
 def about(root: Path) -> list[str]:
     """One line per record."""
-    from stages.reporting.records import read
+    from facet.reporting.records import read
 
     lines = []
     for name, value in read(root / FOLDER).items():

@@ -21,6 +21,7 @@ from prefect.server.api.server import SubprocessASGIServer
 from prefect.states import Cancelled, Completed
 from ruamel.yaml import YAML
 
+from facet.base.errors import FacetError
 from flows import artifacts, lockfile
 from flows.dag import BUSY, BUSY_PAUSE, Needs, select, stage_needs, stale_stages
 from flows.supervise import Children, Stopped, end_with_this_process
@@ -34,8 +35,10 @@ CHATTER = (  # of dvc, after every stage
 TAIL = 15  # lines of a failed stage that stand in its error
 
 
-class StageFailed(Exception):
+class StageFailed(FacetError):
     """One or more stages failed; the message holds the end of what each said."""
+
+    exit_code = 1
 
 
 @task(persist_result=False, cache_policy=NO_CACHE, task_run_name="{stage}")
@@ -219,7 +222,7 @@ def default_jobs(root: Path) -> int:
         return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = compute.get("threads") or cores
-    processes = os.environ.get("FACET_PROCESSES", "")  # of one training (stages/launch.py)
+    processes = os.environ.get("FACET_PROCESSES", "")  # of one training (facet/training/launch.py)
     return max(1, cores // (threads * max(int(processes) if processes.isdecimal() else 1, 1)))
 
 

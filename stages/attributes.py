@@ -11,9 +11,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from stages import compute, images, systems
-from stages.editing import directions, table
-from stages.editing.calibration import (
+from facet import systems
+from facet.base import compute, images
+from facet.base.compatibility import check_images, check_latents
+from facet.base.errors import InputError
+from facet.base.files import write_json
+from facet.base.params import Device, Precision, run_stage
+from facet.base.progress import progress
+from facet.base.tables import Faces, latents_meta, read_faces, read_latents
+from facet.calibration.bench import (
     MATCHED,
     Bench,
     Case,
@@ -23,20 +29,16 @@ from stages.editing.calibration import (
     monotone,
     strengths_at,
 )
-from stages.editing.compositing import check_mode
-from stages.editing.directions import ESTIMATORS, How, Readout, Sample, Sums
-from stages.editing.editor import Editor, quantiles
-from stages.editing.spec import Change, Spec
-from stages.editing.table import LEVELS, AttributeTable, Direction, TableMeta
-from stages.files import write_json
-from stages.judges import Judge
-from stages.match import check_images, check_latents
-from stages.metrics.classification import auroc, balanced_accuracy
-from stages.metrics.intervals import Estimate, bootstrap_mean, paired_difference, wilson
-from stages.params import Device, InputError, Precision, run_stage
-from stages.photos.faces import landmarks_of
-from stages.progress import progress
-from stages.tables import Faces, latents_meta, read_faces, read_latents
+from facet.editing import directions, table
+from facet.editing.compositing import check_mode
+from facet.editing.directions import ESTIMATORS, How, Readout, Sample, Sums
+from facet.editing.editor import Editor, quantiles
+from facet.editing.spec import Change, Spec
+from facet.editing.table import LEVELS, AttributeTable, Direction, TableMeta
+from facet.judges.judge import Judge
+from facet.metrics.classification import auroc, balanced_accuracy
+from facet.metrics.intervals import Estimate, bootstrap_mean, paired_difference, wilson
+from facet.photos.faces.detect import landmarks_of
 
 log = logging.getLogger(__name__)
 

@@ -9,16 +9,18 @@ import pyarrow as pa
 from PIL import Image
 from torch import Tensor
 
-from stages import compute, images, sheets
-from stages.editing import compositing
-from stages.editing.directions import choose_rows
-from stages.editing.editor import Editor, EditResult
-from stages.editing.spec import Change, Spec
-from stages.files import replacing_folder
-from stages.match import check_images
-from stages.params import Device, InputError, Precision, run_stage
-from stages.progress import progress
-from stages.tables import read_faces, write_table
+from facet.base import compute, images
+from facet.base.compatibility import check_images
+from facet.base.errors import InputError
+from facet.base.files import replacing_folder
+from facet.base.params import Device, Precision, run_stage
+from facet.base.progress import progress
+from facet.base.tables import read_faces, write_table
+from facet.editing import compositing
+from facet.editing.directions import choose_rows
+from facet.editing.editor import Editor, EditResult
+from facet.editing.spec import Change, Spec
+from facet.pictures import sheets
 
 log = logging.getLogger(__name__)
 

@@ -9,15 +9,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stages import compute, images, systems
-from stages.engines import spread
-from stages.files import replacing_folder
-from stages.match import check_images
-from stages.parallel import in_order
-from stages.params import Device, InputError, Precision, run_stage
-from stages.progress import progress
-from stages.systems import System
-from stages.tables import LATENT_SHARD, latents_schema, read_faces, write_latents_part
+from facet import systems
+from facet.base import compute, images
+from facet.base.compatibility import check_images
+from facet.base.engines import spread
+from facet.base.errors import InputError
+from facet.base.files import replacing_folder
+from facet.base.params import Device, Precision, run_stage
+from facet.base.progress import progress
+from facet.base.tables import LATENT_SHARD, latents_schema, read_faces, write_latents_part
+from facet.base.threads import in_order
+from facet.systems import System
 
 log = logging.getLogger(__name__)
 

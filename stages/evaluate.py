@@ -1,6 +1,6 @@
 """Stage `evaluate`: how well one trained system reconstructs, edits and samples, by judges it never met, on test faces.
 
-The report is a flat set of headline numbers, then lists of rows, one list a section (see stages/evaluation). Headline
+The report is a flat set of headline numbers, then lists of rows, one list a section (see facet/evaluation). Headline
 numbers are those of judge B; judge A, which calibrated the strengths, stands beside it."""
 
 import dataclasses
@@ -12,10 +12,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages import compute, images, sheets, systems
-from stages.editing.compositing import check_mode
-from stages.editing.editor import Editor
-from stages.evaluation import (
+from facet import systems
+from facet.base import compute, images
+from facet.base.compatibility import check_images, check_latents
+from facet.base.errors import InputError
+from facet.base.files import replacing_folder, write_csv, write_json
+from facet.base.params import Device, Precision, run_stage
+from facet.base.progress import progress
+from facet.base.tables import Faces, latents_meta, read_faces
+from facet.editing.compositing import check_mode
+from facet.editing.editor import Editor
+from facet.evaluation import (
     costs,
     descriptions,
     digits,
@@ -31,14 +38,10 @@ from stages.evaluation import (
     subgroups,
     swaps,
 )
-from stages.evaluation.edits import TARGET
-from stages.evaluation.exam import Exam, Row, flat, short
-from stages.files import replacing_folder, write_csv, write_json
-from stages.judges import Judge
-from stages.match import check_images, check_latents
-from stages.params import Device, InputError, Precision, run_stage
-from stages.progress import progress
-from stages.tables import Faces, latents_meta, read_faces
+from facet.evaluation.edits import TARGET
+from facet.evaluation.exam import Exam, Row, flat, short
+from facet.judges.judge import Judge
+from facet.pictures import sheets
 
 log = logging.getLogger(__name__)
 

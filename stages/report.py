@@ -1,5 +1,5 @@
 """Stage `report`: everything the other stages wrote about themselves, on one self-contained page; and one page a paper,
-which also shows the runs that `facet record` kept in docs/runs."""
+which also shows the runs that `facet record` kept in docs/records."""
 
 import dataclasses
 import logging
@@ -7,16 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stages.files import replacing, replacing_folder
-from stages.params import InputError, run_stage
-from stages.reporting import inputs, papers, records, sections
-from stages.reporting.inputs import Inputs, Json, SystemInputs
-from stages.reporting.pages import environment
+from facet.base.errors import InputError
+from facet.base.files import replacing, replacing_folder
+from facet.base.params import run_stage
+from facet.reporting import inputs, papers, records, sections
+from facet.reporting.inputs import Inputs, Json, SystemInputs
+from facet.reporting.pages import environment
 
 log = logging.getLogger(__name__)
 
 MEGABYTE = 1_000_000
-NIGHTS = "nights.html"  # beside the page where nights have run (stages/nights.py)
+NIGHTS = "nights.html"  # beside the page where nights have run (facet/nights/page.py)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,7 @@ class Params:
 
     reports: Path  # folder of metrics/, attributes/, train/, judges.json and data_card.json
     data: Path  # folder of samples/, sheets/, exhibits/, edits/ and prepared/, for the pictures
-    docs: Path  # folder of runs/ and of what benchmarks/ drew for the papers' pages; both optional
+    docs: Path  # folder of records/ (of `facet record`) and papers/ (drawn by benchmarks/), both optional
     params_file: Path  # params.yaml, shown as it is
     out: Path  # out: HTML
     papers: Path  # out: folder of one HTML a paper, in the folder of `out`
@@ -39,11 +40,11 @@ def run(params: Params) -> None:
         raise InputError(f"megabytes {params.megabytes}: expected a positive number")
     budget = round(params.megabytes * MEGABYTE)
     found = inputs.read(params.reports, params.data, params.params_file, budget=budget)
-    kept = records.read(params.docs / "runs")
+    kept = records.read(params.docs / "records")
     for name, record in kept.items():
         if damage := papers.damage(record):
             raise InputError(
-                f"{params.docs / 'runs' / name}.json is damaged ({damage}); restore it (git checkout), or write it "
+                f"{params.docs / 'records' / name}.json is damaged ({damage}); restore it (git checkout), or write it "
                 f"again with `facet record {name}`"
             )
     runs = papers.runs(found, kept)

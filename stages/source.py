@@ -7,14 +7,15 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from stages.decode import BadImage
-from stages.files import replacing_folder, write_json
-from stages.parallel import in_order, worker_count
-from stages.params import InputError, run_stage
-from stages.progress import progress
-from stages.sources import celeba, digits, drawn, fetch, folder, lfw, shards
-from stages.sources.labels import Listing, write_labels
-from stages.sources.tree import Tree, open_tree
+from facet.base.errors import InputError
+from facet.base.files import replacing_folder, write_json
+from facet.base.params import run_stage
+from facet.base.progress import progress
+from facet.base.threads import in_order, worker_count
+from facet.pictures.decode import BadImage
+from facet.sources import celeba, digits, drawn, fetch, folder, lfw, shards
+from facet.sources.labels import Listing, write_labels
+from facet.sources.tree import Tree, open_tree
 
 log = logging.getLogger(__name__)
 

@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from stages import compute, images, launch, systems, warm
-from stages.history import History
-from stages.match import check_images
-from stages.nets import ranks
-from stages.params import Device, Precision, from_argv, known_from_argv, run_stage
-from stages.resume import Resume, key
-from stages.tables import read_faces
-from stages.training import train
+from facet import systems
+from facet.base import compute, images
+from facet.base.compatibility import check_images
+from facet.base.params import Device, Precision, from_argv, known_from_argv, run_stage
+from facet.base.tables import read_faces
+from facet.nets import ranks
+from facet.training import launch, warm_start
+from facet.training.history import History
+from facet.training.loop import train
+from facet.training.resume import Resume, key
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +66,7 @@ def run(params: Params) -> None:
         rows = np.concatenate([images.to_pixels(shown), images.to_pixels(trainer.reconstruct(shown))])
         images.write_grid(params.samples, rows, columns=PREVIEW_FACES)
 
-    start = warm.start_of(warm.ENCODER, params.variant)
+    start = warm_start.start_of(warm_start.ENCODER, params.variant)
     inputs = [params.prepared / "faces.parquet", params.gan / "weights.safetensors"]
     resume = Resume(params.resume, key(params, *inputs, *([start] if start is not None else [])))
     with launch.joined(device):
@@ -85,7 +87,7 @@ def run(params: Params) -> None:
         )
         if ranks.leads():
             trainer.save(params.encoder, params.variant)
-            warm.keep(params.resume, state, params.encoder, params.gan)
+            warm_start.keep(params.resume, state, params.encoder, params.gan)
             resume.clear()
     log.info("%s: %d steps of %d images; wrote %s", params.variant, settings.steps, settings.batch_size, params.encoder)
 

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stages import compute, images, launch, systems, warm
-from stages.history import History
-from stages.nets import ranks
-from stages.params import Device, Precision, from_argv, known_from_argv, run_stage
-from stages.resume import Resume, key
-from stages.tables import Faces, read_faces
-from stages.training import train
+from facet import systems
+from facet.base import compute, images
+from facet.base.params import Device, Precision, from_argv, known_from_argv, run_stage
+from facet.base.tables import Faces, read_faces
+from facet.nets import ranks
+from facet.training import launch, warm_start
+from facet.training.history import History
+from facet.training.loop import train
+from facet.training.resume import Resume, key
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +50,7 @@ def run(params: Params) -> None:
     data = data_of(faces, pixels.shape[-1])
     trainer = system.GanTrainer(settings, data, seed=params.seed, device=device, precision=params.precision)
     history = History(params.history, every=params.log_every)
-    start = warm.start_of(warm.GAN, params.system)
+    start = warm_start.start_of(warm_start.GAN, params.system)
     inputs = [params.prepared / "faces.parquet", *([start] if start is not None else [])]
     resume = Resume(params.resume, key(params, *inputs))
     with launch.joined(device):
@@ -69,7 +71,7 @@ def run(params: Params) -> None:
         )
         if ranks.leads():
             trainer.save(params.model)
-            warm.keep(params.resume, state, params.model)
+            warm_start.keep(params.resume, state, params.model)
             resume.clear()
     log.info("%s: %d steps of %d images; wrote %s", params.system, settings.steps, settings.batch_size, params.model)
 

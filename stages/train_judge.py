@@ -19,17 +19,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stages import compute, images, judges
-from stages.files import replacing_folder, write_csv, write_json
-from stages.history import History
-from stages.judges import Calibration, Judge, Which
-from stages.metrics.classification import auroc, balanced_accuracy, balanced_weights, calibration_error, top_one
-from stages.metrics.graded import absolute_error, rank_correlation
-from stages.metrics.intervals import wilson
-from stages.params import Device, InputError, Precision, run_stage
-from stages.resume import Resume, key
-from stages.tables import Faces, read_faces
-from stages.training import Batch, set_rate, train
+from facet.base import compute, images
+from facet.base.errors import InputError
+from facet.base.files import replacing_folder, write_csv, write_json
+from facet.base.params import Device, Precision, run_stage
+from facet.base.tables import Faces, read_faces
+from facet.judges import judge as judges
+from facet.judges.judge import Calibration, Judge, Which
+from facet.metrics.classification import auroc, balanced_accuracy, balanced_weights, calibration_error, top_one
+from facet.metrics.graded import absolute_error, rank_correlation
+from facet.metrics.intervals import wilson
+from facet.training.history import History
+from facet.training.loop import Batch, set_rate, train
+from facet.training.resume import Resume, key
 
 log = logging.getLogger(__name__)
 

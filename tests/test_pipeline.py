@@ -10,11 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from ruamel.yaml import YAML
 
+from facet.systems import names
 from flows import profiles
 from flows.profiles import apply
-from stages.systems import names
-
-ROOT = Path(__file__).parents[1]
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.slow
 

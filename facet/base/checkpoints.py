@@ -1,0 +1,61 @@
+"""Model folders: weights.safetensors and model.json, all that is needed to use a model; nothing is ever unpickled."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from facet.base.errors import InputError
+from facet.base.files import replacing_folder, write_json
+
+WEIGHTS, CARD = "weights.safetensors", "model.json"
+
+
+def save(folder: Path, networks: Mapping[str, nn.Module], card: dict[str, Any]) -> None:
+    """Weights of all networks under `<network>.<parameter>`, and the card as JSON; the folder appears in one piece."""
+    state: dict[str, Tensor] = {}
+    for name, network in networks.items():
+        for key, value in network.state_dict().items():
+            state[f"{name}.{key}"] = value.detach().cpu().contiguous()
+    with replacing_folder(folder) as aside:
+        save_file(state, aside / WEIGHTS)
+        write_json(aside / CARD, card)
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """model.json of a model folder."""
+    path = folder / CARD
+    if not path.exists():
+        raise InputError(f"{path} is missing: {folder} is not a model folder; train one with `dvc repro`")
+    try:
+        card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path} is not JSON ({error}); train the model anew") from error
+    return card
+
+
+def load_weights(folder: Path, networks: Mapping[str, nn.Module]) -> None:
+    """Fill the networks named; other weights of the file are left alone."""
+    path = folder / WEIGHTS
+    try:
+        state = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path} cannot be read as safetensors ({error}); train the model anew") from error
+    for name, network in networks.items():
+        prefix = f"{name}."
+        part = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+        try:
+            network.load_state_dict(part)
+        except RuntimeError as error:
+            raise InputError(f"{path}: the weights of `{name}` do not fit model.json ({error})") from error
+
+
+def has_network(folder: Path, name: str, network: nn.Module) -> bool:
+    """Whether the folder holds weights for `network` under `name`, of just its shapes."""
+    with safe_open(folder / WEIGHTS, framework="pt") as file:
+        shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118 (not a dict)
+    return all(shapes.get(f"{name}.{key}") == tuple(value.shape) for key, value in network.state_dict().items())

@@ -1,0 +1,111 @@
+"""Command-line flags from a frozen dataclass, and the entry point every stage shares."""
+
+import argparse
+import dataclasses
+import logging
+import os
+import sys
+import time
+import typing
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from facet.base.errors import InputError
+from facet.base.limits import ANY, LIMITS
+
+P = TypeVar("P")
+
+SPEAK_SECONDS = 3.0
+
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "bf16", "fp32"]
+
+
+def from_argv(params: type[P], argv: Sequence[str] | None = None) -> P:
+    """One required flag per field of the dataclass `params`; unknown or missing flags end the program with their name.
+
+    Fields may be str, int, float, bool (`--flag/--no-flag`), Path, a tuple of one of these (`--flag a b`) or a
+    Literal for a choice of words; InputError as of `check`."""
+    return check(params(**_tuples(vars(_parser(params).parse_args(argv)))))
+
+
+def known_from_argv(params: type[Any], argv: Sequence[str] | None = None) -> tuple[dict[str, Any], list[str]]:
+    """The values of the fields of `params`, and the flags that are none of its own (another dataclass takes them)."""
+    values, rest = _parser(params).parse_known_args(argv)
+    found = _tuples(vars(values))
+    _check(params, found)
+    return found, rest
+
+
+def _parser(params: type[Any]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=params.__doc__, allow_abbrev=False)
+    hints = typing.get_type_hints(params)
+    for field in dataclasses.fields(params):
+        if field.metadata.get("flag", True):
+            parser.add_argument(f"--{field.name}", dest=field.name, required=True, **_flag(hints[field.name]))
+    return parser
+
+
+def check(params: P) -> P:
+    """The dataclass instance `params` as it is; InputError where a number is out of its LIMITS or not finite, or a word
+    is none of its choices."""
+    names = [field.name for field in dataclasses.fields(params)]  # type: ignore[arg-type]  # a dataclass instance
+    _check(type(params), {name: getattr(params, name) for name in names})
+    return params
+
+
+def _check(params: type[Any], values: dict[str, Any]) -> None:
+    hints = typing.get_type_hints(params)
+    for name, value in values.items():
+        if typing.get_origin(hints[name]) is Literal and value not in typing.get_args(hints[name]):
+            words = ", ".join(typing.get_args(hints[name]))
+            raise InputError(f"{name} {value!r} is unknown; choose one of {words}")
+        limit = LIMITS.get(name, ANY)
+        for number in value if isinstance(value, tuple) else (value,):
+            if isinstance(number, int | float) and not isinstance(number, bool) and not limit.holds(number):
+                raise InputError(f"{name} {number}: expected {limit if limit != ANY else 'a number'}; see params.yaml")
+
+
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def _flag(hint: Any) -> dict[str, Any]:
+    if hint is bool:
+        return {"action": argparse.BooleanOptionalAction}
+    if typing.get_origin(hint) is tuple:
+        return {"type": typing.get_args(hint)[0], "nargs": "+"}
+    if typing.get_origin(hint) is Literal:
+        return {"type": str}  # `check` tells what there is to choose
+    return {"type": hint}
+
+
+def run_stage(params: type[P], run: Callable[[P], None], *, parse: Callable[[], P] | None = None) -> None:
+    """Parse flags (by `parse` where the stage has its own), run the stage; a fault of the input ends it with one line
+    on stderr and exit code 1, Ctrl-C with one and exit code 130. Of several ranks (facet/nets/ranks.py) the first
+    speaks."""
+    speaks = os.environ.get("RANK", "0") == "0"
+    logging.basicConfig(level=logging.INFO if speaks else logging.WARNING, format="%(message)s", stream=sys.stderr)
+    try:
+        run(parse() if parse else from_argv(params))
+    except InputError as error:
+        if not speaks:
+            time.sleep(SPEAK_SECONDS)  # or torchrun ends the first rank before it spoke
+        sys.exit(f"error: {error}" if speaks else 1)
+    except KeyboardInterrupt:
+        if speaks:
+            print("interrupted; run it again to go on", file=sys.stderr)
+        sys.exit(130)
+    except OSError as error:
+        if error.filename is None and error.errno is None:
+            raise
+        where = f"{error.filename}: " if error.filename is not None else ""
+        sys.exit(f"error: {where}{error.strerror or error}; check that the path exists, is writable and has room")
+
+
+def need(path: Path, stage: str) -> Path:
+    """`path`, which the stage `stage` writes; InputError if it is missing."""
+    if not path.exists():
+        raise InputError(f"{path} is missing; stage `{stage}` writes it (run `dvc repro {stage}`)")
+    return path

@@ -1,0 +1,21 @@
+"""The clone that a command works in: its params.yaml, read without dvc."""
+
+from pathlib import Path
+from typing import Any
+
+from facet.base.errors import InputError
+
+
+def params(root: Path) -> dict[str, Any]:
+    """params.yaml of the project at `root`; InputError if it cannot be read."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    path = root / "params.yaml"
+    try:
+        found = YAML(typ="safe").load(path)
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        raise InputError(f"{path} cannot be read ({error}); run this in a clone of Facet, or name one") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{path} is no mapping; `facet profile drawn --force` brings the committed one back")
+    return found

@@ -1,0 +1,1 @@
+"""The two classifiers that score edits: networks, training, calibration, card."""

@@ -1,0 +1,92 @@
+"""How well a classifier tells two states apart: AUROC, balanced accuracy and calibration error, with intervals.
+
+Labels are int (n,): +1 present, -1 absent, 0 unknown (left out). Sources: DeLong et al. 1988 by the mid-ranks of Sun
+and Xu 2014 (AUROC); Naeini et al. 2015 (expected calibration error)."""
+
+import math
+
+import numpy as np
+from scipy.stats import rankdata
+
+from facet.metrics.intervals import (
+    RESAMPLES,
+    UNDEFINED,
+    Estimate,
+    bootstrap,
+    mean_of_independent,
+    quantile_of_normal,
+    wilson,
+)
+
+BINS = 10
+
+
+def auroc(scores: np.ndarray, labels: np.ndarray) -> Estimate:
+    """P(score of a positive > score of a negative), ties half; DeLong's interval on the logit scale, unitless 0..1.
+
+    At a value of 0 or 1 DeLong's variance is 0; the Wilson interval of the rarer class stands in."""
+    positive = np.asarray(scores, np.float64)[labels > 0]
+    negative = np.asarray(scores, np.float64)[labels < 0]
+    m, n = len(positive), len(negative)
+    if m == 0 or n == 0:
+        return UNDEFINED
+    ranks = rankdata(np.concatenate([positive, negative]))
+    above = (ranks[:m] - rankdata(positive)) / n  # share of negatives below each positive
+    below = 1 - (ranks[m:] - rankdata(negative)) / m  # share of positives above each negative
+    value = float(above.mean())
+    variance = (above.var(ddof=1) / m if m > 1 else 0.0) + (below.var(ddof=1) / n if n > 1 else 0.0)
+    if variance <= 0 or not 0 < value < 1:
+        bound = wilson(round(value * min(m, n)), min(m, n))
+        return Estimate(value, min(value, bound.low), max(value, bound.high), m + n)
+    centre = math.log(value / (1 - value))
+    half = quantile_of_normal() * math.sqrt(variance) / (value * (1 - value))
+    low, high = 1 / (1 + np.exp(-np.array([centre - half, centre + half])))
+    return Estimate(value, float(low), float(high), m + n)
+
+
+def balanced_accuracy(predicted: np.ndarray, labels: np.ndarray) -> Estimate:
+    """(recall of positives + recall of negatives) / 2; the interval joins the two Wilson intervals."""
+    predicted = np.asarray(predicted, bool)
+    positive, negative = labels > 0, labels < 0
+    if not positive.any() or not negative.any():
+        return UNDEFINED
+    return mean_of_independent(
+        [
+            wilson(int(predicted[positive].sum()), int(positive.sum())),
+            wilson(int((~predicted[negative]).sum()), int(negative.sum())),
+        ]
+    )
+
+
+def top_one(scores: np.ndarray, labels: np.ndarray) -> Estimate:
+    """Share of images whose largest score (n, classes) is that of the one class present; Wilson interval.
+
+    Images without exactly one class present are left out."""
+    one = (labels > 0).sum(1) == 1
+    right = scores[one].argmax(1) == labels[one].argmax(1)
+    return wilson(int(right.sum()), len(right))
+
+
+def balanced_weights(labels: np.ndarray) -> np.ndarray:
+    """Weights (n,) that give present and absent half of the total each, 0 to unknown; they sum to 1."""
+    positive, negative = labels > 0, labels < 0
+    return positive / (2 * max(1, positive.sum())) + negative / (2 * max(1, negative.sum()))
+
+
+def calibration_error(probabilities: np.ndarray, labels: np.ndarray, *, seed: int, count: int = RESAMPLES) -> Estimate:
+    """Expected calibration error over 10 equal bins, both states weighing half: sum_b w_b |mean p - share present|.
+
+    0..1; balanced because the judges' probabilities refer to a population with as many present as absent."""
+    known = labels != 0
+    probabilities, labels = np.asarray(probabilities, np.float64)[known], np.asarray(labels)[known]
+    if not (labels > 0).any() or not (labels < 0).any():
+        return UNDEFINED
+    bins = np.minimum((probabilities * BINS).astype(np.int64), BINS - 1)
+    present = (labels > 0).astype(np.float64)
+
+    def error(indices: np.ndarray) -> float:
+        weights = balanced_weights(labels[indices])
+        gap = weights * (probabilities[indices] - present[indices])
+        return float(np.abs(np.bincount(bins[indices], gap, BINS)).sum())
+
+    return bootstrap(error, len(labels), seed=seed, count=count)

@@ -1,0 +1,1 @@
+"""Unattended retraining: intake of deliveries, drift, gate, champions, records, page."""

@@ -1,0 +1,322 @@
+"""The gate: may a candidate take the champion's place? Both edit and reconstruct the same frozen test faces, and judge
+B says how well. A candidate passes where it is shown to be no worse: for each measure the lower end of the paired
+difference's 95 % interval must stay above minus the tolerance (a test of non-inferiority).
+
+The test faces are frozen by the first gate: they never learn and never change, whatever arrives later. Judges are the
+files given; both models are scored by the same ones in the same run, so a changed judge scores both anew."""
+
+import dataclasses
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from facet.base import compute, images
+from facet.base.errors import InputError
+from facet.base.files import hash_of, write_json
+from facet.base.params import Device, Precision, run_stage
+from facet.base.tables import Faces, read_faces
+from facet.editing.editor import Editor
+from facet.editing.spec import Change, Spec
+from facet.evaluation import reconstructions
+from facet.evaluation.exam import Exam, short
+from facet.judges.judge import Judge
+from facet.metrics import success as metric
+from facet.metrics.intervals import Estimate, bootstrap, paired_difference, percentile
+from facet.metrics.kid import kernel
+from facet.metrics.subgroups import FEWEST, cells
+from facet.nights.champions import TABLE
+from facet.reporting.verdicts import MEASURES, between, shown
+
+log = logging.getLogger(__name__)
+
+GROUPS = ("Male", "Young")  # whose cells are the subgroups, where the judges see both
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Params:
+    """Compare a candidate with the champion on the frozen test faces."""
+
+    system: str
+    prepared: Path  # folder written by `prepare`
+    judges: Path  # folder written by `train_judge`
+    candidate: Path  # model folder
+    attributes: Path  # its table
+    champion: Path  # model folder with attributes.parquet; one that does not exist: there is none yet
+    frozen: Path  # JSON of the frozen test faces; written where it is missing
+    verdict: Path  # out: JSON
+    mode: str  # the compositing of the edits
+    least_success: float  # the first champion needs it
+    success: float  # tolerances: of the share of edits that succeed,
+    preservation: float  # of the share of other attributes left alone,
+    reconstruction: float  # of the reconstruction's L2, as a share of the champion's,
+    kernel_distance: float  # of the distance of reconstructions and photos, in units of 0.001,
+    gap: float  # and of the widest gap in success between groups of people
+    faces: int  # most test faces per attribute and direction
+    reconstructions: int  # most test faces reconstructed
+    bootstrap: int
+    batch_size: int
+    seed: int
+    threads: int
+    device: Device
+    precision: Precision
+
+
+@dataclasses.dataclass(frozen=True)
+class Scores:
+    """One model on the frozen faces: arrays over edits (e,) and over reconstructed faces (r,)."""
+
+    hits: np.ndarray  # (e,) 1 where judge B sees the edit
+    kept: np.ndarray  # (e,) share of other attributes that stay
+    l2: np.ndarray  # (r,)
+    features: np.ndarray  # (r, d) of the reconstructions
+
+
+@dataclasses.dataclass(frozen=True)
+class Measure:
+    """One comparison; larger differences are better for the candidate."""
+
+    name: str
+    candidate: float
+    champion: float
+    difference: Estimate
+    tolerance: float
+
+    @property
+    def holds(self) -> bool:
+        return bool(self.difference.low >= -self.tolerance)
+
+    @property
+    def words(self) -> str:
+        """Why it does not hold."""
+        what = "worse" if self.difference.high < 0 else "not shown to be no worse"
+        unit = MEASURES[self.name][1]
+        mine, theirs = shown(self.candidate, unit), shown(self.champion, unit)
+        gain = shown(self.difference.value, unit, signed=True)
+        interval = between(self.difference.low, self.difference.high, unit)
+        allowed = shown(-self.tolerance, unit, signed=True)
+        name = self.name.replace("_", " ")
+        return f"{name} is {what}: {mine} against {theirs}, a gain of {gain} ({interval}), where {allowed} is allowed"
+
+    def to_json(self) -> dict[str, Any]:
+        numbers = {name: short(value) for name, value in self.difference.to_json().items()}
+        return {
+            "name": self.name,
+            "candidate": short(float(self.candidate)),
+            "champion": short(float(self.champion)),
+            "difference": numbers,
+            "tolerance": self.tolerance,
+            "holds": self.holds,
+        }
+
+
+def run(params: Params) -> None:
+    device = compute.start(device=params.device, threads=params.threads)
+    faces, pixels = read_faces(params.prepared), images.open_images(params.prepared)
+    faces = _frozen(faces, params.frozen)
+    judge, other = (
+        Judge.load(params.judges, which, device, crop=faces.meta.crop, size=faces.meta.size) for which in ("b", "a")
+    )
+
+    def exam(model: Path, table: Path) -> Exam:
+        editor = Editor.load(model, table, device, precision=params.precision)
+        own, wanted = (editor.system.crop, editor.system.size), (faces.meta.crop, faces.meta.size)
+        if own != wanted:
+            raise InputError(f"{model} has crop and size {own}, the test faces {wanted}: they cannot be compared")
+        return Exam.open(
+            editor, judge, other, faces, pixels, shuffled={}, mode=params.mode, batch_size=params.batch_size,
+            seed=params.seed, resamples=params.bootstrap,
+        )  # fmt: skip
+
+    candidate = exam(params.candidate, params.attributes)
+    champion = exam(params.champion, params.champion / TABLE) if params.champion.exists() else None
+    verdict = judged(params, candidate, champion)
+    verdict |= {
+        "system": params.system,
+        "judges": hash_of(*(params.judges / f"{which}.safetensors" for which in ("a", "b"))),
+        "frozen": hash_of(params.frozen),
+        "test_faces": len(candidate.rows),
+        "test_people": len(np.unique(candidate.people)),
+    }
+    write_json(params.verdict, verdict)
+    log.info("%s: %s", params.system, told(verdict))
+
+
+def told(verdict: dict[str, Any]) -> str:
+    """A verdict in one line."""
+    word = "goes live" if verdict["promote"] else "stays out"
+    return f"the candidate {word}: {'; '.join(verdict['reasons'])}"
+
+
+def judged(params: Params, candidate: Exam, champion: Exam | None) -> dict[str, Any]:
+    """The verdict: `promote`, `reasons`, `measures`."""
+    if champion is None:
+        names = list(candidate.judged)
+        own, *_ = _score(params, candidate, names)
+        success = float(own.hits.mean()) if len(own.hits) else 0.0
+        good = success >= params.least_success
+        reason = (
+            f"{100 * success:.1f} % of {len(own.hits):,} edits of {len(names)} attributes succeed; the first champion "
+            f"needs {100 * params.least_success:.1f} %"
+        )
+        scores = _means(own)
+        return {"promote": good, "reasons": [reason], "measures": [], "scores": scores, "attributes": names}
+    lost = [name for name in champion.judged if name not in candidate.judged]
+    names = [name for name in champion.judged if name in candidate.judged]
+    if not names:
+        raise InputError(f"{params.candidate} edits none of the champion's attributes ({', '.join(champion.judged)})")
+    (own, people, groups), (theirs, *_) = (_score(params, one, names) for one in (candidate, champion))
+    measures = _measures(params, candidate, own, theirs, people, groups)
+    reasons = [f"{name} can no longer be edited: {candidate.reasons[name]}" for name in lost]
+    reasons += [measure.words for measure in measures if not measure.holds]
+    promote = not reasons
+    if promote:
+        points = 100 * measures[0].difference.value
+        reasons = [f"no worse in {len(measures)} measures, within the tolerances; success {points:+.1f} points"]
+    return {
+        "promote": promote,
+        "reasons": reasons,
+        "measures": [measure.to_json() for measure in measures],
+        "scores": _means(own),
+        "attributes": names,
+    }
+
+
+def _means(own: Scores) -> dict[str, float | None]:
+    found = {"success": own.hits, "preservation": own.kept, "l2": own.l2}
+    return {name: short(float(np.nanmean(values))) if len(values) else None for name, values in found.items()}
+
+
+def _measures(
+    params: Params, exam: Exam, own: Scores, theirs: Scores, people: np.ndarray, groups: np.ndarray
+) -> list[Measure]:
+    places = reconstructions.places(exam, params.reconstructions)
+    draws: dict[str, Any] = {"seed": params.seed, "count": params.bootstrap}
+    found = []
+    for name, mine, other, tolerance in (
+        ("success", own.hits, theirs.hits, params.success),
+        ("preservation", own.kept, theirs.kept, params.preservation),
+    ):
+        known = np.isfinite(mine) & np.isfinite(other)
+        if known.any():
+            difference = paired_difference(mine[known], other[known], clusters=people[known], **draws)
+            found.append(Measure(name, mine[known].mean(), other[known].mean(), difference, tolerance))
+    level = float(theirs.l2.mean())
+    difference = paired_difference(theirs.l2 / level, own.l2 / level, clusters=exam.people[places], **draws)
+    found.append(Measure("reconstruction", own.l2.mean(), level, difference, params.reconstruction))
+    real = _features(exam, places)
+    found.append(_kernel_distance(params, real, own.features, theirs.features))
+    if len(set(groups) - {""}) > 1:
+        found.append(_gap(params, own.hits, theirs.hits, groups, people))
+    return found
+
+
+def _score(params: Params, exam: Exam, names: list[str]) -> tuple[Scores, np.ndarray, np.ndarray]:
+    """The model's scores on edits of these attributes, and who and of which group each edited face is."""
+    hits, kept, people, groups = [], [], [], []
+    cell = np.full(len(exam.rows), "", "<U32")
+    if all(name in exam.judge.attributes for name in GROUPS):
+        first, second = (exam.labels[:, exam.column(name)] for name in GROUPS)
+        cell = cells(first, second, GROUPS)
+    for name in names:
+        column = exam.column(name)
+        for on in (True, False):
+            case = exam.case(name, on, params.faces)
+            for part, x, latent in exam.batches(case.faces):
+                places = case.faces[part]
+                result = exam.editor.apply_to(
+                    x, latent, exam.editor.decode(latent), Spec((Change(name, on=on),)), exam.mode
+                )
+                after = exam.judge.logits(result.y).cpu().numpy()
+                hits.append(metric.flipped(after, exam.thresholds, column, case.sign).astype(float))
+                spill = metric.off_target(exam.logits[places], after, exam.thresholds, exam.others(name))
+                kept.append(1 - spill)
+                people.append(exam.people[places])
+                groups.append(cell[places])
+    places = reconstructions.places(exam, params.reconstructions)
+    l2, features = [], []
+    for _, x, latent in exam.batches(places):
+        y = exam.editor.decode(latent)
+        l2.append(reconstructions.compare(x, y)["l2"].double().cpu().numpy())
+        features.append(exam.other.features(y).cpu().numpy())
+    joined = [np.concatenate(part) if part else np.zeros(0) for part in (hits, kept, l2, features, people, groups)]
+    return Scores(*joined[:4]), joined[4], joined[5]
+
+
+def _features(exam: Exam, places: np.ndarray) -> np.ndarray:
+    """Judge A's features of the photos themselves."""
+    return np.concatenate([exam.other.features(x).cpu().numpy() for _, x, _ in exam.batches(places)])
+
+
+def _kernel_distance(params: Params, real: np.ndarray, own: np.ndarray, theirs: np.ndarray) -> Measure:
+    """The kernel distance of reconstructions to photos, in thousandths, a photo never against its own reconstruction.
+    The difference is resampled by face, the same ones for both: what the photos say among themselves cancels."""
+    count = len(real)
+    if count < 4:
+        raise InputError(f"{count} test faces are too few for the gate; at least 4 are needed")
+    photos = 1000 * kernel(real, real)
+    mine, other = (1000 * (kernel(one, one) - 2 * kernel(real, one)) for one in (own, theirs))
+    for pairs in (photos, mine, other):
+        np.fill_diagonal(pairs, 0)
+    gain, rng = other - mine, np.random.default_rng(params.seed)
+    draws = np.empty(params.bootstrap)
+    for draw in range(params.bootstrap):
+        times = np.bincount(rng.integers(count, size=count), minlength=count).astype(np.float64)
+        draws[draw] = times @ gain @ times / (count * (count - 1))
+    candidate, champion = (float((photos + one).sum()) / (count * (count - 1)) for one in (mine, other))
+    difference = percentile(champion - candidate, draws, count)
+    return Measure("kernel_distance", candidate, champion, difference, params.kernel_distance)
+
+
+def _gap(params: Params, own: np.ndarray, theirs: np.ndarray, groups: np.ndarray, people: np.ndarray) -> Measure:
+    """The widest gap in success between groups of people, narrower is better."""
+    names, codes = np.unique(groups, return_inverse=True)
+    entering = [k for k, name in enumerate(names) if name and (codes == k).sum() >= FEWEST]
+
+    def gap(hits: np.ndarray, chosen: np.ndarray) -> float:
+        counts = np.bincount(codes[chosen], minlength=len(names))[entering]
+        sums = np.bincount(codes[chosen], hits[chosen], len(names))[entering]
+        found = sums[counts > 0] / counts[counts > 0]
+        return float(found.max() - found.min()) if len(found) > 1 else 0.0
+
+    difference = bootstrap(
+        lambda chosen: gap(theirs, chosen) - gap(own, chosen),
+        len(own),
+        seed=params.seed,
+        clusters=people,
+        count=min(params.bootstrap, 500),
+    )
+    everyone = np.arange(len(own))
+    return Measure("gap", gap(own, everyone), gap(theirs, everyone), difference, params.gap)
+
+
+def _frozen(faces: Faces, path: Path) -> Faces:
+    """Faces whose test split is the frozen one; the first call freezes the present one."""
+    table = faces.table
+    test = table[(table["split"] == "test") & (table["row"] >= 0)]
+    if not path.exists():
+        if len(test) < 4:
+            raise InputError(f"{len(test)} test faces are too few for a gate; at least 4 are needed")
+        write_json(path, {"sha256": sorted(test["sha256"])})
+    try:
+        wanted = set(json.loads(path.read_text(encoding="utf-8"))["sha256"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} is damaged ({error}); bring it back from a copy, or remove it to freeze anew"
+        ) from None
+    missing = len(wanted - set(test["sha256"]))
+    if missing:
+        raise InputError(
+            f"{missing} of the {len(wanted)} frozen test faces of {path} are no longer in the test split; bring them "
+            "back, or remove the file to freeze the present ones (scores then start anew)"
+        )
+    keep = table["sha256"].isin(wanted) | (table["split"] != "test")
+    return Faces(table.assign(split=table["split"].where(keep, "later")), faces.meta)
+
+
+if __name__ == "__main__":
+    torch.set_grad_enabled(False)
+    run_stage(Params, run)

@@ -1,0 +1,121 @@
+"""Where a face lies in a photo, and its crop as the networks were trained on.
+
+Coordinates are continuous: a pixel's centre is at (column + .5, row + .5). Placements map the crop's square, (0, 0) to
+(1, 1), into the upright photo."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from facet.pictures.crops import Crop
+from facet.pictures.decode import BadImage
+from facet.pictures.resize import box_on, resize, resize_parts
+
+WEIGHTS = np.array([1, 1, 0, 0.5, 0.5]) / 3
+WIDEST = 1024  # pixels of a crop before it is made small; more of the photo says nothing more of the face
+TURNED_AWAY = 0.6  # how far beside the face's middle line the nose may lie, in distances between the eyes
+
+
+@dataclasses.dataclass(frozen=True)
+class Placement:
+    """Where a crop lies: `matrix` (2, 3) maps (u, v) of its unit square to (x, y) of the photo."""
+
+    matrix: np.ndarray
+
+    @property
+    def corners(self) -> np.ndarray:
+        """The crop's corners in the photo (4, 2): top left, top right, bottom right, bottom left."""
+        square = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], float)
+        return square @ self.matrix[:, :2].T + self.matrix[:, 2]
+
+    @property
+    def side(self) -> float:
+        """Pixels of the photo along one side of the crop."""
+        return float(np.sqrt(abs(np.linalg.det(self.matrix[:, :2]))))
+
+    def widened(self, by: float) -> "Placement":
+        """The crop with more of the photo on every side, `by` times its own."""
+        turn = self.matrix[:, :2]
+        return Placement(np.hstack([turn * (1 + 2 * by), (self.matrix[:, 2] - turn.sum(1) * by)[:, None]]))
+
+    def to_crop(self, size: int) -> np.ndarray:
+        """(2, 3): photo -> pixels of a crop of `size`."""
+        return np.asarray(cv2.invertAffineTransform(self.matrix)) * size
+
+
+def of_box(box: tuple[float, float, float, float]) -> Placement:
+    """The crop that an upright box of the photo is."""
+    left, top, right, bottom = box
+    return Placement(np.array([[right - left, 0, left], [0, bottom - top, top]], float))
+
+
+def of_framed(crop: Crop, width: int, height: int, size: int) -> Placement:
+    """The crop of a photo that is framed as CelebA's aligned pictures; BadImage where it is not."""
+    return of_box(box_on(crop, width, height, size))
+
+
+def of_landmarks(template: Sequence[float], landmarks: np.ndarray) -> Placement:
+    """The crop around five landmarks (5, 2) of a photo: eyes, nose, corners of the mouth, left before right.
+
+    `template`: where training pictures have theirs, x and y of each, shares of the crop. The similarity nearest by
+    WEIGHTS: eyes decide, as in CelebA's own alignment, the mouth steadies them, the nose goes with the head's turn."""
+    a, b = (np.asarray(points, float).reshape(5, 2) @ (1, 1j) for points in (template, landmarks))
+    middle, aim = WEIGHTS @ a, WEIGHTS @ b
+    # in complex numbers: b = turn a + shift
+    turn = (WEIGHTS * np.conj(a - middle)) @ (b - aim) / (WEIGHTS @ np.abs(a - middle) ** 2)
+    shift = aim - turn * middle
+    return Placement(np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]]))
+
+
+def turned_away(landmarks: np.ndarray) -> float:
+    """How far the nose lies beside the line from between the eyes to the middle of the mouth, in distances between the
+    eyes: 0 for a face seen from the front."""
+    eyes, nose, mouth = landmarks[:2].mean(0), landmarks[2], landmarks[3:].mean(0)
+    down = mouth - eyes
+    away = (nose - eyes)[0] * down[1] - (nose - eyes)[1] * down[0]
+    apart = np.linalg.norm(landmarks[1] - landmarks[0])
+    return float(abs(away) / max(np.linalg.norm(down) * apart, 1e-6))
+
+
+def cut(pixels: np.ndarray, placement: Placement, crop: Crop, size: int) -> np.ndarray:
+    """The crop of an upright RGB photo (H, W, 3) uint8 -> (size, size, 3) uint8, antialiased as in training.
+
+    What lies outside the photo repeats its border."""
+    side = placement.side
+    shrink = max(1, int(side // WIDEST))
+    native = max(size, min(round(side / shrink), WIDEST))
+    part, offset = _around(pixels, placement, margin=2 * shrink)
+    matrix = placement.matrix.copy()
+    matrix[:, 2] -= offset
+    if shrink > 1:
+        height, width = part.shape[:2]
+        part = cv2.resize(part, (max(width // shrink, 1), max(height // shrink, 1)), interpolation=cv2.INTER_AREA)
+        matrix *= np.array([[part.shape[1] / width], [part.shape[0] / height]])
+    # from pixel indices of the crop to pixel indices of the part: centres lie half a pixel from corners
+    step = matrix[:, :2] / native
+    index = np.hstack([step, (matrix[:, 2] + step.sum(1) / 2 - 0.5)[:, None]])
+    square = cv2.warpAffine(
+        part, index, (native, native), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+    )
+    return resize_parts(square[None], crop, size)[0]
+
+
+def _around(pixels: np.ndarray, placement: Placement, margin: int) -> tuple[np.ndarray, np.ndarray]:
+    """The part of the photo under a crop and its offset (x, y), at least one pixel."""
+    height, width = pixels.shape[:2]
+    low = np.clip(np.floor(placement.corners.min(0)).astype(int) - margin, 0, (width - 1, height - 1))
+    high = np.clip(np.ceil(placement.corners.max(0)).astype(int) + margin, low + 1, (width, height))
+    return np.ascontiguousarray(pixels[low[1] : high[1], low[0] : high[0]]), low
+
+
+def cut_framed(pixels: np.ndarray, crop: Crop, size: int) -> np.ndarray:
+    """The crop of a photo that is framed as in training, exactly as stage `prepare` cuts it."""
+    return resize([pixels], crop, size)[0]
+
+
+def check_size(placement: Placement, least: int) -> None:
+    """BadImage `too_small` where the face has fewer pixels than `least` along the crop."""
+    if placement.side < least:
+        raise BadImage("too_small", f"{placement.side:.0f} pixels; {least} are needed")

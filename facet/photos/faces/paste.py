@@ -1,0 +1,213 @@
+"""The change that the decoder made to a face's crop, brought back into the photo at its full resolution.
+
+In the crop Y = X + a D + b (Xhat - X) (facet/editing/compositing.py). a D, b and b Xhat are smooth, as the network is
+small, so they are enlarged and X stays the photo's own pixels. D follows the photo's edges by a guided filter (He et
+al. 2013) whose coefficients are found in the crop and enlarged (fast guided filter, He and Sun 2015, arXiv:1505.00996).
+Hair does not end where the crop does: what is left of the change at the crop's border goes on a little way beyond it,
+fading, as far as the photo goes on in the same colour. Where a is 0 not one pixel is touched."""
+
+import dataclasses
+import functools
+
+import cv2
+import numpy as np
+
+from facet.photos.faces import head_mask
+from facet.photos.faces.align import Placement
+from facet.photos.file.colour import Colours
+from facet.photos.file.photo import Photo
+
+BEYOND = 0.2  # of the crop's side, over which the change fades beyond its border
+FEATHER = 0.05  # of it, over which the reconstruction fades towards its border
+ALIKE = 20.0  # levels by which colours differ that may still belong together
+RADIUS, EDGE = 2, 12.0  # of the guided filter, in pixels of the crop and levels of contrast that count as an edge
+FINER = 4  # times as fine as the crop
+LEAST = 1 / 510  # weights below do nothing: half a level of the strongest change
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """What an edit does to one crop: arrays (S, S, C) and weights (S, S), float32, in levels 0..255 and 0..1."""
+
+    photo: np.ndarray  # X, the crop itself
+    change: np.ndarray  # D = G(z') - G(z)
+    reconstruction: np.ndarray  # Xhat = G(z)
+    a: np.ndarray
+    b: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Touched:
+    """What was done to a photo: the box that holds all of it (left, top, right, bottom of the upright photo) and how
+    many pixels in it changed."""
+
+    box: tuple[int, int, int, int]
+    pixels: int
+
+
+def bring_back(
+    photo: Photo,
+    colours: Colours,
+    placement: Placement,
+    change: Change,
+    user: np.ndarray | None = None,
+    template: tuple[float, ...] | None = None,
+) -> Touched:
+    """Edit `photo.pixels` in place under one crop; `user`: weights (H, W) in [0, 1] of the upright photo; `template`:
+    where the crop has its face (facet/photos/faces/head_mask.py), None where it has none."""
+    pad = int(np.ceil(BEYOND * len(change.a)))
+    size = len(change.a) + 2 * pad
+    placement = placement.widened(pad / len(change.a))
+    a = beyond(change.a, pad) * _fade(size, pad)
+    used = a >= LEAST
+    face = np.zeros(used.shape, bool)  # what belongs to it without a look
+    if template is None:
+        face[pad:-pad, pad:-pad] = True
+    else:
+        away = head_mask.distance(template, len(change.a), pad)
+        face[away < head_mask.CORE] = True
+    if used[~face].any():
+        around = _around(photo, colours, placement, size)
+        a *= kinship(around, change.photo)
+        if template is not None:
+            a *= head_mask.belongs(around, away)
+        used = a >= LEAST
+    box = _clipped(_reach(placement, used), photo.size)
+    left, top, right, bottom = box
+    if right <= left or bottom <= top:
+        return Touched((0, 0, 0, 0), 0)
+    region = photo.upright[top:bottom, left:right]  # a view: writing into it edits the photo
+    to_crop = placement.to_crop(size)
+    index = np.hstack([to_crop[:, :2], (to_crop @ (left + 0.5, top + 0.5, 1) - 0.5)[:, None]])
+    b = np.minimum(beyond(change.b, pad) * _window(size, pad), a)
+    slope, rest = guided(change)
+    added = a[:, :, None] * beyond(np.dstack([rest, slope]), pad)
+    added[:, :, :3] += b[:, :, None] * beyond(change.reconstruction, pad)
+    added = _enlarged(added, index, region)
+    weights = _enlarged(np.dstack([a, b]), index, region)
+    on = weights[:, :, 0] >= LEAST
+    seen = colours.to_srgb(region)  # (h, w, 3) uint8
+    wanted = seen.astype(np.float32)
+    difference = added[:, :, 3] * cv2.cvtColor(wanted, cv2.COLOR_RGB2GRAY)
+    difference = added[:, :, :3] + difference[:, :, None]
+    if b.max() >= LEAST:
+        difference -= np.clip(weights[:, :, 1:], 0, 1) * wanted
+    if user is not None:
+        difference *= user[top:bottom, left:right, None]
+        on &= user[top:bottom, left:right] >= LEAST
+    wanted += difference
+    result = colours.moved(region, seen, wanted)
+    mask = on if region.ndim == 2 else on[:, :, None]
+    touched = on & unlike(result, region)
+    np.copyto(region, result, where=mask)
+    return Touched(box, int(np.count_nonzero(touched)))
+
+
+def unlike(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(H, W): where two pictures (H, W) or (H, W, C) differ."""
+    differ = a != b
+    return differ if differ.ndim == 2 else functools.reduce(np.logical_or, np.moveaxis(differ, 2, 0))
+
+
+def guided(change: Change) -> tuple[np.ndarray, np.ndarray]:
+    """What D follows of the photo's brightness: slope (S, S) and rest (S, S, 3), D = slope * luma + rest, by a guided
+    filter of D's own luma; enlarged, luma is that of the photo, whose edges D then has. What the filter misses, and
+    colour, stay in the rest."""
+    kernel = (2 * RADIUS + 1,) * 2
+
+    def mean(value: np.ndarray) -> np.ndarray:
+        return np.asarray(cv2.blur(value, kernel, borderType=cv2.BORDER_REFLECT))
+
+    guide = cv2.cvtColor(change.photo, cv2.COLOR_RGB2GRAY)
+    target = cv2.cvtColor(change.change, cv2.COLOR_RGB2GRAY)
+    middle, aim = mean(guide), mean(target)
+    together, variance = mean(guide * target) - middle * aim, mean(guide * guide) - middle * middle
+    slope = mean(together / (variance + EDGE**2))
+    return slope, change.change - (slope * guide)[:, :, None]
+
+
+def _enlarged(value: np.ndarray, index: np.ndarray, part: np.ndarray, by: int = cv2.INTER_CUBIC) -> np.ndarray:
+    """Maps (S, S) or (S, S, C) of the crop at every pixel of a part of the photo; its border goes on beyond it.
+
+    A cubic that enlarges much goes by way of FINER maps, between whose pixels a line will do: four times as fast."""
+    height, width = part.shape[:2]
+    if by == cv2.INTER_CUBIC and abs(np.linalg.det(index[:, :2])) * FINER < 1:
+        value = cv2.resize(value, None, fx=FINER, fy=FINER, interpolation=cv2.INTER_CUBIC)
+        index, by = index * FINER + np.array([0, 0, (FINER - 1) / 2]), cv2.INTER_LINEAR
+    flags = by | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(value, index, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE))
+
+
+def beyond(value: np.ndarray, pad: int) -> np.ndarray:
+    """Maps of the crop with `pad` pixels around it, in which its border goes on."""
+    return np.asarray(cv2.copyMakeBorder(value, pad, pad, pad, pad, cv2.BORDER_REPLICATE))
+
+
+def kinship(around: np.ndarray, crop: np.ndarray) -> np.ndarray:
+    """How far (0 to 1) what lies around a crop (S, S, C) belongs to what lies at its border: in `around`, the same part
+    of the photo with pixels on all sides, colours go on without a break from there. 1 inside."""
+    pad = (len(around) - len(crop)) // 2
+    unlike = around - beyond(crop, pad)
+    kin = np.exp(np.einsum("ijk,ijk->ij", unlike, unlike) / np.float32(-6 * ALIKE**2))
+    kin[pad:-pad, pad:-pad] = 1
+    for side in (kin[:, pad::-1], kin[:, -pad - 1 :], kin[pad::-1].T, kin[-pad - 1 :].T):  # inside first
+        np.minimum.accumulate(side, axis=1, out=side)
+    return kin
+
+
+def _around(photo: Photo, colours: Colours, placement: Placement, size: int) -> np.ndarray:
+    """What the photo shows at `size` x `size` pixels of a crop, by and large: uint8 (size, size, 3)."""
+    left, top, right, bottom = _clipped(placement.corners, photo.size)
+    if right <= left or bottom <= top:
+        return np.zeros((size, size, 3), np.uint8)
+    part = np.ascontiguousarray(photo.upright[top:bottom, left:right])
+    step = placement.side / size
+    small = cv2.resize(
+        part, (max(round((right - left) / step), 1), max(round((bottom - top) / step), 1)), interpolation=cv2.INTER_AREA
+    )
+    scale = np.array([right - left, bottom - top]) / small.shape[1::-1]
+    turn = placement.to_crop(size)
+    matrix = turn[:, :2] * scale
+    shift = turn @ (*(scale / 2 + (left, top)), 1) - 0.5
+    there = np.hstack([matrix, shift[:, None]])
+    return np.asarray(
+        cv2.warpAffine(
+            colours.to_srgb(small), there, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+    )
+
+
+@functools.cache
+def _fade(size: int, pad: int) -> np.ndarray:
+    """(size, size): 1 in the crop, falling to 0 over `pad` pixels around it."""
+    index = np.arange(size)
+    outside = np.maximum(np.maximum(pad - index, index - (size - 1 - pad)), 0) / pad
+    return head_mask.smoothstep(1 - np.maximum.outer(outside, outside))
+
+
+@functools.cache
+def _window(size: int, pad: int) -> np.ndarray:
+    """(size, size): 1 in the crop, falling to 0 towards its border."""
+    index = np.arange(size)
+    inside = np.minimum(index, index[::-1]) - pad + 0.5
+    return head_mask.smoothstep(np.minimum.outer(inside, inside) / (FEATHER * (size - 2 * pad)))
+
+
+def _reach(placement: Placement, used: np.ndarray) -> np.ndarray:
+    """The corners (4, 2) in the photo of the part of the crop that is used, and of two pixels around, which a cubic
+    reaches."""
+    size = len(used)
+    rows, columns = np.flatnonzero(used.any(1)), np.flatnonzero(used.any(0))
+    if not len(rows):
+        return np.zeros((4, 2))
+    top, bottom = max(rows[0] - 2, 0) / size, min(rows[-1] + 3, size) / size
+    left, right = max(columns[0] - 2, 0) / size, min(columns[-1] + 3, size) / size
+    square = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
+    return np.asarray(square @ placement.matrix[:, :2].T + placement.matrix[:, 2])
+
+
+def _clipped(corners: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The upright box of the photo around these corners."""
+    low = np.maximum(np.floor(corners.min(0)).astype(int), 0)
+    high = np.minimum(np.ceil(corners.max(0)).astype(int), size)
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])

@@ -1,0 +1,50 @@
+"""Masks of users, which limit an edit: white lets it in, black keeps the photo."""
+
+import hashlib
+import io
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image
+
+from facet.base.errors import InputError
+from facet.pictures.decode import BadImage
+
+EXTENSIONS = (".png", ".webp", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg")
+
+
+class Masks:
+    """One mask for all photos, or a folder with one for each by its name, whatever the extension."""
+
+    def __init__(self, path: Path):
+        if not path.exists():
+            raise InputError(f"{path} is missing; expected a grey picture, or a folder of them by the photos' names")
+        self.path = path
+
+    def _of(self, name: str) -> Path:
+        if self.path.is_file():
+            return self.path
+        stem = self.path / PurePosixPath(name).with_suffix("")
+        found = next((p for ext in EXTENSIONS if (p := stem.with_name(stem.name + ext)).is_file()), None)
+        if found is None:
+            raise BadImage("mask_missing", f"{stem}{EXTENSIONS[0]}")
+        return found
+
+    def digest(self, name: str) -> bytes:
+        """Of the bytes of a photo's mask."""
+        return hashlib.sha256(self._of(name).read_bytes()).digest()
+
+    def read(self, name: str, size: tuple[int, int]) -> np.ndarray:
+        """Weights (H, W) float32 in [0, 1] for a photo of `size` (width, height), upright; BadImage where it has
+        another size."""
+        path = self._of(name)
+        try:
+            picture = Image.open(io.BytesIO(path.read_bytes()))
+            picture.load()
+            deep = picture.mode.startswith("I")
+            levels = np.asarray(picture if deep else picture.convert("L"), np.float32) / (65_535 if deep else 255)
+        except Exception as error:
+            raise BadImage("mask_unreadable", f"{path}: {type(error).__name__}") from None
+        if picture.size != size:
+            raise BadImage("mask_size", f"{picture.width}x{picture.height} for {size[0]}x{size[1]}")
+        return levels.clip(0, 1)

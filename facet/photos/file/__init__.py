@@ -1,0 +1,1 @@
+"""One photo file: reading, writing, formats, metadata, colour, content credentials."""

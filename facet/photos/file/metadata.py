@@ -1,0 +1,36 @@
+"""What a photo's file says of it besides its pixels."""
+
+import dataclasses
+
+from PIL import Image
+
+from facet.photos.file import jpeg
+
+
+@dataclasses.dataclass(frozen=True)
+class Metadata:
+    """In the forms that formats share."""
+
+    exif: bytes | None = None  # a TIFF structure
+    xmp: bytes | None = None
+    iptc: bytes | None = None  # Photoshop's image resources
+    profile: bytes | None = None  # ICC
+    gps: bool = True  # whether a TIFF's GPS directory may stay
+
+
+def metadata(picture: Image.Image, data: bytes) -> Metadata:
+    """The metadata of an opened file, as it stands there."""
+    info = picture.info
+    profile = info.get("icc_profile") or None
+    if picture.format == "TIFF":
+        tags = picture.tag_v2  # type: ignore[attr-defined]
+        return Metadata(None, _bytes(tags.get(700)), _bytes(tags.get(34377)), profile)
+    exif = info.get("exif")
+    iptc = jpeg.resources(data) if picture.format in ("JPEG", "MPO") else None
+    return Metadata(exif.removeprefix(b"Exif\0\0") if exif else None, _bytes(info.get("xmp")), iptc, profile)
+
+
+def _bytes(value: bytes | str | tuple[int, ...] | None) -> bytes | None:
+    if value is None or isinstance(value, bytes):
+        return value or None
+    return value.encode() if isinstance(value, str) else bytes(value)

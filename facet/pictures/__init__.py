@@ -1,0 +1,1 @@
+"""Pictures as pixels: decoding, named crops, resizing, contact sheets, data URIs."""

@@ -1,0 +1,188 @@
+"""The rows of faces.parquet while stage `prepare` decides them: splits, quarantine, exclusions."""
+
+import difflib
+import hashlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from facet.base.errors import InputError
+from facet.base.tables import SPLITS, FacesMeta, faces_schema
+from facet.preparation.pixels import Batch, GrowingNpy
+from facet.sources.labels import Listing
+
+log = logging.getLogger(__name__)
+
+
+class FaceRows:
+    """One row per source file: ok, quarantined (the file is bad) or excluded (sound, but a duplicate or a leak)."""
+
+    def __init__(self, labels: pd.DataFrame):
+        self.labels = labels
+        count = len(labels)
+        self.ids = labels["image_id"].to_numpy(object)
+        self.sha256 = labels["sha256"].to_numpy(object)
+        self.identity = labels["identity"].to_numpy(np.float64, na_value=np.nan)
+        self.split = np.full(count, "", object)
+        self.status = np.full(count, "ok", object)
+        self.reason = np.full(count, "", object)
+        self.row = np.full(count, -1, np.int32)
+        self.original: dict[int, int] = {}  # row -> the earlier row with the same bytes
+        self.keys = np.zeros(count, np.uint64)  # of the prepared pixels
+        self.seen: set[int] = set()  # the same, without order
+
+    def _set(self, index: int, status: str, reason: str) -> None:
+        self.status[index], self.reason[index] = status, reason
+
+    def quarantine_problems(self) -> None:
+        """What `source` found."""
+        for index, problem in enumerate(self.labels["problem"]):
+            if problem:
+                self._set(index, "quarantined", problem)
+
+    def exclude_equal_bytes(self) -> None:
+        """Every copy after the first."""
+        first: dict[str, int] = {}
+        for index in np.flatnonzero(self.status == "ok").tolist():
+            digest = self.sha256[index]
+            if digest and first.setdefault(digest, index) != index:
+                self.original[index] = first[digest]
+                self._set(index, "excluded", f"duplicate of {self.ids[first[digest]]}")
+
+    def split_officially(self) -> None:
+        """The published parts; an identity stays in the part that holds most of its pictures."""
+        ok = self.status == "ok"
+        official = self.labels["official_split"].to_numpy(object)
+        if not (official[ok] != "").any():
+            raise InputError("split is `official`, and the source has no official split; use `identity` or `random`")
+        for index in np.flatnonzero(ok & (official == "")).tolist():
+            self._set(index, "excluded", "no official split")
+        self.split[:] = official
+        ok = self.status == "ok"
+        part = pd.Series(official[ok]).map(SPLITS.index).to_numpy()
+        held = pd.DataFrame({"identity": self.identity[ok], "part": part}).dropna()
+        counts = held.groupby(["identity", "part"]).size().reset_index(name="n")
+        home = counts.sort_values(["identity", "n", "part"], ascending=[True, False, True]).drop_duplicates("identity")
+        homes = dict(zip(home["identity"], home["part"], strict=True))
+        for index, here in zip(np.flatnonzero(ok).tolist(), part, strict=True):
+            there = homes.get(self.identity[index], here)
+            if there != here:
+                self._set(index, "excluded", f"leak: identity {int(self.identity[index])} is in {SPLITS[there]}")
+
+    def split_by_ratios(self, ratios: Sequence[float], seed: int, *, whole_identities: bool) -> None:
+        """A seeded shuffle of the groups (identities, or single pictures), dealt out by their share of pictures."""
+        ok = np.flatnonzero(self.status == "ok")
+        groups = np.arange(len(ok)) + 2.0**32  # a picture of nobody known is its own group
+        if whole_identities:
+            known = ~np.isnan(self.identity[ok])
+            groups[known] = self.identity[ok][known]
+            if not known.any():
+                log.warning("the source knows no identities: every picture is split by itself")
+        _, group, counts = np.unique(groups, return_inverse=True, return_counts=True)
+        order = np.random.default_rng(seed).permutation(len(counts))
+        middles = np.cumsum(counts[order]) - counts[order] / 2
+        part = np.empty(len(counts), np.int64)
+        part[order] = np.searchsorted(np.cumsum(ratios[:2]) * len(ok), middles, "right")
+        self.split[ok] = np.array(SPLITS, object)[part[group]]
+
+    def add(self, batch: Batch, images: GrowingNpy) -> None:
+        """Take one batch in; the pictures that are new are appended to `images`."""
+        for index, reason in batch.problems.items():
+            self._set(index, "quarantined", reason)
+        begin = 0  # of the pictures not yet appended
+        for place, (index, key) in enumerate(zip(batch.rows, batch.keys, strict=True)):
+            if key in self.seen:
+                images.append(batch.pixels[begin:place])
+                begin = place
+                face = batch.pixels[place].tobytes()
+                like = np.flatnonzero((self.keys == key) & (self.row >= 0)).tolist()
+                same = [other for other in like if images.read(int(self.row[other])) == face]
+                if same:
+                    self._set(index, "excluded", f"duplicate of {self.ids[same[0]]}")
+                    begin += 1
+                    continue
+            self.seen.add(key)
+            self.keys[index] = key
+            self.row[index] = images.count + place - begin
+        images.append(batch.pixels[begin:])
+
+    def finish(self, where: Path, needed: Sequence[str]) -> None:
+        """Copies of bad files are as bad; rows without image have no split; no identity and no bytes in two splits."""
+        for index, original in self.original.items():
+            if self.status[original] == "quarantined":
+                self._set(index, "quarantined", self.reason[original])
+        ok = self.status == "ok"
+        self.split[~ok] = ""
+        if not ok.any():
+            reasons = pd.Series(self.reason).str.split(":").str[0].value_counts()
+            why = ", ".join(f"{reason} {count}" for reason, count in reasons.items()) or "there are no files"
+            raise InputError(
+                f"{where} has no picture that can be used ({why}); see the crop, the files and their labels"
+            )
+        for split in needed:
+            if not (self.split[ok] == split).any():
+                raise InputError(
+                    f"{where} has {int(ok.sum())} pictures that can be used and none of them is in the split {split!r},"
+                    " which later stages need; use split `identity`, other ratios, or more pictures"
+                )
+        for what, values in (("identity", self.identity), ("sha256", self.sha256)):
+            held = pd.DataFrame({"value": values[ok], "split": self.split[ok]})
+            held = held[held["value"].notna() & (held["value"] != "")]
+            spread = held.groupby("value")["split"].nunique()
+            if (spread > 1).any():
+                torn = spread.index[spread > 1][0]
+                value = int(torn) if what == "identity" else torn
+                raise InputError(
+                    f"{what} {value} is in {spread.max()} splits ({int((spread > 1).sum())} such): what is learned"
+                    " would be tested on itself; use split `identity`"
+                )
+
+    def split_hash(self) -> str:
+        """sha256 over `image_id TAB split` lines of the rows that are ok."""
+        ok = self.status == "ok"
+        lines = (f"{name}\t{split}\n" for name, split in zip(self.ids[ok], self.split[ok], strict=True))
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def range(self, name: str) -> tuple[float, float]:
+        """1st and 99th percentile of a real-valued attribute over the train split."""
+        known = self.labels[name].to_numpy(np.float64)[(self.status == "ok") & (self.split == "train")]
+        known = known[~np.isnan(known)]
+        if not len(known):
+            return 0.0, 1.0
+        low, high = np.percentile(known, [1, 99]).astype(np.float32).tolist()
+        return low, high if high > low else low + 1
+
+    def table(self, meta: FacesMeta) -> pa.Table:
+        """faces.parquet: the columns of faces_schema."""
+        schema = faces_schema(meta)
+        columns: dict[str, Any] = {
+            "image_id": self.ids,
+            "row": self.row,
+            "split": self.split,
+            "identity": self.labels["identity"],
+            "sha256": self.sha256,
+            "status": self.status,
+            "reason": self.reason,
+        }
+        columns |= {name: self.labels[name] for name in meta.attributes}
+        arrays = [pa.array(columns[field.name], type=field.type, from_pandas=True) for field in schema]
+        return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def selected_attributes(listing: Listing, wanted: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The attributes to keep, and the real-valued ones among them."""
+    known = list(listing.attributes) + list(listing.real)
+    if tuple(wanted) == ("all",):
+        return list(listing.attributes), list(listing.real)
+    for name in wanted:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 3) or known
+            raise InputError(f"attribute {name!r} is none of {listing.source}'s {len(known)}; near: {', '.join(near)}")
+    if len(set(wanted)) < len(wanted):
+        raise InputError(f"attributes name one twice: {', '.join(wanted)}")
+    return [name for name in wanted if name in listing.attributes], [name for name in wanted if name in listing.real]

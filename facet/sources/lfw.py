@@ -1,0 +1,94 @@
+"""Labelled Faces in the Wild (Huang et al. 2007) with the 73 attributes of Kumar et al. (2009): real numbers,
+classifier scores without bounds; people are identities.
+
+`lfw/` (or lfw-deepfunneled, lfw_funneled) holds <Name_Surname>/<Name_Surname>_0001.jpg, 250 x 250; lfw_attributes.txt
+beside it: comments, then `#`, `person`, `imagenum` and the names, tabs between, and one row per picture."""
+
+from pathlib import Path
+
+import numpy as np
+
+from facet.base.errors import InputError
+from facet.sources.labels import Listing, check_names, table_of
+from facet.sources.tree import first, is_image, open_tree, text_lines
+
+TABLE = "lfw_attributes.txt"
+FOLDERS = ("lfw", "lfw-deepfunneled", "lfw_funneled", "lfw-py/lfw_funneled")
+HOW = (
+    "expected the folder lfw (of lfw.tgz or lfw-deepfunneled.tgz, unpacked) and lfw_attributes.txt, as published at"
+    " vis-www.cs.umass.edu/lfw and cs.columbia.edu/CAVE/databases/pubfig"
+)
+
+
+def read(root: Path) -> Listing:
+    """Every picture with its attributes, in the order of the table; pictures without a row last."""
+    if not root.exists():
+        raise InputError(f"{root} is missing; {HOW}")
+    folder = next((name for name in FOLDERS if (root / name).is_dir()), None)
+    if folder is None:
+        packed = [path.name for path in sorted(root.glob("*.tgz"))]
+        raise InputError(f"{root} has no folder lfw{f'; unpack {packed[0]} (tar xf)' if packed else ''}; {HOW}")
+    path = root / TABLE
+    if not path.is_file():
+        raise InputError(f"{path} is missing; {HOW}")
+    names, people, members, scores = _table(path)
+    tree = open_tree(root / folder)
+    found = {name for name in tree.names if is_image(name)}
+    kept = [row for row, member in enumerate(members) if member in found]
+    if not kept:
+        raise InputError(
+            f"none of the {len(members):,} rows of {path} names one of the {len(found):,} pictures of {root / folder}:"
+            f" {first(members)}; the pictures are {first(sorted(found))}"
+        )
+    strangers = sorted(found - set(members))
+    ids = [*(members[row] for row in kept), *strangers]
+    values = np.full((len(ids), len(names)), np.nan, np.float32)
+    values[: len(kept)] = scores[kept]
+    everyone = [people[row] for row in kept] + [member.split("/")[0] for member in strangers]
+    codes = {person: code for code, person in enumerate(sorted(set(everyone)))}
+    return Listing(
+        source="lfw",
+        images="folder",
+        place="root",
+        container=folder,
+        attributes=(),
+        real=tuple(names),
+        table=table_of(
+            ids,
+            ids,
+            identities=[codes[person] for person in everyone],
+            problems=[""] * len(kept) + ["no_labels"] * len(strangers),
+            values={name: values[:, k] for k, name in enumerate(names)},
+        ),
+        notes={"label_rows": len(members), "label_rows_without_picture": len(members) - len(kept)},
+    )
+
+
+def _table(path: Path) -> tuple[list[str], list[str], list[str], np.ndarray]:
+    """Attribute names, then for every row the person's folder, the picture and the scores (rows, 73)."""
+    lines = text_lines(path, path.read_bytes())
+    head = next((i for i, line in enumerate(lines) if line.lstrip("# \t").startswith("person\timagenum\t")), None)
+    if head is None:
+        raise InputError(f"{path} has no line `#<tab>person<tab>imagenum<tab>…`; {HOW}")
+    names = ["_".join(name.split()) for name in lines[head].lstrip("# \t").rstrip().split("\t")[2:]]
+    check_names(names, path)
+    people, members, scores = [], [], []
+    seen: dict[str, int] = {}
+    for number, line in enumerate(lines[head + 1 :], head + 2):
+        cells = line.rstrip("\r\n").split("\t")
+        if len(cells) != len(names) + 2:
+            raise InputError(f"{path}, line {number} has {len(cells)} cells; expected {len(names) + 2}")
+        person = "_".join(cells[0].split())
+        try:
+            picture = f"{person}/{person}_{int(cells[1]):04d}.jpg"
+            scores.append([float(cell) for cell in cells[2:]])
+        except ValueError as error:
+            raise InputError(f"{path}, line {number} ({person}): {error}; expected numbers") from None
+        if picture in seen:
+            raise InputError(f"{path}, line {number}: {picture} stands in line {seen[picture]} too; keep one of them")
+        seen[picture] = number
+        people.append(person)
+        members.append(picture)
+    if not members:
+        raise InputError(f"{path} has no row below the names; {HOW}")
+    return names, people, members, np.array(scores, np.float32)

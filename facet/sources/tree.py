@@ -1,0 +1,245 @@
+"""Files of a folder or of a zip, read in place and never extracted."""
+
+import csv
+import os
+import stat
+import struct
+import threading
+import weakref
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+import numpy as np
+
+from facet.base.errors import InputError
+from facet.pictures.decode import BadImage
+
+MAX_BYTES = 256 << 20  # of one file; larger ones are no photographs
+IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".jp2")
+SMALL = 64 << 10  # most faces fit into one read
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")  # Excel's "Unicode text"
+DATASET = "dataset.json"  # in a folder of shards
+JUNK = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
+
+
+class Tree(Protocol):
+    """A read-only set of files. `names` are relative POSIX paths in sorted order, without those that lead outside.
+
+    `unsafe` are absolute names and names with `..`; `repeated` are later entries of a name that is there already."""
+
+    path: Path
+    names: list[str]
+    unsafe: list[str]
+    repeated: list[str]
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one file, from any thread; BadImage if it cannot be read."""
+
+
+def open_tree(path: Path) -> Tree:
+    """A folder, a zip file or the shards of a data set as a Tree; InputError if it is none of them."""
+    if path.is_dir():
+        return Shards(path) if (path / DATASET).exists() else Folder(path)
+    if path.is_file():
+        return Zip(path)
+    raise InputError(f"{path} is missing; expected a folder or a zip file")
+
+
+class Folder:
+    """The files below a folder; links to folders are followed once."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._prefix = f"{path}{os.sep}"
+        self.names = sorted(_walk(path))
+        self.unsafe: list[str] = []
+        self.repeated: list[str] = []
+
+    def read(self, name: str) -> bytes:
+        return read_regular(f"{self._prefix}{name}")
+
+
+def read_regular(path: str) -> bytes:
+    """The bytes of a regular file of at most MAX_BYTES; BadImage if it cannot be read or is something else."""
+    try:
+        # pathlib costs half as much as decoding a small face; without O_NONBLOCK a pipe would wait for a writer
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            if not stat.S_ISREG(os.fstat(file).st_mode):
+                raise BadImage("unreadable", "no regular file")
+            data = os.read(file, SMALL)
+            if len(data) < SMALL:
+                return data
+            if os.fstat(file).st_size > MAX_BYTES:
+                raise BadImage("too_large", f"over {MAX_BYTES >> 20} MiB")
+            with open(file, "rb", closefd=False) as rest:
+                return data + rest.read()
+        finally:
+            os.close(file)
+    except OSError as error:
+        raise BadImage("unreadable", error.strerror or str(error)) from None
+
+
+def _walk(path: Path) -> Iterator[str]:
+    seen = set()
+    for folder, folders, files in os.walk(path, onerror=_unreadable, followlinks=True):
+        status = Path(folder).stat()
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders[:] = [name for name in folders if not _is_junk(name)]
+        inside = os.path.relpath(folder, path).replace(os.sep, "/")
+        prefix = "" if inside == "." else f"{inside}/"
+        for name in files:
+            if not _is_junk(name):
+                yield _written(prefix + name, path)
+
+
+def _unreadable(error: OSError) -> None:
+    raise InputError(f"{error.filename} cannot be listed ({error.strerror}); give read permission, or move it away")
+
+
+def _written(name: str, path: Path) -> str:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{path}: the file name {name!r} is not UTF-8, so no table can hold it; rename it") from None
+    return name
+
+
+class Zip:
+    """The files of a zip. Stored and deflated members are read with one `pread` each, without a lock."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except zipfile.BadZipFile as error:
+            with path.open("rb") as file:
+                page = file.read(512).lstrip().lower().startswith((b"<!doctype", b"<html"))
+            what = "a web page saved under this name" if page else "no zip file, or one cut short"
+            raise InputError(f"{path} is {what} ({error}); fetch it again") from None
+        self._lock = threading.Lock()
+        self._file = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._file)
+        self._index: dict[str, int] = {}  # name -> row of _entries
+        infos = self._zip.infolist()
+        self._entries = np.zeros((len(infos), 5), np.int64)  # offset, packed bytes, bytes, method (-1 encrypted), CRC
+        self.unsafe: list[str] = []
+        self.repeated: list[str] = []
+        for row, info in enumerate(infos):
+            name = info.filename
+            if info.is_dir() or any(_is_junk(part) for part in name.split("/")):
+                continue
+            if not is_safe(name):
+                self.unsafe.append(name)
+            elif name in self._index:
+                self.repeated.append(name)
+            else:
+                method = -1 if info.flag_bits & 1 else info.compress_type
+                self._index[name] = row
+                self._entries[row] = info.header_offset, info.compress_size, info.file_size, method, info.CRC
+        self.names = sorted(self._index)
+        self._zip.close()  # the index is enough; its ZipInfo objects would fill memory
+        del self._zip, infos
+
+    def read(self, name: str) -> bytes:
+        if name not in self._index:
+            raise BadImage("unreadable", "no longer in the zip")
+        offset, packed, length, method, crc = self._entries[self._index[name]].tolist()
+        if length > MAX_BYTES:
+            raise BadImage("too_large", f"over {MAX_BYTES >> 20} MiB")
+        if method == -1:
+            raise BadImage("unreadable", "encrypted in the zip")
+        try:
+            if method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                data = self._raw(offset, packed, len(name.encode()))
+                if method == zipfile.ZIP_DEFLATED:
+                    data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, length + 1)
+            else:
+                with self._lock, zipfile.ZipFile(self.path) as archive:
+                    data = archive.read(name)
+        except (OSError, zlib.error, zipfile.BadZipFile, NotImplementedError, struct.error, RuntimeError) as error:
+            raise BadImage("unreadable", f"damaged in the zip ({error})") from None
+        if len(data) != length or zlib.crc32(data) != crc:
+            raise BadImage("unreadable", "damaged in the zip (its checksum differs)")
+        return data
+
+    def _raw(self, offset: int, packed: int, name_bytes: int) -> bytes:
+        guess = 30 + name_bytes + 64  # the local header with an ordinary extra field
+        block = os.pread(self._file, guess + packed, offset)
+        if block[:4] != b"PK\x03\x04":
+            raise zipfile.BadZipFile("no file header where the index says")
+        name_length, extra_length = struct.unpack_from("<HH", block, 26)
+        begin = 30 + name_length + extra_length
+        if begin + packed > len(block):
+            return os.pread(self._file, packed, offset + begin)
+        return block[begin : begin + packed]
+
+
+class Shards:
+    """The files of every zip of a data set that grows, as `<zip>/<member>` (facet/sources/shards.py)."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._zips = {found.name: Zip(found) for found in sorted(path.glob("*.zip"))}
+        self.names = [f"{name}/{member}" for name, tree in self._zips.items() for member in tree.names]
+        self.unsafe: list[str] = []
+        self.repeated: list[str] = []
+
+    def read(self, name: str) -> bytes:
+        shard, _, member = name.partition("/")
+        if shard not in self._zips:
+            raise BadImage("unreadable", f"{shard} is no longer there")
+        return self._zips[shard].read(member)
+
+
+def is_safe(name: str) -> bool:
+    """Whether a member's name stays inside the folder it would be unpacked to."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    return not (path.is_absolute() or ".." in path.parts or name[1:2] == ":" or "\0" in name)
+
+
+def _is_junk(name: str) -> bool:
+    return name in JUNK or name.startswith("._")
+
+
+def is_image(name: str) -> bool:
+    """Whether a file's name ends like a picture's."""
+    return name.lower().endswith(IMAGES)
+
+
+def text_lines(where: Path, data: bytes) -> list[str]:
+    """The lines of a text file (UTF-8, or UTF-16 with its mark; any line ends); InputError for a web page, bytes or
+    nothing."""
+    if data[:512].lstrip().lower().startswith((b"<!doctype", b"<html", b"<head", b"<?xml")):
+        raise InputError(
+            f"{where} is a web page (HTML), not the published file: a download was refused; fetch it again"
+        )
+    try:
+        lines = data.decode("utf-16" if data[:2] in UTF16_MARKS else "utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{where} is not text ({error}); fetch it again") from None
+    while lines and not lines[-1].strip():
+        lines.pop()
+    if not lines:
+        raise InputError(f"{where} is empty; fetch it again")
+    return lines
+
+
+def csv_rows(where: Path, lines: Iterable[str], delimiter: str = ",") -> Iterator[list[str]]:
+    """The cells of each row; InputError where the lines are no CSV."""
+    try:
+        yield from csv.reader(lines, delimiter=delimiter)
+    except csv.Error as error:
+        raise InputError(f"{where} is no CSV ({error}); look for a quotation mark that is never closed") from None
+
+
+def first(names: Iterable[str], some: int = 3) -> str:
+    """The first few of many names, for a message."""
+    few = list(names)
+    return ", ".join(few[:some]) + (f" and {len(few) - some:,} more" if len(few) > some else "")

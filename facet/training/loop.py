@@ -1,0 +1,227 @@
+"""The one training loop: it knows time (steps, logs, resuming, giving up); trainers know the mathematics."""
+
+import dataclasses
+import logging
+import math
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from facet.base import images
+from facet.base.errors import InputError
+from facet.nets import ranks
+from facet.training import warm_start
+from facet.training.history import History, first_not_finite
+from facet.training.resume import Resume
+
+log = logging.getLogger(__name__)
+
+SAVE_SECONDS = 60  # between checkpoints of an unfinished run
+LOG_SECONDS = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """Images x (N, C, S, S) in [-1, 1] and descriptions y (N, K) in [-1, 1] on the device: -1 absent, +1 present, 0
+    unknown, between them where an attribute is real-valued."""
+
+    x: Tensor
+    y: Tensor
+
+
+class Trainer(Protocol):
+    """Networks and optimisers of one training run."""
+
+    modules: dict[str, nn.Module]
+    optimisers: dict[str, torch.optim.Optimizer]
+
+    def step(self, step: int, batch: Batch) -> dict[str, Tensor]:
+        """One update; the terms of the losses, by name. Randomness must come from (seed, step) alone."""
+        ...
+
+    def check(self, step: int) -> str | None:
+        """Called at every log row; what has gone wrong (collapse), or None."""
+        ...
+
+
+class TrainingError(InputError):
+    """Training cannot go on: a loss is not finite, or the generator collapsed."""
+
+
+def train(
+    trainer: Trainer,
+    *,
+    pixels: np.ndarray,
+    labels: np.ndarray,
+    rows: np.ndarray,
+    steps: int,
+    batch_size: int,
+    flip: bool,
+    seed: int,
+    device: torch.device,
+    history: History,
+    resume: Resume,
+    preview: Callable[[int], None],
+    start: Path | None = None,
+) -> dict[str, Any]:
+    """Run steps 1..steps over random batches of `rows`, from the resume file if there is one, else from the warm start
+    in the file `start` (facet/training/warm_start.py) if one is given; the state at the end.
+
+    `preview(step)` is called at every log row. Raises TrainingError with advice when a term is not finite or the
+    trainer's check finds a collapse, InputError where no log row would come. On SIGTERM the state is saved first, so
+    the next run goes on from there. Of several ranks (facet/nets/ranks.py) each steps with its part of every batch,
+    and the first alone writes."""
+    if history.every > steps:
+        raise InputError(f"log_every {history.every} is above the {steps} steps: nothing would be logged; lower it")
+    if batch_size % ranks.count():
+        raise InputError(f"batch_size {batch_size} is no multiple of the {ranks.count()} processes that share it")
+    for optimiser in trainer.optimisers.values():
+        ranks.average_gradients(optimiser)
+    first = 1
+    state = resume.load()
+    if state is not None:
+        first = _restore(trainer, history, state) + 1
+        log.info("resuming at step %d of %d", first, steps)
+    elif start is not None and (state := warm_start.load(start)) is not None:
+        first = warm_start.first_step(steps)
+        _fill(trainer, state, start)
+        log.info("a warm start, with step %d of %d, from %s", first, steps, start)
+    batches = images.batch_rows(rows, batch_size=batch_size, seed=seed, start=first)
+    targets, stop = torch.from_numpy(labels.copy()), ranks.Stop(device)
+    started = logged = saved = time.monotonic()
+    with _sigterm() as stopped:
+        for step in range(first, steps + 1):
+            chosen = ranks.part(next(batches))
+            mirrored = ranks.part(images.flips(batch_size, seed, step)) if flip else None
+            x = images.gather(pixels, chosen, mirrored).to(device, memory_format=torch.channels_last)
+            terms = ranks.means(trainer.step(step, Batch(x, targets[chosen].to(device))))
+            stopping = stop.heard(stopped(), now=step == steps)
+            if history.add(step, step * batch_size, terms):
+                problem = diverged(history.rows[-1]) or trainer.check(step)
+                if problem is not None:
+                    resume.clear()
+                    raise TrainingError(f"step {step}: {problem}")
+                if ranks.leads():
+                    preview(step)
+            now = time.monotonic()
+            if ranks.leads() and (now - logged > LOG_SECONDS or step == steps):
+                rate = (step - first + 1) / (now - started)
+                log.info(
+                    "step %d/%d, %.0f images/s, %.0f s left: %s",
+                    step, steps, rate * batch_size, (steps - step) / rate, history.line(),
+                )  # fmt: skip
+                logged = now
+            if stopping or now - saved > SAVE_SECONDS:
+                if ranks.leads():
+                    resume.save(_snapshot(trainer, history, step))
+                saved = now
+            if stopping:
+                ranks.meet()
+                log.info("stopped at step %d; the next run goes on from there", step)
+                sys.exit(143)
+    if (problem := diverged(history.means())) is not None:
+        resume.clear()
+        raise TrainingError(f"step {steps}: {problem}")
+    if ranks.leads():
+        history.write()
+    return _snapshot(trainer, history, steps)
+
+
+def collapsed(samples: Tensor, step: int, advice: str) -> str | None:
+    """What to say where the samples (N, C, S, S) of different codes hardly differ, after the first steps; or None."""
+    spread = float(samples.std(dim=0).mean())
+    if step > 200 and spread < 0.02:
+        return (
+            f"the generator has collapsed: {len(samples)} samples differ by {spread:.4f} of a range of 2 on average. "
+            f"{advice}, or choose another seed in params.yaml"
+        )
+    return None
+
+
+def half_cosine(done: float, *, final: float) -> float:
+    """1 at the start, `final` when `done` (the share of the steps) is 1, half a cosine between."""
+    return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """The learning rate of all its weights from now on."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+
+
+def diverged(means: dict[str, float]) -> str | None:
+    """What to do about a mean that is not finite, or None."""
+    name = first_not_finite(means)
+    if name is None:
+        return None
+    return (
+        f"the loss term `{name}` is {means[name]}; training diverged. Lower the learning rate or raise r1_gamma in "
+        "params.yaml"
+    )
+
+
+def _snapshot(trainer: Trainer, history: History, step: int) -> dict[str, Any]:
+    return {
+        "step": step,
+        "modules": {name: module.state_dict() for name, module in trainer.modules.items()},
+        "optimisers": {name: optimiser.state_dict() for name, optimiser in trainer.optimisers.items()},
+        "history": history.state(),
+    }
+
+
+def _restore(trainer: Trainer, history: History, state: dict[str, Any]) -> int:
+    _fill(trainer, state)
+    history.load_state(state["history"])
+    step: int = state["step"]
+    return step
+
+
+def _fill(trainer: Trainer, state: dict[str, Any], source: Path | None = None) -> None:
+    """Networks and optimisers as the state has them; InputError where they are of other shapes than those `source`
+    holds."""
+    try:
+        for name, module in trainer.modules.items():
+            module.load_state_dict(state["modules"][name])
+        for name, optimiser in trainer.optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
+            _check_moments(optimiser)
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        if source is None:
+            raise
+        raise InputError(
+            f"{source} is of other networks than params.yaml asks for ({error}); train from the beginning for once "
+            "(nightly.start: scratch)"
+        ) from None
+
+
+def _check_moments(optimiser: torch.optim.Optimizer) -> None:
+    """ValueError where what an optimiser keeps of a weight is of another shape: torch would write beyond it."""
+    for weight, kept in optimiser.state.items():
+        for name, value in kept.items():
+            if isinstance(value, Tensor) and value.ndim and value.shape != weight.shape:
+                raise ValueError(f"{name} is of shape {tuple(value.shape)}, its weight of {tuple(weight.shape)}")
+
+
+@contextmanager
+def _sigterm() -> Iterator[Callable[[], bool]]:
+    """Whether SIGTERM has come; the previous handler is put back afterwards."""
+    seen = False
+
+    def handler(signum: int, frame: FrameType | None) -> None:
+        nonlocal seen
+        seen = True
+
+    previous = signal.signal(signal.SIGTERM, handler)
+    try:
+        yield lambda: seen
+    finally:
+        signal.signal(signal.SIGTERM, previous)

@@ -1,0 +1,78 @@
+"""`facet nightly` says what keeps it from a night before anything starts, and doctor whether one will come."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from flows import cli, doctor, messages
+from flows.cli import main
+from tests.support import nights
+
+pytestmark = pytest.mark.slow  # the import of Prefect
+
+
+@pytest.fixture
+def project(tmp_path):
+    return nights.make(tmp_path / "project")
+
+
+def test_a_source_to_which_nothing_can_arrive_is_refused(project, capsys):
+    params = json.loads((project / "params.yaml").read_text())
+    params["source"]["kind"] = "drawn"
+    (project / "params.yaml").write_text(json.dumps(params))
+    assert main(["nightly", "--root", str(project)]) == 2
+    assert "`facet profile nightly`" in capsys.readouterr().err
+    (project / "params.yaml").write_text("{}")
+    assert main(["nightly", "--root", str(project)]) == 2
+    assert "no source.kind" in capsys.readouterr().err
+
+
+def test_a_schedule_needs_a_server_that_stays_and_five_fields(project, capsys, monkeypatch):
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    with temporary_settings({PREFECT_API_URL: None}):
+        assert main(["nightly", "--serve", "--root", str(project)]) == 2
+    assert "a schedule needs a Prefect server" in capsys.readouterr().err
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        assert main(["nightly", "--serve", "--cron", "0 25 * * *", "--root", str(project)]) == 2
+    assert "'0 25 * * *' is no cron schedule (" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("named", "zone"), [("America/New_York", "America/New_York"), (":Asia/Tokyo", "Asia/Tokyo")])
+def test_times_are_those_of_this_machine(monkeypatch, named, zone):
+    monkeypatch.setenv("TZ", named)
+    assert cli._time_zone() == zone
+    monkeypatch.setenv("TZ", "no/where")
+    assert cli._time_zone()
+
+
+def test_a_server_that_is_gone_is_told_to_people_too(monkeypatch, capsys):
+    sent = []
+    monkeypatch.setattr(messages, "send", lambda title, text: sent.append((title, text)))
+    gone = RuntimeError("Failed to reach API at http://127.0.0.1:9/api/")
+    assert cli._unreachable(gone, "no night") == 1
+    assert "does not answer" in capsys.readouterr().err
+    assert sent[0][0] == "no night"
+    with pytest.raises(RuntimeError, match="other"):
+        cli._unreachable(RuntimeError("other"), None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, ["ok", "nightly is due 0 2 * * * Asia/Tokyo"]),
+        ({"paused": True}, ["note", "nightly has no active schedule"]),
+        ({"last_polled": None}, ["FAIL", "nobody asks the server for nights"]),
+        ({"last_polled": (datetime.now(UTC) - timedelta(hours=1)).isoformat()}, ["FAIL", "nobody asks"]),
+        ({"status": "NOT_READY"}, ["FAIL", "nobody asks"]),
+    ],
+)
+def test_doctor_sees_whether_a_night_will_come(changes, words):
+    deployment = {
+        "schedules": [{"schedule": {"cron": "0 2 * * *", "timezone": "Asia/Tokyo"}, "active": True}],
+        "paused": False, "status": "READY", "last_polled": datetime.now(UTC).isoformat(),
+    }  # fmt: skip
+    told = [f"{one.level} {one}" for one in doctor._schedule(deployment | changes)]
+    assert any(all(word in line for word in words) for line in told), told
+    assert len(told) == (1 if changes in ({}, {"paused": True}) else 2)

@@ -1,0 +1,130 @@
+"""A project whose stages take no time, for nights of the flow; run as a script, it runs some nights in one process.
+
+Stages are one script: what is "trained" is the number in quality.txt and a hash of the data. The gate and the drift of
+newcomers are replaced by ones that read these; arrivals are taken in by the real stage."""
+
+import json
+import sys
+from pathlib import Path
+
+REAL = Path(__file__).parents[2] / "facet"
+TOY = """
+import hashlib, json, sys, time
+from pathlib import Path
+stage, out = sys.argv[1], Path(sys.argv[2])
+out.parent.mkdir(parents=True, exist_ok=True)
+if stage == "source":
+    out.mkdir()
+    shards = sorted(Path("arrivals/faces").glob("*.zip"))
+    found = hashlib.sha256(b"".join(p.name.encode() + p.read_bytes() for p in shards)).hexdigest()
+    (out / "labels").write_text(found)
+elif stage == "train_gan":
+    Path("training").touch()
+    if Path("slow").exists():
+        time.sleep(60)
+    if Path("crash").exists():
+        sys.exit("error: the disk is full")
+    out.mkdir()
+    quality = float(Path("quality.txt").read_text())
+    (out / "model.json").write_text(json.dumps({"system": "vigan", "quality": quality}))
+    (out / "weights.safetensors").write_text(Path("data/prepared").read_text() + str(quality))
+elif stage == "attributes":
+    out.write_text("table")
+elif stage == "train_judge":
+    out.mkdir()
+    for name in ("a.safetensors", "b.safetensors", "judges.json"):
+        (out / name).write_text(name)
+else:
+    out.write_text(Path("data/raw/labels").read_text())
+"""
+GATE = """
+import argparse, json
+from pathlib import Path
+from facet.base.files import hash_of, write_json
+p = argparse.ArgumentParser()
+for name in ("candidate", "champion", "judges", "verdict"):
+    p.add_argument(f"--{name}", type=Path)
+a, _ = p.parse_known_args()
+own = json.loads((a.candidate / "model.json").read_text())["quality"]
+live = json.loads((a.champion / "model.json").read_text())["quality"] if a.champion.exists() else 0
+verdict = {"promote": own >= live, "reasons": [f"quality {own} against {live}"], "measures": [],
+           "scores": {"quality": own}, "judges": hash_of(*(a.judges / f"{w}.safetensors" for w in "ab"))}
+write_json(a.verdict, verdict)
+"""
+DRIFT = """
+import sys
+from pathlib import Path
+from facet.base.files import write_json
+shard, report = (sys.argv[sys.argv.index(f"--{name}") + 1] for name in ("shard", "report"))
+alert = "odd" in shard
+write_json(Path(report), {"alert": alert, "told": "DRIFT" if alert else "no drift"})
+"""
+STAGES = {
+    "source": {"cmd": "python toy.py source data/raw", "deps": ["arrivals/faces"], "outs": ["data/raw"]},
+    "prepare": {"cmd": "python toy.py prepare data/prepared", "deps": ["data/raw"], "outs": ["data/prepared"]},
+    "train_judge": {"cmd": "python toy.py train_judge data/judges", "deps": ["data/prepared"], "outs": ["data/judges"]},
+    "train_gan": {
+        "foreach": {"vigan": 1},
+        "do": {
+            "cmd": "python toy.py train_gan data/models/${key}",
+            "deps": ["data/prepared", "quality.txt"],
+            "outs": ["data/models/${key}"],
+        },
+    },
+    "attributes": {
+        "foreach": {"vigan": 1},
+        "do": {
+            "cmd": "python toy.py attributes data/attributes/${key}.parquet",
+            "deps": ["data/models/${key}", "data/judges"],
+            "outs": ["data/attributes/${key}.parquet"],
+        },
+    },
+}
+PARAMS = {
+    "compute": {"threads": 1, "device": "cpu", "precision": "fp32", "seed": 1},
+    "source": {"kind": "shards", "root": "arrivals/faces"},
+    "systems": {"vigan": {"model": "data/models/vigan"}},
+    "nightly": {
+        "systems": ["vigan"], "arrivals": "arrivals", "pull": "", "settle": 0.0, "hours": 1.0, "start": "scratch",
+        "share": 0.5, "report": False, "git": False, "remote": "",
+        "gate": {
+            "success": 0.02, "preservation": 0.02, "reconstruction": 0.03, "kernel_distance": 5.0, "gap": 0.05,
+            "least_success": 0.5, "mode": "replace", "faces": 50, "reconstructions": 100, "bootstrap": 100,
+            "batch_size": 64,
+        },
+    },
+}  # fmt: skip
+
+
+def make(root: Path, **changes: object) -> Path:
+    """The project in an empty folder; `changes` of its section `nightly`."""
+    (root / ".dvc").mkdir(parents=True)
+    (root / ".dvc/config").write_text("[core]\nno_scm = true\nanalytics = false\ncheck_update = false\n")
+    (root / "dvc.yaml").write_text(json.dumps({"stages": STAGES}))  # JSON is YAML
+    params = PARAMS | {"nightly": PARAMS["nightly"] | changes}
+    (root / "params.yaml").write_text(json.dumps(params))
+    (root / "facet/nights").mkdir(parents=True)  # found first; every other module is the real one
+    (root / "facet/__init__.py").write_text(f"__path__.append({str(REAL)!r})\n")
+    (root / "facet/nights/__init__.py").write_text(f"__path__.append({str(REAL / 'nights')!r})\n")
+    (root / "facet/nights/gate.py").write_text(GATE)
+    (root / "facet/nights/drift.py").write_text(DRIFT)
+    (root / "toy.py").write_text(TOY)
+    (root / "quality.txt").write_text("1.0")
+    (root / "arrivals/drop").mkdir(parents=True)
+    return root
+
+
+def run(root: Path, names: list[str]) -> None:
+    """Nights of these names, each after the shell-like step that a file of its name holds, if there is one."""
+    from flows.nightly import nightly
+
+    for name in names:
+        step = root / "steps" / f"{name}.py"
+        if step.exists():
+            exec(step.read_text(), {"root": root})
+        state = nightly(root=root, night=name, return_state=True)
+        print("NIGHT", json.dumps([name, state.name, state.type.value, state.message]), flush=True)
+
+
+if __name__ == "__main__":
+    run(Path(sys.argv[1]), sys.argv[2:])

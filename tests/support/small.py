@@ -1,0 +1,64 @@
+"""params.yaml's settings of every system and encoder, made small enough to train in a second."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from facet import systems
+from stages import train_encoder, train_gan
+from tests.support import tiny
+
+PARAMS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
+SMALL = {
+    "z_dim": 6, "width": 4, "width_d": 4, "width_e": 4, "hidden": 16, "hidden_z": 16, "hidden_y": 16, "kernels": 4,
+    "warmup": 2, "batch_size": 8, "steps": 4, "ema": 0.9,
+}  # fmt: skip
+
+
+def settings_of(kind: type[Any], values: dict[str, Any], changes: dict[str, Any]) -> Any:
+    """The dataclass `kind` from values of params.yaml, sizes as in SMALL, then `changes`."""
+    names = {field.name for field in dataclasses.fields(kind)}
+    small = {name: value for name, value in (SMALL | changes).items() if name in names}
+    return kind(**({name: value for name, value in values.items() if name in names} | small))
+
+
+def gan_settings(system: str, **changes: Any) -> Any:
+    """Small GanSettings of a system."""
+    return settings_of(systems.module(system).GanSettings, PARAMS["train_gan"][system], changes)
+
+
+def gan_params(folder: Path, system: str, **changes: Any) -> train_gan.Params:
+    """Stage `train_gan` of a system on tiny pictures, into folder/model."""
+    return train_gan.Params(
+        system=system, prepared=tiny.prepared(folder / "prepared"), model=folder / "model", history=folder / "gan.csv",
+        samples=folder / "gan.png", resume=folder / "resume", log_every=2, seed=1, threads=1, device="cpu",
+        precision="fp32", settings=gan_settings(system, **changes),
+    )  # fmt: skip
+
+
+def encoder_params(folder: Path, variant: str, **changes: Any) -> train_encoder.Params:
+    """Stage `train_encoder` of a variant on top of folder/model, into folder/<variant>."""
+    values = PARAMS["train_encoder"][variant]
+    kind = systems.encoders(values["system"]).settings_class(variant)
+    return train_encoder.Params(
+        system=values["system"], variant=variant, gan=folder / "model", prepared=folder / "prepared",
+        encoder=folder / variant, history=folder / "encoder.csv", samples=folder / "encoder.png",
+        resume=folder / "resume_e", log_every=2, seed=1, threads=1, device="cpu", precision="fp32",
+        settings=settings_of(kind, values, changes),
+    )  # fmt: skip
+
+
+def model_of(system: str) -> str:
+    """The folder below the test's that holds the model params.yaml encodes with: `model`, or the encoder's variant."""
+    path = Path(PARAMS["systems"][system]["model"])
+    return "model" if path.parent.name == "models" else path.name
+
+
+def train(folder: Path, system: str, **changes: Any) -> Path:
+    """A small system, complete with its encoder where it has one of its own; the folder to load."""
+    train_gan.run(gan_params(folder, system, **changes))
+    if model_of(system) != "model":
+        train_encoder.run(encoder_params(folder, model_of(system)))
+    return folder / model_of(system)

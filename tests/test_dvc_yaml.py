@@ -1,0 +1,63 @@
+"""dvc.yaml against the code."""
+
+import dataclasses
+import functools
+import importlib
+import typing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facet.base.params import from_argv
+from tests.support.house import STAGES, commands, covered, imports, within
+from tests.support.paths import ROOT
+
+pytestmark = pytest.mark.slow
+# Move words and bytes around or fix the machine: results do not depend on how they are written, so no stage needs to
+# run again when they change. Whoever changes what they compute says so with `dvc repro --force`.
+PLUMBING = ("facet/base/", "facet/training/history.py", "facet/training/resume.py")
+
+
+def test_every_command_of_dvc_yaml_fits_its_stage():
+    found = commands()
+    assert {command.stage.split("@")[0] for command in found} == set(STAGES)
+    for command in found:
+        assert command.module == f"stages.{command.stage.split('@')[0]}"
+        stage: Any = importlib.import_module(command.module)
+        parse = getattr(stage, "parse", functools.partial(from_argv, stage.Params))
+        params = parse(command.flags)  # exits where a flag is unknown, missing or of another type
+        hints = typing.get_type_hints(stage.Params)
+        for field in dataclasses.fields(stage.Params):
+            value = getattr(params, field.name)
+            paths = [value] if hints[field.name] is Path else []
+            if typing.get_origin(hints[field.name]) is tuple and typing.get_args(hints[field.name])[0] is Path:
+                paths = list(value)
+            for path in paths:
+                if field.name in ("resume", "reuse") or covered(path, command.deps | command.outs):
+                    continue
+                pytest.fail(f"{command.stage}: --{field.name} {path} is neither a dep nor an out")
+
+
+def test_every_stage_depends_on_the_modules_that_decide_its_results():
+    """Or a change of one would leave stale results. Followed through imports; a dep may name a folder.
+
+    A system's module is found by name at run time. What it imports counts only where it is trained: elsewhere the
+    model folder, a dep, changes with it."""
+    wrong = []
+    for command in commands():
+        seen: set[str] = set()
+        todo = {command.module, f"facet.systems.{command.stage.partition('@')[2]}"}
+        while todo:
+            module = todo.pop()
+            path = Path(*module.split("."))
+            path = path.with_suffix(".py") if (ROOT / path.with_suffix(".py")).exists() else path / "__init__.py"
+            if module in seen or not (ROOT / path).exists():
+                continue
+            seen.add(module)
+            if not within(module, "facet.systems") or command.stage.startswith("train_gan@"):
+                followed = {name for name in imports(ROOT / path) if within(name, "facet") and name != "facet"}
+                todo |= {name for name in followed if not within(name, "facet.systems")}
+            if path.name != "__init__.py" and not str(path).startswith(PLUMBING) and not covered(path, command.deps):
+                wrong.append(f"{command.stage}: {path}")
+    assert not wrong, "missing in deps:\n" + "\n".join(wrong)

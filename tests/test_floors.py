@@ -1,0 +1,110 @@
+"""The floors of the house: who may import whom, by folders."""
+
+import subprocess
+import sys
+import sysconfig
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+from tests.support.house import STAGES, imports, sources, within
+from tests.support.paths import ROOT
+
+# Folders of facet/ from the ground up; a folder imports only those below it and itself.
+FLOORS = (
+    ("base", "metrics", "nets", "drawn"),
+    ("losses", "pictures", "judges"),
+    ("training", "sources"),
+    ("systems", "preparation"),
+    ("editing",),
+    ("photos/file",),
+    ("photos/faces",),
+    ("photos", "calibration", "evaluation", "reporting"),
+    ("photos/folder", "nights"),
+    ("cli",),
+)
+FORMULAS = ("nets", "losses", "metrics")  # import only torch, numpy and each other
+
+
+def floor_of(folder: str) -> int:
+    return next(number for number, folders in enumerate(FLOORS) if folder in folders)
+
+
+def folder_of(path: Path) -> str:
+    """The folder below facet/ that a file of it stands in."""
+    return path.relative_to(ROOT / "facet").parent.as_posix()
+
+
+def path_of(module: str) -> Path | None:
+    """The file of a module of this repository, or None for a name inside one."""
+    path = ROOT / Path(*module.split("."))
+    if path.with_suffix(".py").is_file():
+        return path.with_suffix(".py")
+    return path / "__init__.py" if (path / "__init__.py").is_file() else None
+
+
+def test_nothing_under_facet_or_stages_imports_prefect_dvc_or_the_flows():
+    wrong = {
+        f"{path.relative_to(ROOT)}: {module}"
+        for path in sources("facet", "stages")
+        for module in imports(path)
+        if within(module, "prefect", "dvc", "flows")
+    }
+    assert not wrong
+
+
+def test_stages_stand_on_facet_alone_and_nothing_stands_on_them():
+    wrong = {
+        f"{path.relative_to(ROOT)}: {module}"
+        for path in sources("facet", "stages", "flows")
+        for module in imports(path)
+        if within(module, "stages")
+    }
+    assert not wrong
+
+
+def test_the_folder_stages_holds_the_ten_stages_and_nothing_else():
+    names = {path.name for path in (ROOT / "stages").iterdir() if path.name != "__pycache__"}
+    assert names == {"__init__.py", *(f"{stage}.py" for stage in STAGES)}
+
+
+def test_no_import_inside_facet_runs_up():
+    wrong = []
+    for path in sources("facet"):
+        here = folder_of(path)
+        if here == ".":  # facet/__init__.py names what users import
+            continue
+        for module in imports(path):
+            target = path_of(module) if within(module, "facet") and module != "facet" else None
+            if target is None:
+                continue
+            there = folder_of(target)
+            if there != here and floor_of(there) >= floor_of(here):
+                wrong.append(f"{path.relative_to(ROOT)} imports {module}")
+    assert not wrong
+
+
+def test_formulas_and_networks_import_only_torch_numpy_and_each_other():
+    allowed = {"torch", "numpy", "scipy"} | set(sys.stdlib_module_names)
+    wrong = {
+        f"{path.relative_to(ROOT)}: {module}"
+        for folder in FORMULAS
+        for path in sources(f"facet/{folder}")
+        for module in imports(path)
+        if module.split(".")[0] not in allowed | ({"sklearn"} if folder == "metrics" else set())
+        and module != "facet"
+        and not within(module, *(f"facet.{other}" for other in FORMULAS))
+    }
+    assert not wrong
+
+
+def test_no_module_of_flows_hides_a_package():
+    """A worker puts the folder of an entry point first on the path: `import dvc_data` would find flows/dvc_data.py."""
+    installed = [sysconfig.get_path("purelib"), sysconfig.get_path("stdlib")]
+    names = [path.stem for path in (ROOT / "flows").glob("*.py") if path.stem != "__init__"]
+    assert [name for name in names if PathFinder.find_spec(name, installed) is not None] == []
+
+
+def test_the_command_line_starts_without_importing_prefect_dvc_or_torch():
+    code = "import sys, flows.cli; print(sorted({'prefect', 'dvc', 'torch', 'pandas'} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

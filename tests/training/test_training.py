@@ -1,0 +1,261 @@
+import dataclasses
+import itertools
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+from facet import systems
+from facet.base.checkpoints import load_weights, read_card
+from facet.base.errors import InputError
+from facet.base.files import write_json
+from facet.training import loop, resume, warm_start
+from facet.training.history import History
+from facet.training.resume import Resume
+from stages import train_encoder, train_gan
+from tests.support import tiny
+from tests.support.dying import Killed
+
+
+def gan_params(folder: Path, **changes) -> train_gan.Params:
+    prepared = tiny.prepared(folder / "prepared")
+    settings = systems.module("dcgan").GanSettings(**(tiny.GAN | changes))
+    return train_gan.Params(
+        system="dcgan", prepared=prepared, model=folder / "model", history=folder / "gan.csv",
+        samples=folder / "gan.png", resume=folder / "resume", log_every=2, seed=1, threads=1, device="cpu",
+        precision="fp32", settings=settings,
+    )  # fmt: skip
+
+
+def encoder_params(folder: Path, variant: str, **changes) -> train_encoder.Params:
+    chosen = tiny.IN_DOMAIN if variant == "in_domain" else tiny.FROZEN
+    settings = systems.encoders("dcgan").settings_class(variant)(**(chosen | changes))
+    return train_encoder.Params(
+        system="dcgan", variant=variant, gan=folder / "model", prepared=folder / "prepared",
+        encoder=folder / variant, history=folder / "encoder.csv", samples=folder / "encoder.png",
+        resume=folder / "resume_e", log_every=2, seed=1, threads=1, device="cpu", precision="fp32", settings=settings,
+    )  # fmt: skip
+
+
+def killing(monkeypatch, at: int) -> None:
+    """Every step saves; step `at` ends the process before it does anything, as kill -9 would."""
+    monkeypatch.setattr(loop, "SAVE_SECONDS", -1)
+    flips = loop.images.flips
+
+    def flips_or_death(count, seed, step):
+        if step == at:
+            raise Killed
+        return flips(count, seed, step)
+
+    monkeypatch.setattr(loop.images, "flips", flips_or_death)
+
+
+def outs(folder: Path, *names: str) -> dict[str, bytes]:
+    paths = itertools.chain.from_iterable(sorted((folder / name).rglob("*")) or [folder / name] for name in names)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths if path.is_file()}
+
+
+@pytest.mark.parametrize("at", [2, 3, 4])
+@pytest.mark.parametrize("warmup", [0, 2])
+def test_a_gan_killed_while_training_ends_with_the_bytes_of_an_undisturbed_one(tmp_path, monkeypatch, at, warmup):
+    train_gan.run(gan_params(tmp_path / "whole", warmup=warmup))
+    # one folder for both runs: the resume key covers the params, and paths are params
+    params = gan_params(tmp_path / "whole", warmup=warmup)
+    whole = outs(tmp_path / "whole", "model", "gan.csv", "gan.png")
+    with monkeypatch.context() as patched:
+        killing(patched, at)
+        with pytest.raises(Killed):
+            train_gan.run(params)
+    assert list(params.resume.glob("*.pt"))
+    train_gan.run(params)
+    assert outs(tmp_path / "whole", "model", "gan.csv", "gan.png") == whole
+    assert not list(params.resume.glob("*.pt"))
+
+
+@pytest.mark.parametrize("at", [2, 4])
+def test_an_encoder_killed_while_training_ends_with_the_bytes_of_an_undisturbed_one(tmp_path, monkeypatch, at):
+    train_gan.run(gan_params(tmp_path))
+    params = encoder_params(tmp_path, "in_domain")
+    train_encoder.run(params)
+    whole = outs(tmp_path, "in_domain", "encoder.csv", "encoder.png")
+    with monkeypatch.context() as patched:
+        killing(patched, at)
+        with pytest.raises(Killed):
+            train_encoder.run(params)
+    train_encoder.run(params)
+    assert outs(tmp_path, "in_domain", "encoder.csv", "encoder.png") == whole
+
+
+def test_sigterm_saves_the_state_and_ends_with_143(tmp_path, monkeypatch):
+    params = gan_params(tmp_path)
+    gather = loop.images.gather
+
+    def gather_and_terminate(*arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return gather(*arguments)
+
+    monkeypatch.setattr(loop.images, "gather", gather_and_terminate)
+    with pytest.raises(SystemExit) as stop:
+        train_gan.run(params)
+    assert stop.value.code == 143
+    (saved,) = params.resume.glob("*.pt")
+    assert torch.load(saved, weights_only=True)["step"] == 1
+
+
+@pytest.mark.parametrize("content", [None, [1], {"step": 3}])
+def test_a_checkpoint_that_is_torn_or_none_starts_training_anew(tmp_path, content):
+    params = gan_params(tmp_path)
+    key = resume.key(params, params.prepared / "faces.parquet")
+    params.resume.mkdir()
+    path = params.resume / f"{key}.pt"
+    path.write_bytes(b"torn")
+    if content is not None:
+        torch.save(content, path)
+    train_gan.run(params)
+    assert (params.model / "model.json").exists()
+
+
+def test_another_params_or_data_never_resumes_an_old_run(tmp_path):
+    params = gan_params(tmp_path)
+    table = params.prepared / "faces.parquet"
+    key = resume.key(params, table)
+    assert resume.key(dataclasses.replace(params, seed=2), table) != key
+    table.write_bytes(table.read_bytes() + b" ")
+    assert resume.key(params, table) != key
+    Resume(params.resume, "old").save({"step": 1})
+    Resume(params.resume, "new")
+    assert not list(params.resume.glob("old.pt"))
+
+
+def test_a_loss_that_is_not_finite_stops_the_stage_and_names_the_term(tmp_path):
+    with pytest.raises(loop.TrainingError, match=r"loss term `\w+` is (nan|inf|-inf); training diverged"):
+        train_gan.run(gan_params(tmp_path, learning_rate_d=1e30, steps=6))
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_collapsed_generator_stops_the_stage(tmp_path, monkeypatch):
+    params = gan_params(tmp_path)
+    trainer_class = systems.module("dcgan").GanTrainer
+    monkeypatch.setattr(trainer_class, "samples", lambda self, count: torch.zeros(count, 3, 64, 64))
+    trainer = systems.module("dcgan").GanTrainer(
+        params.settings, train_gan.data_of(train_gan.read_faces(params.prepared), 3), seed=1,
+        device=torch.device("cpu"), precision="fp32",
+    )  # fmt: skip
+    assert trainer.check(100) is None
+    assert "collapsed" in trainer.check(201)
+
+
+def test_the_history_averages_terms_over_its_rows(tmp_path):
+    history = History(tmp_path / "h.csv", every=2)
+    assert not history.add(1, 8, {"loss": torch.tensor(1.0)})
+    assert history.add(2, 16, {"loss": torch.tensor(3.0), "r1": torch.tensor(5.0)})
+    history.write()
+    assert (tmp_path / "h.csv").read_text() == "step,images_seen,loss,r1\n2,16,2,5\n"
+
+
+def test_an_encoder_of_another_split_is_refused(tmp_path):
+    train_gan.run(gan_params(tmp_path))
+    params = encoder_params(tmp_path, "fc")
+    card = read_card(params.gan)
+    card["data"]["crop"] = "dcgan108"
+    write_json(params.gan / "model.json", card)
+    with pytest.raises(InputError, match="was trained with crop dcgan108, but"):
+        train_encoder.run(params)
+
+
+def test_the_gan_of_the_training_split_never_sees_another_face(tmp_path):
+    prepared = tiny.prepared(tmp_path / "prepared")
+    faces = train_gan.read_faces(prepared)
+    rows = train_gan.training_rows(faces, "train")
+    assert set(faces.ok.loc[rows, "split"]) == {"train"}
+    assert len(train_gan.training_rows(faces, "all")) == len(faces.ok)
+
+
+def test_weights_that_do_not_fit_are_an_error_with_the_path(tmp_path):
+    train_gan.run(gan_params(tmp_path))
+    with pytest.raises(InputError, match=r"weights\.safetensors: the weights of `generator` do not fit"):
+        load_weights(tmp_path / "model", {"generator": torch.nn.Linear(2, 2)})
+    (tmp_path / "model" / "weights.safetensors").write_bytes(b"x" * 20)
+    with pytest.raises(InputError, match="cannot be read as safetensors"):
+        load_weights(tmp_path / "model", {})
+
+
+def test_the_global_random_state_does_not_touch_the_bytes(tmp_path):
+    train_gan.run(gan_params(tmp_path))
+    first = outs(tmp_path, "model")
+    torch.manual_seed(99)
+    train_gan.run(gan_params(tmp_path))
+    assert outs(tmp_path, "model") == first
+
+
+def test_a_log_that_would_stay_empty_is_refused_before_the_first_step(tmp_path):
+    params = dataclasses.replace(gan_params(tmp_path), log_every=1000)
+    with pytest.raises(InputError, match="log_every 1000 is above the 4 steps"):
+        train_gan.run(params)
+
+
+def test_a_warm_start_goes_on_from_where_another_training_ended(tmp_path, monkeypatch):
+    params = dataclasses.replace(gan_params(tmp_path), resume=tmp_path / "kept/train_gan/dcgan")
+    train_gan.run(params)
+    cold = outs(tmp_path, "model", "gan.csv")
+    (end,) = warm_start.ends_of(tmp_path / "kept", params.model)
+    start = tmp_path / "start/train_gan/dcgan"
+    warm_start.copy(end, start)
+
+    train_gan.run(params)
+    assert outs(tmp_path, "model", "gan.csv") == cold  # nothing says that it should be warm
+    monkeypatch.setenv(warm_start.START, os.pathsep.join(["", str(tmp_path / "start/train_gan/vigan"), str(start)]))
+    monkeypatch.setenv(warm_start.SHARE, "0.5")
+    train_gan.run(params)
+    warmed = outs(tmp_path, "model", "gan.csv")
+    assert warmed["model/weights.safetensors"] != cold["model/weights.safetensors"]
+    assert warm_start.ends_of(tmp_path / "start", params.model) == []  # another training's now
+    steps = params.settings.steps
+    assert int(warmed["gan.csv"].splitlines()[1].split(b",")[0]) > steps // 2
+    assert int(warmed["gan.csv"].splitlines()[-1].split(b",")[0]) == steps
+
+    monkeypatch.setenv(warm_start.SHARE, "much")
+    with pytest.raises(InputError, match="expected a share of the steps"):
+        train_gan.run(params)
+    monkeypatch.setenv(warm_start.SHARE, "0.5")
+    wider = dataclasses.replace(params, settings=dataclasses.replace(params.settings, width=2 * params.settings.width))
+    with pytest.raises(InputError, match="is of other networks"):
+        train_gan.run(wider)
+    state = torch.load(start / warm_start.FINAL, weights_only=True)
+    for entry in state["optimisers"]["g"]["state"].values():
+        entry["exp_avg"] = torch.zeros(3)
+    torch.save(state, start / warm_start.FINAL)
+    with pytest.raises(InputError, match=r"is of other networks .*exp_avg is of shape \(3,\)"):
+        train_gan.run(params)
+    for content in ([1], {"modules": {}}):
+        torch.save(content, start / warm_start.FINAL)
+        train_gan.run(params)
+        assert outs(tmp_path, "model", "gan.csv") == cold
+    (start / warm_start.FINAL).write_bytes(b"torn")
+    train_gan.run(params)
+    assert outs(tmp_path, "model", "gan.csv") == cold
+    (end / warm_start.SIDE).write_text("")
+    assert warm_start.ends_of(tmp_path / "kept", params.model) == []
+
+
+def test_an_encoder_starts_warm_too_and_its_gan_with_it_where_it_is_the_one_it_was_trained_on(tmp_path, monkeypatch):
+    kept = tmp_path / "kept"
+    gan = dataclasses.replace(gan_params(tmp_path), resume=kept / "train_gan/dcgan")
+    params = dataclasses.replace(encoder_params(tmp_path, "in_domain"), resume=kept / "train_encoder/in_domain")
+    train_gan.run(gan)
+    train_encoder.run(params)
+    cold = outs(tmp_path, "in_domain", "encoder.csv")
+    ends = [kept / "train_encoder/in_domain", kept / "train_gan/dcgan"]
+    assert warm_start.ends_of(kept, params.encoder) == ends
+    for end in ends:
+        warm_start.copy(end, tmp_path / "start" / end.relative_to(kept))
+    monkeypatch.setenv(warm_start.START, str(tmp_path / "start/train_encoder/in_domain"))
+    train_encoder.run(params)
+    warmed = outs(tmp_path, "in_domain", "encoder.csv")
+    assert warmed["in_domain/weights.safetensors"] != cold["in_domain/weights.safetensors"]
+    assert int(warmed["encoder.csv"].splitlines()[1].split(b",")[0]) > params.settings.steps // 2
+    monkeypatch.setenv(warm_start.START, "")
+    train_gan.run(dataclasses.replace(gan, seed=2))
+    assert warm_start.ends_of(kept, params.encoder) == ends[:1]
