@@ -1,4 +1,4 @@
-"""Records of measured runs, docs/records/<name>.json: written from reports/ of the workspace, read by stage `report`."""
+"""Records of measured runs, docs/records/<name>.json, written from reports/ and read by stage `report`."""
 
 import hashlib
 import json

@@ -6,7 +6,7 @@ from judge A on the valid split; the test split and judge B are never looked at.
 import dataclasses
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from facet.base import compute, images
 from facet.base.compatibility import check_images, check_latents
 from facet.base.errors import InputError
 from facet.base.files import write_json
+from facet.base.limits import Count, Limit, Natural, NonNegative, Positive
 from facet.base.params import Device, Precision, run_stage
 from facet.base.progress import progress
 from facet.base.tables import Faces, latents_meta, read_faces, read_latents
@@ -60,17 +61,17 @@ class Params:
     attributes: Path  # out: Parquet, one row per attribute and estimator
     report: Path  # out: JSON, the comparison of the estimators and the strength curves
     estimators: tuple[str, ...]  # among mean_difference, least_squares, svm, logistic, projection, conditional
-    min_count: int  # training faces with and without an attribute below which it gets no direction
-    ridge: float  # of least_squares, as a share of the mean diagonal of A'A
-    validation_faces: int  # valid faces that the judge looks at, to find those it is certain of
-    calibration_faces: int  # per attribute and direction
-    max_strength: float  # the strongest edit tried, in class-mean gaps
-    strengths: int  # steps from 0 to max_strength
-    margin: float  # what `on` and `off` take of the strength that flips 95 %: another judge is harder to convince
+    min_count: Annotated[int, Limit(2)]  # training faces with and without an attribute below which it gets no direction
+    ridge: NonNegative  # of least_squares, as a share of the mean diagonal of A'A
+    validation_faces: Count  # valid faces that the judge looks at, to find those it is certain of
+    calibration_faces: Count  # per attribute and direction
+    max_strength: Positive  # the strongest edit tried, in class-mean gaps
+    strengths: Annotated[int, Limit(0, open="low")]  # steps from 0 to max_strength
+    margin: Annotated[float, Limit(0, 10, open="low")]  # `on` and `off` in strengths that flip 95 % for judge A
     mode: str  # the compositing that users get
-    seed: int
-    batch_size: int
-    threads: int
+    seed: Natural
+    batch_size: Count
+    threads: Count
     device: Device
     precision: Precision
 

@@ -13,6 +13,7 @@ from facet.base import compute, images
 from facet.base.compatibility import check_images
 from facet.base.errors import InputError
 from facet.base.files import replacing_folder
+from facet.base.limits import Count, Natural
 from facet.base.params import Device, Precision, run_stage
 from facet.base.progress import progress
 from facet.base.tables import read_faces, write_table
@@ -42,10 +43,10 @@ class Params:
     mode: str  # compositing: ian, add, replace or decode
     clip: bool  # keep edited latents within the usual range of training latents
     count: int  # faces of the test split, chosen by seed
-    sheet_faces: int  # of these, rows of a contact sheet
-    seed: int
-    batch_size: int
-    threads: int
+    sheet_faces: Count  # of these, rows of a contact sheet
+    seed: Natural
+    batch_size: Count
+    threads: Count
     device: Device
     precision: Precision
 

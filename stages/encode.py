@@ -15,6 +15,7 @@ from facet.base.compatibility import check_images
 from facet.base.engines import spread
 from facet.base.errors import InputError
 from facet.base.files import replacing_folder
+from facet.base.limits import Count
 from facet.base.params import Device, Precision, run_stage
 from facet.base.progress import progress
 from facet.base.tables import LATENT_SHARD, latents_schema, read_faces, write_latents_part
@@ -31,8 +32,8 @@ class Params:
     model: Path  # model folder: a system that can encode
     prepared: Path  # folder written by `prepare`
     latents: Path  # out: part-*.parquet in the order of faces.parquet
-    batch_size: int  # images per forward pass
-    threads: int
+    batch_size: Count  # images per forward pass
+    threads: Count
     device: Device
     precision: Precision
 

@@ -17,6 +17,7 @@ from facet.base import compute, images
 from facet.base.compatibility import check_images, check_latents
 from facet.base.errors import InputError
 from facet.base.files import replacing_folder, write_csv, write_json
+from facet.base.limits import Count, Natural, Positive
 from facet.base.params import Device, Precision, run_stage
 from facet.base.progress import progress
 from facet.base.tables import Faces, latents_meta, read_faces
@@ -61,18 +62,18 @@ class Params:
     metrics: Path  # out: JSON
     plots: Path  # out: folder of CSV tables
     exhibits: Path  # out: folder of contact sheets
-    faces: int  # most test faces per attribute and direction
-    reconstructions: int  # most test faces in the reconstruction table, and in pairs that exchange descriptions
-    samples: int  # most pictures in each set of the sample distances
-    strokes: int  # most test faces for each stroke of the brush
-    semi_supervised: int  # labelled sets of the semi-supervised protocol on digits; 0 leaves it out
-    graded: int  # most test faces on which each real-valued attribute is moved
-    strengths: tuple[float, ...]  # of the curves, in multiples of the strength that flips 80 % on validation
+    faces: Count  # most test faces per attribute and direction
+    reconstructions: Count  # most test faces in the reconstruction table, and in pairs that exchange descriptions
+    samples: Count  # most pictures in each set of the sample distances
+    strokes: Count  # most test faces for each stroke of the brush
+    semi_supervised: Natural  # labelled sets of the semi-supervised protocol on digits; 0 leaves it out
+    graded: Count  # most test faces on which each real-valued attribute is moved
+    strengths: tuple[Positive, ...]  # of the curves, in multiples of the strength that flips 80 % on validation
     mode: str  # the compositing that users get
-    bootstrap: int  # resamples behind each interval
-    batch_size: int
-    seed: int
-    threads: int
+    bootstrap: Count  # resamples behind each interval
+    batch_size: Count
+    seed: Natural
+    threads: Count
     device: Device
     precision: Precision
 

@@ -7,12 +7,14 @@ a leak between splits)."""
 import dataclasses
 import logging
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
 
 from facet.base.errors import InputError
 from facet.base.files import replacing_folder, write_json
+from facet.base.limits import Limit, Natural
 from facet.base.params import run_stage
 from facet.base.progress import progress
 from facet.base.tables import SPLITS, FacesMeta, write_table
@@ -39,12 +41,12 @@ class Params:
     prepared: Path  # images.npy uint8 (images, size, size, channels) and faces.parquet
     card: Path  # JSON: counts, attribute balance, exclusions
     crop: str  # name in facet.pictures.crops
-    size: int  # pixels of the square
+    size: Annotated[int, Limit(8)]  # pixels of the square
     channels: int  # 3 colours, or 1 for grey (luma)
     split: str  # official, identity (seeded ratios, whole identities) or random (seeded ratios, single pictures)
     ratios: tuple[float, float, float]  # train, valid, test; used unless split is official
-    seed: int
-    workers: int  # threads, 0 for one per core; no effect on the bytes
+    seed: Natural
+    workers: Natural  # threads, 0 for one per core; no effect on the bytes
     reuse: Path  # pictures of the last run; not an out, and without effect on the bytes
     attributes: tuple[str, ...]  # which to keep, in this order; `all` keeps every one
 

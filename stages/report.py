@@ -9,6 +9,7 @@ from typing import Any
 
 from facet.base.errors import InputError
 from facet.base.files import replacing, replacing_folder
+from facet.base.limits import Positive, Share
 from facet.base.params import run_stage
 from facet.reporting import inputs, papers, records, sections
 from facet.reporting.inputs import Inputs, Json, SystemInputs
@@ -30,9 +31,9 @@ class Params:
     params_file: Path  # params.yaml, shown as it is
     out: Path  # out: HTML
     papers: Path  # out: folder of one HTML a paper, in the folder of `out`
-    success_goal: float  # share of edits that succeed, for the colours
-    flips_goal: float  # share of other attributes changed
-    megabytes: float  # most that the pictures of a page may take
+    success_goal: Share  # share of edits that succeed, for the colours
+    flips_goal: Share  # share of other attributes changed
+    megabytes: Positive  # most that the pictures of a page may take
 
 
 def run(params: Params) -> None:

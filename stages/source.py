@@ -9,6 +9,7 @@ from pathlib import Path
 
 from facet.base.errors import InputError
 from facet.base.files import replacing_folder, write_json
+from facet.base.limits import Natural
 from facet.base.params import run_stage
 from facet.base.progress import progress
 from facet.base.threads import in_order, worker_count
@@ -32,8 +33,8 @@ class Params:
     root: Path  # the published files, the folder or zip of pictures, the data set of shards, or the renderer's package
     raw: Path  # written; holds the pictures as well where this stage makes, unpacks or downloads them
     count: int  # pictures to make; for other kinds how many to keep in the source's order, 0 for all
-    seed: int  # of the pictures made
-    workers: int  # processes that draw, threads that read, 0 for one per core; no effect on the bytes
+    seed: Natural  # of the pictures made
+    workers: Natural  # processes that draw, threads that read, 0 for one per core; no effect on the bytes
     download: bool  # celeba, mnist, two_digit_mnist, svhn: let torchvision fetch them where root has none
 
 

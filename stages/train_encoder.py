@@ -12,6 +12,7 @@ import numpy as np
 from facet import systems
 from facet.base import compute, images
 from facet.base.compatibility import check_images
+from facet.base.limits import Count, Natural
 from facet.base.params import Device, Precision, from_argv, known_from_argv, run_stage
 from facet.base.tables import read_faces
 from facet.nets import ranks
@@ -37,9 +38,9 @@ class Params:
     history: Path  # out: CSV of the losses
     samples: Path  # out: PNG, validation faces above their reconstructions
     resume: Path  # checkpoint of an unfinished run; not an out
-    log_every: int  # steps averaged into one row of the history
-    seed: int
-    threads: int
+    log_every: Count  # steps averaged into one row of the history
+    seed: Natural
+    threads: Count
     device: Device
     precision: Precision
     settings: Any = dataclasses.field(metadata={"flag": False})  # the variant's own settings

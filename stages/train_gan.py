@@ -8,6 +8,7 @@ from typing import Any
 
 from facet import systems
 from facet.base import compute, images
+from facet.base.limits import Count, Natural
 from facet.base.params import Device, Precision, from_argv, known_from_argv, run_stage
 from facet.base.tables import Faces, read_faces
 from facet.nets import ranks
@@ -29,9 +30,9 @@ class Params:
     history: Path  # out: CSV of the losses
     samples: Path  # out: PNG of samples from the prior
     resume: Path  # checkpoint of an unfinished run; not an out
-    log_every: int  # steps averaged into one row of the history
-    seed: int
-    threads: int
+    log_every: Count  # steps averaged into one row of the history
+    seed: Natural
+    threads: Count
     device: Device
     precision: Precision
     settings: Any = dataclasses.field(metadata={"flag": False})  # the system's own GanSettings

@@ -22,6 +22,7 @@ from torch.nn import functional
 from facet.base import compute, images
 from facet.base.errors import InputError
 from facet.base.files import replacing_folder, write_csv, write_json
+from facet.base.limits import BelowOne, Count, Natural, NonNegative, Share
 from facet.base.params import Device, Precision, run_stage
 from facet.base.tables import Faces, read_faces
 from facet.judges import judge as judges
@@ -49,20 +50,20 @@ class Params:
     card: Path  # out: how well the judges see each attribute on test images
     history: Path  # out: CSV of the losses
     resume: Path  # checkpoint of an unfinished run; not an out
-    log_every: int  # steps averaged into one row of the history
-    steps: int  # of each judge
-    batch_size: int  # images
+    log_every: Count  # steps averaged into one row of the history
+    steps: Count  # of each judge
+    batch_size: Count  # images
     flip: bool  # mirrored copies too; not for digits
-    width_a: int  # channels after the first convolution
-    width_b: int
-    learning_rate: float  # peak of a warm-up and cosine schedule
-    weight_decay: float
-    dropout: float
-    label_smoothing: float
-    min_balanced_accuracy: float  # of both judges on validation, for an attribute to count as judged
-    min_auroc: float
-    seed: int
-    threads: int
+    width_a: Count  # channels after the first convolution
+    width_b: Count
+    learning_rate: NonNegative  # peak of a warm-up and cosine schedule
+    weight_decay: NonNegative
+    dropout: BelowOne
+    label_smoothing: BelowOne
+    min_balanced_accuracy: Share  # of both judges on validation, for an attribute to count as judged
+    min_auroc: Share
+    seed: Natural
+    threads: Count
     device: Device
     precision: Precision
 

@@ -3,18 +3,20 @@
 import argparse
 import dataclasses
 import logging
+import math
 import os
 import sys
 import time
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from facet.base.errors import InputError
-from facet.base.limits import ANY, LIMITS
+from facet.base.limits import Limit
 
 P = TypeVar("P")
+ANY = Limit(-math.inf)
 
 SPEAK_SECONDS = 3.0
 
@@ -40,31 +42,77 @@ def known_from_argv(params: type[Any], argv: Sequence[str] | None = None) -> tup
 
 def _parser(params: type[Any]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=params.__doc__, allow_abbrev=False)
-    hints = typing.get_type_hints(params)
+    hints = typing.get_type_hints(params)  # without limits
     for field in dataclasses.fields(params):
         if field.metadata.get("flag", True):
             parser.add_argument(f"--{field.name}", dest=field.name, required=True, **_flag(hints[field.name]))
     return parser
 
 
-def check(params: P) -> P:
-    """The dataclass instance `params` as it is; InputError where a number is out of its LIMITS or not finite, or a word
-    is none of its choices."""
+def check(params: P, *, prefix: str = "") -> P:
+    """Return the dataclass instance `params` unchanged; InputError if a number is outside the Limit of its field or not
+    finite, or a word is not one of its Literal's. `prefix` stands before names in messages (`nightly.`)."""
     names = [field.name for field in dataclasses.fields(params)]  # type: ignore[arg-type]  # a dataclass instance
-    _check(type(params), {name: getattr(params, name) for name in names})
+    _check(type(params), {name: getattr(params, name) for name in names}, prefix)
     return params
 
 
-def _check(params: type[Any], values: dict[str, Any]) -> None:
-    hints = typing.get_type_hints(params)
+def from_mapping(params: type[P], values: Mapping[str, Any], *, prefix: str) -> P:
+    """The dataclass `params` from a mapping of params.yaml, such as `nightly`; lists become tuples, strings paths.
+
+    InputError names missing and unknown keys, values of the wrong type, and what `check` refuses."""
+    hints = typing.get_type_hints(params, include_extras=True)
+    names = [field.name for field in dataclasses.fields(params)]  # type: ignore[arg-type]  # a dataclass
+    missing, unknown = [name for name in names if name not in values], [name for name in values if name not in names]
+    if missing or unknown:
+        parts = [f"lacks {', '.join(missing)}"] if missing else []
+        parts += [f"does not know {', '.join(map(str, unknown))}"] if unknown else []
+        raise InputError(f"params.yaml: `{prefix.rstrip('.')}` {' and '.join(parts)}")
+    return check(params(**{name: _value(hints[name], values[name], prefix + name) for name in names}), prefix=prefix)
+
+
+def _value(hint: Any, value: Any, name: str) -> Any:
+    """A value of params.yaml as the type of its field."""
+    kind = _plain(hint)
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        if not isinstance(value, Mapping):
+            raise InputError(f"params.yaml: {name} {value!r}: expected a mapping")
+        return from_mapping(kind, value, prefix=f"{name}.")
+    if typing.get_origin(kind) is tuple:
+        if not isinstance(value, list | tuple):
+            raise InputError(f"params.yaml: {name} {value!r}: expected a list")
+        return tuple(_value(typing.get_args(kind)[0], item, name) for item in value)
+    wanted: Any = {float: int | float, Path: str}.get(kind, str if typing.get_origin(kind) is Literal else kind)
+    if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
+        words = {float: "a number", int: "a whole number", bool: "true or false", Path: "a path"}.get(kind, "a word")
+        raise InputError(f"params.yaml: {name} {value!r}: expected {words}")
+    return Path(value) if kind is Path else value
+
+
+def _plain(hint: Any) -> Any:
+    """A type without its Limit."""
+    return typing.get_args(hint)[0] if typing.get_origin(hint) is Annotated else hint
+
+
+def _limit(hint: Any) -> Limit:
+    """The Limit of a number, or of the items of a tuple."""
+    if typing.get_origin(hint) is tuple:
+        hint = typing.get_args(hint)[0]
+    found = [part for part in getattr(hint, "__metadata__", ()) if isinstance(part, Limit)]
+    return found[0] if found else ANY
+
+
+def _check(params: type[Any], values: Mapping[str, Any], prefix: str = "") -> None:
+    hints = typing.get_type_hints(params, include_extras=True)
     for name, value in values.items():
         if typing.get_origin(hints[name]) is Literal and value not in typing.get_args(hints[name]):
             words = ", ".join(typing.get_args(hints[name]))
-            raise InputError(f"{name} {value!r} is unknown; choose one of {words}")
-        limit = LIMITS.get(name, ANY)
+            raise InputError(f"{prefix}{name} {value!r} is unknown; choose one of {words}")
+        limit = _limit(hints[name])
         for number in value if isinstance(value, tuple) else (value,):
             if isinstance(number, int | float) and not isinstance(number, bool) and not limit.holds(number):
-                raise InputError(f"{name} {number}: expected {limit if limit != ANY else 'a number'}; see params.yaml")
+                expected = limit if limit != ANY else "a number"
+                raise InputError(f"{prefix}{name} {number}: expected {expected}; see params.yaml")
 
 
 def _tuples(values: dict[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from facet import systems
 from facet.base import compute, images
 from facet.base.errors import InputError
 from facet.base.files import write_json
+from facet.base.limits import Count, Natural
 from facet.base.params import Device, Precision, run_stage
 from facet.base.tables import read_faces
 from facet.metrics.intervals import holm
@@ -143,9 +144,9 @@ class Params:
     champion: Path  # model folder
     shard: str  # the arrival: its pictures' image_id begins so
     report: Path  # out: JSON
-    batch_size: int
-    seed: int
-    threads: int
+    batch_size: Count
+    seed: Natural
+    threads: Count
     device: Device
     precision: Precision
 

@@ -17,6 +17,7 @@ import torch
 from facet.base import compute, images
 from facet.base.errors import InputError
 from facet.base.files import hash_of, write_json
+from facet.base.limits import Count, Natural
 from facet.base.params import Device, Precision, run_stage
 from facet.base.tables import Faces, read_faces
 from facet.editing.editor import Editor
@@ -55,12 +56,12 @@ class Params:
     reconstruction: float  # of the reconstruction's L2, as a share of the champion's,
     kernel_distance: float  # of the distance of reconstructions and photos, in units of 0.001,
     gap: float  # and of the widest gap in success between groups of people
-    faces: int  # most test faces per attribute and direction
-    reconstructions: int  # most test faces reconstructed
-    bootstrap: int
-    batch_size: int
-    seed: int
-    threads: int
+    faces: Count  # most test faces per attribute and direction
+    reconstructions: Count  # most test faces reconstructed
+    bootstrap: Count
+    batch_size: Count
+    seed: Natural
+    threads: Count
     device: Device
     precision: Precision
 

@@ -7,13 +7,14 @@ two generator updates per batch, Adam 2e-4. The default differs where measuremen
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from facet.base import checkpoints, compute
 from facet.base.errors import InputError
+from facet.base.limits import BelowOne, Count, Limit, Natural, NonNegative, Positive
 from facet.losses import adversarial
 from facet.losses.latent import kl_to_normal, reparametrise
 from facet.nets import ranks
@@ -73,28 +74,28 @@ def sample_prior(prior: str, count: int, z_dim: int, generator: torch.Generator)
 class GanSettings:
     """Everything about the adversarial training of generator and discriminator."""
 
-    z_dim: int
-    width: int  # channels of G before the pixels; doubles with every halving of the side
-    width_d: int  # the same for D
-    width_e: int  # the same for the encoder of the warm-up
-    kernel: int
+    z_dim: Count
+    width: Count  # channels of G before the pixels; doubles with every halving of the side
+    width_d: Count  # the same for D
+    width_e: Count  # the same for the encoder of the warm-up
+    kernel: Annotated[int, Limit(2)]
     blur: bool  # the generator's last layer passes a fixed filter (Karras et al. 2020, section B)
     prior: Literal["normal", "uniform"]
-    warmup: int  # first steps, in which G learns as the decoder of a VAE instead
-    warmup_rate: float  # learning rate of the warm-up
-    warmup_kl: float  # weight of the KL term beside the mean absolute error
+    warmup: Natural  # first steps, in which G learns as the decoder of a VAE instead
+    warmup_rate: Positive  # learning rate of the warm-up
+    warmup_kl: NonNegative  # weight of the KL term beside the mean absolute error
     loss: Literal["nonsaturating", "hinge"]
     norm: Literal["batch", "spectral", "none"]  # of D
-    r1_gamma: float  # weight of the R1 penalty; 0 leaves it out
-    r1_every: int  # steps between R1 penalties (lazy regularisation, Karras et al. 2020)
+    r1_gamma: NonNegative  # weight of the R1 penalty; 0 leaves it out
+    r1_every: Count  # steps between R1 penalties (lazy regularisation, Karras et al. 2020)
     augment: bool  # DiffAugment
-    generator_updates: int  # per discriminator update
-    learning_rate_g: float
-    learning_rate_d: float
-    beta1: float
-    ema: float  # decay of the averaged generator; 0 keeps the raw one
-    batch_size: int
-    steps: int
+    generator_updates: Count  # per discriminator update
+    learning_rate_g: NonNegative
+    learning_rate_d: NonNegative
+    beta1: BelowOne
+    ema: BelowOne  # decay of the averaged generator; 0 keeps the raw one
+    batch_size: Count
+    steps: Count
     flip: bool
     train_on: Literal["train", "all"]  # the paper's GAN saw its test images too
 

@@ -8,12 +8,13 @@ import copy
 import dataclasses
 import itertools
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from facet.base import checkpoints, compute
+from facet.base.limits import BelowOne, Count, Limit, NonNegative, Positive, Share
 from facet.losses import adversarial
 from facet.losses.latent import attribute_loss, kl_to_normal, reparametrise
 from facet.losses.reconstruction import RECONSTRUCTION_LOSSES, centre_weights, weighted_l1
@@ -103,12 +104,12 @@ class FrozenSettings:
 
     architecture: Literal["fc", "deep_conv", "transfer", "extended"]
     loss: Literal["l2", "l1", "ssim"]
-    width: int  # of deep_conv's first convolution
+    width: Count  # of deep_conv's first convolution
     freeze: bool  # of the transferred convolutions
-    learning_rate: float
-    beta1: float
-    batch_size: int
-    steps: int
+    learning_rate: NonNegative
+    beta1: BelowOne
+    batch_size: Count
+    steps: Count
     flip: bool
 
 
@@ -116,20 +117,22 @@ class FrozenSettings:
 class InDomainSettings:
     """The encoder trained together with the generator it starts from."""
 
-    width: int
-    learning_rate: float
-    learning_rate_d: float
-    final_rate: float  # the learning rates fall to this share of themselves along a half cosine
-    beta1: float
-    ema: float
-    centre: float  # weight of the face's centre over the border in the pixel term
-    kl: float
-    feature: float
-    adversarial: float
-    adversarial_from: float  # share of the steps after which the critic joins
-    attribute: float
-    batch_size: int
-    steps: int
+    width: Count
+    learning_rate: NonNegative
+    learning_rate_d: NonNegative
+    final_rate: Annotated[
+        float, Limit(0, 1, open="low")
+    ]  # the learning rates fall to this share of themselves along a half cosine
+    beta1: BelowOne
+    ema: BelowOne
+    centre: Positive  # weight of the face's centre over the border in the pixel term
+    kl: NonNegative
+    feature: NonNegative
+    adversarial: NonNegative
+    adversarial_from: Share  # share of the steps after which the critic joins
+    attribute: NonNegative
+    batch_size: Count
+    steps: Count
     flip: bool
 
 

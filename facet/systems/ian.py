@@ -12,13 +12,14 @@ import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, softplus
 
 from facet.base import checkpoints, compute
+from facet.base.limits import BelowOne, Count, Limit, Natural, NonNegative, Positive
 from facet.losses.latent import attribute_loss, kl_to_normal, reparametrise
 from facet.losses.orthogonal import orthogonal_penalty
 from facet.losses.reconstruction import centre_weights, weighted_l1
@@ -138,32 +139,34 @@ class GanSettings:
     """Everything about the joint training of trunk, head, verdict and generator."""
 
     variant: Literal["full", "simple"]
-    z_dim: int
-    width: int  # channels of the trunk's first convolution and of G before the pixels (the code: 128)
-    kernel: int
+    z_dim: Count
+    width: Count  # channels of the trunk's first convolution and of G before the pixels (the code: 128)
+    kernel: Annotated[int, Limit(2)]
     blur: bool  # the simple generator's last layer passes a fixed filter (ours)
-    hidden: int  # units of the encoder's linear layer (the code: 1000); 0 leaves it out
+    hidden: Natural  # units of the encoder's linear layer (the code: 1000); 0 leaves it out
     norm: Literal["batch", "none"]  # of mean and log sigma (the code: batch); a small batch's statistics are noise in z
-    kernels: int  # of minibatch discrimination (the code: 500); 0 leaves it out
+    kernels: Natural  # of minibatch discrimination (the code: 500); 0 leaves it out
     iaf: Literal["none", "textbook", "published"]  # the frozen flow between head and generator
     prior: Literal["normal", "fitted"]  # of samples, before the flow: N(0, I), or a Gaussian of the codes (ours)
     loss: Literal["ternary", "binary"]
-    warmup: int  # first steps, as a plain VAE that trains the trunk too
-    pixel: float  # weight of the mean absolute error (the code: 6)
-    centre: float  # weight of the face's centre over the border in it
-    feature: float  # of the squared distance of the trunk's activations, a mean over each layer and the layers
-    kl: float  # of the KL term, a sum over z (the code: 1 / z_dim)
-    adversarial: float  # of the verdict on reconstructed and generated images (the code: 1)
-    attribute: float
-    orthogonal: float  # of the orthogonal penalty on trunk and generator (the code: 0.001)
-    learning_rate: float  # of head and generator; of the trunk too in the warm-up
-    learning_rate_d: float  # of the trunk: slow after a warm-up, or it drifts away under the head
-    learning_rate_v: float  # of the verdict
-    final_rate: float  # the learning rates fall to this share of themselves along a half cosine
-    beta1: float
-    ema: float
-    batch_size: int
-    steps: int
+    warmup: Natural  # first steps, as a plain VAE that trains the trunk too
+    pixel: NonNegative  # weight of the mean absolute error (the code: 6)
+    centre: Positive  # weight of the face's centre over the border in it
+    feature: NonNegative  # of the squared distance of the trunk's activations, a mean over each layer and the layers
+    kl: NonNegative  # of the KL term, a sum over z (the code: 1 / z_dim)
+    adversarial: NonNegative  # of the verdict on reconstructed and generated images (the code: 1)
+    attribute: NonNegative
+    orthogonal: NonNegative  # of the orthogonal penalty on trunk and generator (the code: 0.001)
+    learning_rate: NonNegative  # of head and generator; of the trunk too in the warm-up
+    learning_rate_d: NonNegative  # of the trunk: slow after a warm-up, or it drifts away under the head
+    learning_rate_v: NonNegative  # of the verdict
+    final_rate: Annotated[
+        float, Limit(0, 1, open="low")
+    ]  # the learning rates fall to this share of themselves along a half cosine
+    beta1: BelowOne
+    ema: BelowOne
+    batch_size: Count
+    steps: Count
     flip: bool
     train_on: Literal["train", "all"]
 

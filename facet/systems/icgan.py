@@ -16,6 +16,7 @@ from torch.nn.functional import softplus
 
 from facet.base import checkpoints, compute
 from facet.base.errors import InputError
+from facet.base.limits import BelowOne, Count, Natural, NonNegative, Positive, Share
 from facet.losses import adversarial
 from facet.losses.latent import kl_to_normal, reparametrise
 from facet.nets import ranks
@@ -72,26 +73,26 @@ class GanSettings:
     """Everything about the adversarial training of generator and discriminator."""
 
     variant: Literal["perarnau", "cs230"]
-    z_dim: int
-    width: int  # channels of G before the pixels (both papers: 64)
-    width_d: int  # of D's first convolution (perarnau: 64, cs230: 128)
-    width_e: int  # of the encoder of the warm-up
+    z_dim: Count
+    width: Count  # channels of G before the pixels (both papers: 64)
+    width_d: Count  # of D's first convolution (perarnau: 64, cs230: 128)
+    width_e: Count  # of the encoder of the warm-up
     blur: bool  # the generator's last layer passes a fixed filter (ours)
     norm: Literal["batch", "spectral", "none"]  # of D
-    dropout: float  # in D (cs230: 0.3)
-    wrong_label: float  # weight of the wrong-label term; the generated images weigh 1 - wrong_label
-    warmup: int  # first steps, in which G learns as the decoder of a conditional VAE instead
-    warmup_rate: float
-    warmup_kl: float
+    dropout: BelowOne  # in D (cs230: 0.3)
+    wrong_label: Share  # weight of the wrong-label term; the generated images weigh 1 - wrong_label
+    warmup: Natural  # first steps, in which G learns as the decoder of a conditional VAE instead
+    warmup_rate: Positive
+    warmup_kl: NonNegative
     residual: bool  # z in it is the encoder's answer less what a regression on y says of it
-    r1_gamma: float
-    r1_every: int
-    learning_rate_g: float
-    learning_rate_d: float
-    beta1: float
-    ema: float
-    batch_size: int
-    steps: int
+    r1_gamma: NonNegative
+    r1_every: Count
+    learning_rate_g: NonNegative
+    learning_rate_d: NonNegative
+    beta1: BelowOne
+    ema: BelowOne
+    batch_size: Count
+    steps: Count
     flip: bool
     train_on: Literal["train", "all"]
 

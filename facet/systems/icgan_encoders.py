@@ -7,13 +7,14 @@ image; `residual`, which takes what y says out of E_z(x); and `warm`, E_z starti
 import dataclasses
 import itertools
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 
 from facet.base import checkpoints, compute
 from facet.base.errors import InputError
+from facet.base.limits import BelowOne, Count, Limit, NonNegative
 from facet.losses.latent import description_error
 from facet.nets import ranks
 from facet.nets.blocks import halvings, init_he, same_padding
@@ -58,19 +59,21 @@ class Encoder(nn.Module):
 class EncoderSettings:
     """E_z and E_y, trained side by side."""
 
-    width: int  # of both encoders' first convolution (the paper: 32)
-    hidden_z: int  # units of E_z's linear layer (the paper: 4096)
-    hidden_y: int  # of E_y's (the paper: 512)
+    width: Count  # of both encoders' first convolution (the paper: 32)
+    hidden_z: Count  # units of E_z's linear layer (the paper: 4096)
+    hidden_y: Count  # of E_y's (the paper: 512)
     warm: bool  # E_z is the warm-up's encoder and starts with its weights
-    pixel: float  # weight of the mean absolute error of G(E_z(x), y) on real images; the paper: 0
+    pixel: NonNegative  # weight of the mean absolute error of G(E_z(x), y) on real images; the paper: 0
     residual: bool  # z is E_z's answer less what a regression on y says of it; the paper: false
     threshold: bool  # a photo's y is -1 or +1, as in the paper; otherwise E_y's answer within [-1, 1]
-    learning_rate: float
-    final_rate: float  # the learning rate falls to this share of itself along a half cosine
-    beta1: float
-    ema: float
-    batch_size: int
-    steps: int
+    learning_rate: NonNegative
+    final_rate: Annotated[
+        float, Limit(0, 1, open="low")
+    ]  # the learning rate falls to this share of itself along a half cosine
+    beta1: BelowOne
+    ema: BelowOne
+    batch_size: Count
+    steps: Count
     flip: bool
 
 

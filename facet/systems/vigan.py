@@ -14,13 +14,14 @@ import dataclasses
 import itertools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from facet.base import checkpoints, compute
 from facet.base.errors import InputError
+from facet.base.limits import BelowOne, Count, Limit, Natural, NonNegative, Positive, Share
 from facet.losses import adversarial
 from facet.losses.latent import kl_to_normal, recognition_loss, reparametrise
 from facet.losses.reconstruction import WEIGHTED_LOSSES, centre_weights
@@ -138,33 +139,37 @@ class GanSettings:
     """Everything about the joint training of the four networks."""
 
     body: Literal["paper", "deep"]  # E and G of the paper's tables, or of a DCGAN: a halving more, no hidden layers
-    z_dim: int
-    width: int  # channels of the first convolution of E and of the last of G (the paper: 64)
-    width_d: int  # the same for D and Q
+    z_dim: Count
+    width: Count  # channels of the first convolution of E and of the last of G (the paper: 64)
+    width_d: Count  # the same for D and Q
     norm: Literal["batch", "spectral", "none"]  # of D
-    warmup: int  # first steps, as a conditional VAE: no D, no Q
-    pixel: float  # weight of the mean error of pixels; the paper has none
+    warmup: Natural  # first steps, as a conditional VAE: no D, no Q
+    pixel: NonNegative  # weight of the mean error of pixels; the paper has none
     distance: Literal["l1", "l2", "bce"]  # absolute, squared, or of pixels as chances: on a dark canvas the first two
     #                settle for all black, where a tanh hardly has a gradient
-    centre: float  # weight of the face's centre over the border in it
-    kl: float  # weight of L_prior, a sum over z; the paper: 1
-    kl_ramp: int  # first steps, over which it grows from 0 (Bowman et al. 2016): small bright things are kept by then
-    feature: float  # lambda 1: of the squared distance of D's features, a mean over them
+    centre: Positive  # weight of the face's centre over the border in it
+    kl: NonNegative  # weight of L_prior, a sum over z; the paper: 1
+    kl_ramp: (
+        Natural  # first steps, over which it grows from 0 (Bowman et al. 2016): small bright things are kept by then
+    )
+    feature: NonNegative  # lambda 1: of the squared distance of D's features, a mean over them
     residual: bool  # z is the encoder's answer less what a regression on the description says of it; the paper: false
-    recognition: float  # lambda 2: of Q's answers on generated images, a sum over the description
+    recognition: NonNegative  # lambda 2: of Q's answers on generated images, a sum over the description
     softmax: bool  # Q tells digits by a softmax for each place; the paper: 20 sigmoids
-    adversarial: float  # of D's answers on generated images; the paper: 1
-    edits: float  # share of generated images made from encoded faces instead of draws of z
-    noise: float  # most noise through which D and Q see images, or G pleases Q by what no eye sees; the paper: 0
-    r1_gamma: float  # weight of the R1 penalty on D; 0 leaves it out
-    r1_every: int  # steps between R1 penalties
-    learning_rate: float  # of E and G
-    learning_rate_d: float  # of D and Q
-    final_rate: float  # the learning rates fall to this share of themselves along a half cosine
-    beta1: float
-    ema: float  # decay of the averaged E and G; 0 keeps the raw ones
-    batch_size: int
-    steps: int
+    adversarial: NonNegative  # of D's answers on generated images; the paper: 1
+    edits: Share  # share of generated images made from encoded faces instead of draws of z
+    noise: NonNegative  # most noise through which D and Q see images, or G pleases Q by what no eye sees; the paper: 0
+    r1_gamma: NonNegative  # weight of the R1 penalty on D; 0 leaves it out
+    r1_every: Count  # steps between R1 penalties
+    learning_rate: NonNegative  # of E and G
+    learning_rate_d: NonNegative  # of D and Q
+    final_rate: Annotated[
+        float, Limit(0, 1, open="low")
+    ]  # the learning rates fall to this share of themselves along a half cosine
+    beta1: BelowOne
+    ema: BelowOne  # decay of the averaged E and G; 0 keeps the raw ones
+    batch_size: Count
+    steps: Count
     flip: bool
     train_on: Literal["train", "all"]
 

@@ -1,4 +1,6 @@
 import dataclasses
+import importlib
+import typing
 from pathlib import Path
 from typing import Literal
 
@@ -6,7 +8,8 @@ import numpy as np
 import pytest
 
 from facet.base.errors import InputError
-from facet.base.params import check, from_argv, known_from_argv, need, run_stage
+from facet.base.limits import BelowOne, Count, Positive, UpToOne
+from facet.base.params import check, from_argv, from_mapping, known_from_argv, need, run_stage
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,21 +51,33 @@ def test_flags_of_another_dataclass_are_handed_back():
     assert rest == ["--width", "4"]
 
 
-@pytest.mark.parametrize(("flag", "value"), [("seed", "-1"), ("threads", "0"), ("batch_size", "0"), ("steps", "-5")])
-def test_a_number_below_its_least_is_a_clear_error_in_every_stage(flag, value):
-    one = dataclasses.make_dataclass("One", [(flag, int)], frozen=True, kw_only=True)
-    for parse in (from_argv, known_from_argv):
-        with pytest.raises(InputError, match=f"{flag} {value}: expected . or more"):
-            parse(one, [f"--{flag}", value])
+STAGES = ("source", "prepare", "train_judge", "train_gan", "train_encoder", "encode", "attributes", "edit", "evaluate")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_seed_and_a_number_of_threads_below_their_least_are_clear_errors_in_every_stage(stage):
+    params = importlib.import_module(f"stages.{stage}").Params
+    fields = {field.name for field in dataclasses.fields(params)}
+    bad = {"seed": -1, "threads": 0, "batch_size": 0, "steps": -5, "workers": -1}
+    for name in bad.keys() & fields:
+        with pytest.raises(InputError, match=f"{name} {bad[name]}: expected . or more"):
+            check(params(**dict.fromkeys(fields, None) | {name: bad[name]} | words_of(params)))
+    assert bad.keys() & fields
+
+
+def words_of(params: type) -> dict[str, str]:
+    """The first choice of every field that is a Literal."""
+    hints = typing.get_type_hints(params)
+    return {n: typing.get_args(h)[0] for n, h in hints.items() if typing.get_origin(h) is Literal}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Limited:
     """Fields with limits."""
 
-    ema: float = 0.5
-    final_rate: float = 0.5
-    strengths: tuple[float, ...] = (0.5,)
+    ema: BelowOne = 0.5
+    final_rate: UpToOne = 0.5
+    strengths: tuple[Positive, ...] = (0.5,)
     slack: float = 0.5
     loss: Literal["l1", "l2"] = "l1"
 
@@ -87,6 +102,49 @@ def test_a_number_out_of_its_limits_and_an_unknown_word_are_clear_errors(changes
     rest = [part for name, value in defaults.items() if name not in changes for part in (f"--{name}", *value)]
     with pytest.raises(InputError, match=message):
         from_argv(Limited, flags + rest)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Night:
+    """A section of params.yaml."""
+
+    systems: tuple[str, ...]
+    drop: Path
+    faces: Count
+    share: UpToOne
+    start: Literal["scratch", "champion"]
+    git: bool
+
+
+NIGHT = {"systems": ["vigan"], "drop": "a/b", "faces": 5, "share": 1, "start": "scratch", "git": False}
+
+
+def test_a_section_of_params_yaml_arrives_with_the_types_of_its_fields():
+    expected = Night(systems=("vigan",), drop=Path("a/b"), faces=5, share=1, start="scratch", git=False)
+    assert from_mapping(Night, NIGHT, prefix="nightly.") == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"faces": 0}, "nightly.faces 0: expected 1 or more; see params.yaml"),
+        ({"faces": 2.5}, "params.yaml: nightly.faces 2.5: expected a whole number"),
+        ({"faces": True}, "nightly.faces True: expected a whole number"),
+        ({"share": "half"}, "nightly.share 'half': expected a number"),
+        ({"systems": "vigan"}, "nightly.systems 'vigan': expected a list"),
+        ({"start": "none"}, "nightly.start 'none' is unknown; choose one of scratch, champion"),
+        ({"git": 1}, "nightly.git 1: expected true or false"),
+        ({"more": 1}, "`nightly` does not know more"),
+    ],
+)
+def test_a_section_of_params_yaml_that_does_not_fit_is_a_clear_error(changes, message):
+    with pytest.raises(InputError, match=message):
+        from_mapping(Night, NIGHT | changes, prefix="nightly.")
+
+
+def test_a_key_that_a_section_of_params_yaml_lacks_is_named():
+    with pytest.raises(InputError, match="`nightly` lacks share"):
+        from_mapping(Night, {key: value for key, value in NIGHT.items() if key != "share"}, prefix="nightly.")
 
 
 def test_ctrl_c_ends_a_stage_with_one_line(monkeypatch, capsys):
