@@ -45,7 +45,7 @@ def main() -> None:
     print(f"dvc repro, empty pipeline       {nothing:6.2f} s")
     print(f"dvc repro, nothing to do        {whole:6.2f} s   {whole - nothing:+.2f} s, goal at most +2 s")
     if args.server:
-        flow = seconds([sys.executable, "-m", "flows.cli", "reproduce"], cwd=ROOT, rounds=1)
+        flow = seconds([sys.executable, "-m", "facet", "reproduce"], cwd=ROOT, rounds=1)
         where = "its server running" if os.environ.get("PREFECT_API_URL") else "a temporary server started and ended"
         print(f"facet reproduce, nothing to do  {flow:6.2f} s   {flow - whole:+.2f} s, {where}")
 

@@ -72,7 +72,7 @@ def facet(root: Path, *words: str) -> str:
     """A command of the copy's own code; its output."""
     env = {**os.environ, "PYTHONPATH": str(root), "PREFECT_API_URL": "", "DO_NOT_TRACK": "1",
            "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120"}  # fmt: skip
-    command = [sys.executable, "-m", "flows.cli", *words]
+    command = [sys.executable, "-m", "facet", *words]
     done = subprocess.run(command, cwd=root, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         sys.exit(f"{' '.join(words)} failed:\n{done.stdout[-3000:]}")

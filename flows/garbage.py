@@ -3,8 +3,6 @@
 Every promoted version keeps the dvc.lock that it was trained by, as a small dvc project of its own in its folder
 (`pipeline`); dvc spares what these projects name."""
 
-import argparse
-import subprocess
 import sys
 from pathlib import Path
 
@@ -31,11 +29,3 @@ def command(root: Path, remote: str | None, *, dry: bool) -> list[str]:
     words += ["--dry"] if dry else ["--force"]
     kept = [str(path.resolve()) for path in projects(root)]
     return [*words, *(["--projects", *kept] if kept else [])]
-
-
-def run(args: argparse.Namespace) -> int:
-    """The command `facet gc`."""
-    done = subprocess.run(command(args.root, args.remote, dry=not args.yes), cwd=args.root)
-    if done.returncode == 0 and not args.yes:
-        print("nothing was removed; --yes does it")
-    return done.returncode

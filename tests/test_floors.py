@@ -105,6 +105,9 @@ def test_no_module_of_flows_hides_a_package():
 
 
 def test_the_command_line_starts_without_importing_prefect_dvc_or_torch():
-    code = "import sys, flows.cli; print(sorted({'prefect', 'dvc', 'torch', 'pandas'} & set(sys.modules)))"
+    code = (
+        "import sys, facet.cli; facet.cli.parser(); assert 'flows.commands.gc' in sys.modules; "
+        "print(sorted({'prefect', 'dvc', 'torch', 'pandas', 'shtab'} & set(sys.modules)))"
+    )
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

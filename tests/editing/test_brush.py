@@ -9,11 +9,11 @@ from PIL import Image
 
 from facet.base import images
 from facet.base.errors import InputError
+from facet.cli import main
 from facet.editing import brush, table
 from facet.editing.brush import Stroke
 from facet.editing.editor import Editor
 from facet.photos.brush import brush_photo
-from flows import cli
 from tests.stages.test_edit import planted
 from tests.support.linear_system import BRIGHTNESS, SIDE, SIZE, LinearSystem
 
@@ -241,7 +241,7 @@ def project(tmp_path, monkeypatch):
 
 
 def brushed(project, *words):
-    return cli.main(
+    return main(
         ["brush", str(project / "a.png"), "--strokes", str(project / "strokes.json"), "--root", str(project), *words]
     )
 

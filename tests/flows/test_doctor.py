@@ -8,10 +8,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from facet.base.errors import InputError
+from facet.cli import main
 from facet.nights.champions import STORE, Champions
 from facet.nights.settings import Settings
 from flows import doctor, messages
-from flows.cli import main
 from tests.support import nights
 
 

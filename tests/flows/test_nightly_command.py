@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from flows import cli, doctor, messages
-from flows.cli import main
+from facet.cli import main
+from flows import doctor, messages
+from flows.commands.nightly import time_zone
 from tests.support import nights
 
 pytestmark = pytest.mark.slow  # the import of Prefect
@@ -36,26 +37,30 @@ def test_a_schedule_needs_a_server_that_stays_and_five_fields(project, capsys, m
     assert "a schedule needs a Prefect server" in capsys.readouterr().err
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
         assert main(["nightly", "--serve", "--cron", "0 25 * * *", "--root", str(project)]) == 2
-    assert "'0 25 * * *' is no cron schedule (" in capsys.readouterr().err
+    assert "'0 25 * * *' is not a cron schedule (" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("named", "zone"), [("America/New_York", "America/New_York"), (":Asia/Tokyo", "Asia/Tokyo")])
 def test_times_are_those_of_this_machine(monkeypatch, named, zone):
     monkeypatch.setenv("TZ", named)
-    assert cli._time_zone() == zone
+    assert time_zone() == zone
     monkeypatch.setenv("TZ", "no/where")
-    assert cli._time_zone()
+    assert time_zone()
 
 
-def test_a_server_that_is_gone_is_told_to_people_too(monkeypatch, capsys):
+def test_a_server_that_is_gone_is_told_to_people_too(project, monkeypatch, capsys):
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
     sent = []
     monkeypatch.setattr(messages, "send", lambda title, text: sent.append((title, text)))
-    gone = RuntimeError("Failed to reach API at http://127.0.0.1:9/api/")
-    assert cli._unreachable(gone, "no night") == 1
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        assert main(["nightly", "--root", str(project)]) == 1
+        error = capsys.readouterr().err
+        assert "error: the Prefect server at http://127.0.0.1:9/api does not answer" in error
+        assert sent[0][0] == "Facet: the night could not start"
+        assert main(["reproduce", "--root", str(project)]) == 1
     assert "does not answer" in capsys.readouterr().err
-    assert sent[0][0] == "no night"
-    with pytest.raises(RuntimeError, match="other"):
-        cli._unreachable(RuntimeError("other"), None)
+    assert len(sent) == 1
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from facet.cli import main
 from flows import profiles
-from flows.cli import main
 from flows.profiles import ProfileError, apply, render
 from tests.support.paths import ROOT
 
@@ -99,7 +99,7 @@ def test_values_edited_by_hand_are_not_overwritten_unless_forced(root):
 
 
 def test_the_command_lists_profiles_and_names_the_nearest_of_a_wrong_one(root, capsys):
-    assert main(["profile", "--list", "--root", str(root)]) == 0
+    assert main(["profile", "list", "--root", str(root)]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "drawn          Drawn faces: params.yaml as it is committed.",
         "smoke          About a minute.",

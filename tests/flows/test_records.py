@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from facet.cli import main
 from flows import profiles, records
-from flows.cli import main
 from flows.records import RecordError, record
 
 BASE = """\
@@ -173,8 +173,8 @@ def test_speed_of_another_profile_or_file_is_refused(root, changes, message):
 
 
 def test_the_list_tells_system_and_data_of_every_record(root, capsys):
-    assert main(["record", "--list", "--root", str(root)]) == 0
+    assert main(["record", "list", "--root", str(root)]) == 0
     assert "no record yet" in capsys.readouterr().out
     record(root)
-    assert main(["record", "--list", "--root", str(root)]) == 0
+    assert main(["record", "list", "--root", str(root)]) == 0
     assert capsys.readouterr().out == "drawn            dcgan on 80 drawn pictures, 64 x 64\n"

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from facet.cli import main
 from facet.nights.champions import Champions
-from flows.cli import main
 from tests.support import nights
 
 pytestmark = pytest.mark.slow
@@ -130,7 +130,7 @@ def test_push_pull_on_another_clone_and_gc(project, tmp_path, remote, capfd):
         dvc(project, "repro")
         dvc(project, "push")
         rejected = read(project)
-        assert main(["gc", "--remote", "store", "--root", str(project)]) == 0
+        assert main(["gc", "--dry-run", "--remote", "store", "--root", str(project)]) == 0
         assert "nothing was removed" in capfd.readouterr().out
         other = clone(project, tmp_path / "other")
         dvc(other, "pull", "attributes@vigan", "train_gan@vigan")
@@ -176,7 +176,7 @@ def test_garbage_collection_shows_first_and_spares_champions(project, capfd):
     dvc(project, "repro")
     champion = Champions(project / "champions").folder("vigan") / "weights.safetensors"
     assert champion.read_bytes() == live
-    assert main(["gc", "--root", str(project)]) == 0
+    assert main(["gc", "--dry-run", "--root", str(project)]) == 0
     assert "nothing was removed" in capfd.readouterr().out
     assert cached(project, rejected)
     assert main(["gc", "--root", str(project), "--yes"]) == 0

@@ -23,7 +23,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, LogFi
 from prefect.client.schemas.objects import State, StateType
 from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_BATCH_INTERVAL, temporary_settings
 
-from flows.cli import main
+from facet.cli import main
 from flows.reproduce import reproduce
 from flows.supervise import Child
 from tests.support import nights
@@ -282,7 +282,7 @@ def test_a_flow_that_is_ended_leaves_no_process_behind_and_a_checkpoint(server, 
     env = {key: value for key, value in os.environ.items() if key != "PREFECT_API_URL"}
     env |= {"PREFECT_API_URL": server} if own_server else {"PREFECT_HOME": str(root / "home")}
     flow = subprocess.Popen(
-        [sys.executable, "-m", "flows.cli", "reproduce", "--root", str(root)],
+        [sys.executable, "-m", "facet", "reproduce", "--root", str(root)],
         env=env,
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
@@ -395,7 +395,7 @@ def test_the_command_works_without_any_server_set_up(project, tmp_path):
     env = {key: value for key, value in os.environ.items() if key != "PREFECT_API_URL"}
     env["PREFECT_HOME"] = str(tmp_path / "home")
     result = subprocess.run(
-        [sys.executable, "-m", "flows.cli", "reproduce", "only", "--root", str(root)],
+        [sys.executable, "-m", "facet", "reproduce", "only", "--root", str(root)],
         env=env,
         cwd=ROOT,
         capture_output=True,

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from facet.base.errors import InputError
+from facet.cli import main
 from facet.nights.champions import POINTER, TABLE, Champions, digest_of, live_paths
-from flows.cli import main
 from tests.support.dying import MOST, killed_at
 
 

@@ -17,11 +17,11 @@ import pytest
 
 from facet.base.errors import InputError
 from facet.base.files import write_json
+from facet.cli import main
 from facet.nights import intake
 from facet.nights.intake import Settings, split_of, take_in
 from facet.sources import shards
 from facet.sources.tree import open_tree
-from flows.cli import main
 from stages import source
 from tests.support import nights
 from tests.support.dying import MOST, killed_at
@@ -267,7 +267,7 @@ def test_the_command_says_what_a_night_would_make_of_deliveries(tmp_path, capsys
     assert "2 pictures taken in" in said
     assert "x/2.jpg: not_an_image" in said
     assert main(["arrivals", "--root", str(root), str(tmp_path / "none")]) == 2
-    assert "is no folder" in capsys.readouterr().err
+    assert "is not a folder" in capsys.readouterr().err
     params = json.loads((root / "params.yaml").read_text())
     params["source"]["kind"] = "drawn"
     (root / "params.yaml").write_text(json.dumps(params))
