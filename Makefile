@@ -1,4 +1,5 @@
-# Needs Python 3.11+, git and make; everything else comes into .venv. Another Python: make PYTHON=python3.12 test
+# Needs Python 3.11 to 3.14, git and make; everything else is installed into .venv. Another Python:
+# make PYTHON=python3.14 test
 PYTHON ?= python3
 BIN := .venv/bin
 UV := $(shell command -v uv || echo $(BIN)/uv)
@@ -7,7 +8,7 @@ QUIET := DVC_NO_ANALYTICS=1 DO_NOT_TRACK=1 PREFECT_SERVER_ANALYTICS_ENABLED=fals
 # Tests run two at a time, each on one thread: tiny networks gain nothing from more.
 PYTEST := $(QUIET) OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: help repro test test-fast check lock clean
+.PHONY: help repro test test-fast check docs wheel lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +16,8 @@ help:
 	@echo "make test       all tests"
 	@echo "make test-fast  the tests that take milliseconds"
 	@echo "make check      ruff, formatting, mypy"
+	@echo "make docs       build docs/ as a site in site/; a dead link is an error"
+	@echo "make wheel      build a wheel of the library in dist/"
 	@echo "make lock       renew requirements.lock from pyproject.toml"
 	@echo "make clean      remove caches of tools; data, checkpoints and .venv stay"
 
@@ -32,15 +35,24 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(READY)
+	$(BIN)/zensical build --clean --strict
+
+# setuptools would pack whatever an earlier build left in build/.
+wheel: $(READY)
+	rm -rf build dist
+	$(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist
+	rm -rf build
+
 lock: $(READY)
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-annotate --upgrade --extra flows --extra dev pyproject.toml --output-file requirements.lock
+	  --no-annotate --upgrade --extra flows --extra docs --extra dev pyproject.toml --output-file requirements.lock
 
 clean:
-	rm -rf .pytest_cache .mypy_cache .ruff_cache build *.egg-info
+	rm -rf .pytest_cache .mypy_cache .ruff_cache build dist site *.egg-info
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
-# uv where the machine has it, else uv inside .venv: the same lock, checked by hash, either way.
+# The machine's uv, or else one installed into .venv: either installs the same lock and checks its hashes.
 $(READY): requirements.lock pyproject.toml
 	@if command -v uv > /dev/null; then test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) .venv; else \
 	  test -x $(BIN)/python || $(PYTHON) -m venv .venv; $(BIN)/python -m pip install --quiet uv; fi

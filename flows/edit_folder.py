@@ -46,7 +46,7 @@ def runner(engine: Engine, jobs: int | None, address: str | None) -> TaskRunner[
     try:
         from prefect_dask import DaskTaskRunner
     except ImportError:
-        raise InputError("the engine dask needs its extra: pip install 'facet[dask]'") from None
+        raise InputError("the engine dask needs its extra; run `pip install -e '.[dask]'` in the clone") from None
     if address:
         return DaskTaskRunner(address=address)  # type: ignore[no-any-return]
     return DaskTaskRunner(cluster_kwargs={"n_workers": jobs, "threads_per_worker": 1})  # type: ignore[no-any-return]

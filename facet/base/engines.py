@@ -58,7 +58,7 @@ def _on_dask(work: Callable[[T], R], pieces: Sequence[T], jobs: int) -> Iterator
         from distributed import Client, LocalCluster
         from distributed import as_completed as completed
     except ImportError:
-        raise InputError("the engine dask needs its extra: pip install 'facet[dask]'") from None
+        raise InputError("the engine dask needs its extra; run `pip install -e '.[dask]'` in the clone") from None
     address = os.environ.get("FACET_DASK")
     with contextlib.ExitStack() as stack:
         cluster = address or stack.enter_context(

@@ -8,7 +8,6 @@ import contextlib
 import dataclasses
 import errno
 import hashlib
-import importlib.metadata
 import json
 import logging
 import os
@@ -22,6 +21,7 @@ import numpy as np
 from facet.base.errors import FacetError, InputError
 from facet.base.files import hash_named
 from facet.base.threads import in_order, worker_count
+from facet.base.version import VERSION
 from facet.photos.editor import BATCH, FaceEdit, Look, Options, PhotoEditor, mode_of, table_of
 from facet.photos.faces import outside, user_masks
 from facet.photos.faces.detect import Face
@@ -142,7 +142,7 @@ class Shard:
         self.properties = {
             "DigitalSourceType": EDITED,
             "AISystemUsed": f"Facet {editor.system.name}",
-            "AISystemVersionUsed": f"{importlib.metadata.version('facet')}, model {settings['model'][:12]}",
+            "AISystemVersionUsed": f"{VERSION}, model {settings['model'][:12]}",
             "AIPromptInformation": str(self.spec),
         }
 
