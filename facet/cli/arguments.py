@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -96,10 +96,11 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
-def confirm(args: argparse.Namespace, question: str) -> bool:
-    """Ask before something is removed, unless --yes was given; InputError if there is no terminal to ask on."""
+def confirm(args: argparse.Namespace, question: str, show: Callable[[], Any]) -> bool:
+    """Show what would be removed and ask, unless --yes was given; InputError if there is no terminal to ask on."""
     if args.yes:
         return True
     if not sys.stdin.isatty():
         raise InputError("there is no terminal to confirm the removal on; add --yes, or --dry-run to see what would go")
+    show()
     return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")

@@ -138,12 +138,15 @@ def _prune(args: argparse.Namespace) -> int:
     if not old:
         print("nothing to remove")
         return 0
-    if args.dry_run or not args.yes:
+
+    def show() -> None:
         for version in old:
             print("would remove", version)
+
     if args.dry_run:
+        show()
         return 0
-    if not confirm(args, f"Remove {len(old)} versions of {args.system}?"):
+    if not confirm(args, f"Remove {len(old)} versions of {args.system}?", show):
         print("nothing was removed")
         return 0
     for version in store.prune(args.system, keep=args.keep):

@@ -23,16 +23,17 @@ def _run(args: argparse.Namespace) -> int:
     from flows import garbage
 
     check_dry_json(args)
+    dry = garbage.command(args.root, args.remote, dry=True)
     if args.json:
-        dry = garbage.command(args.root, args.remote, dry=True)
         result = subprocess.run(dry, cwd=args.root, stdout=subprocess.PIPE, text=True)
         lines = result.stdout.splitlines()
         print_json([line.removeprefix(REMOVING) for line in lines if line.startswith(REMOVING)])
         return result.returncode
-    if not args.dry_run and not confirm(args, "Remove every cached object that nothing needs?"):
+    if args.dry_run:
+        code = subprocess.run(dry, cwd=args.root).returncode
+        print("dry run: nothing was removed")
+        return code
+    if not confirm(args, "Remove these objects?", lambda: subprocess.run(dry, cwd=args.root)):
         print("nothing was removed")
         return 0
-    done = subprocess.run(garbage.command(args.root, args.remote, dry=args.dry_run), cwd=args.root)
-    if done.returncode == 0 and args.dry_run:
-        print("dry run: nothing was removed")
-    return done.returncode
+    return subprocess.run(garbage.command(args.root, args.remote, dry=False), cwd=args.root).returncode

@@ -3,6 +3,7 @@
 import contextlib
 import getpass
 import hashlib
+import json
 import os
 import shutil
 import socket
@@ -179,6 +180,8 @@ def test_garbage_collection_shows_first_and_spares_champions(project, capfd):
     assert main(["gc", "--dry-run", "--root", str(project)]) == 0
     assert "nothing was removed" in capfd.readouterr().out
     assert cached(project, rejected)
+    assert main(["gc", "--dry-run", "--json", "--root", str(project)]) == 0
+    assert any(str(project / ".dvc" / "cache") in path for path in json.loads(capfd.readouterr().out))
     assert main(["gc", "--root", str(project), "--yes"]) == 0
     assert not cached(project, rejected)
     assert cached(project, champion)
