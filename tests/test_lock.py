@@ -22,7 +22,7 @@ MODULES = {
     "ruamel.yaml": "ruamel",
     "opencv-python-headless": "cv2",
     "c2pa-python": "c2pa",
-}  # where the two names differ
+}  # packages whose module has another name
 
 
 @pytest.mark.parametrize(
@@ -68,9 +68,9 @@ def test_the_environment_is_what_the_lock_says():
     wrong = {}
     for line in [*PROJECT["dependencies"], *EXTRAS["flows"]]:
         name = Requirement(line).name
-        here, there = importlib.metadata.version(name), locked()[name.replace(".", "-")]
-        if here != there:
-            wrong[name] = f"{here} installed, {there} locked"
+        installed, wanted = importlib.metadata.version(name), locked()[name.replace(".", "-")]
+        if installed != wanted:
+            wrong[name] = f"{installed} installed, {wanted} locked"
     assert not wrong, f"run make, which installs requirements.lock: {wrong}"
 
 

@@ -14,7 +14,7 @@ FACES, SCENES = 1000, 20  # drawn unless --count says otherwise
 def add_arguments(command: argparse.ArgumentParser) -> None:
     command.description = (
         "Draw faces of people who do not exist, with true labels, in the layout of CelebA. With --scenes: larger "
-        "pictures with a drawn face somewhere in them and landmarks.csv, to try `facet edit` on."
+        "photo-like scenes with one drawn face each and landmarks.csv, to try `facet edit` on."
     )
     command.epilog = "examples:\n  facet draw faces --count 200\n  facet draw photos --scenes"
     command.add_argument("folder", type=Path, metavar="FOLDER", help="a new folder")

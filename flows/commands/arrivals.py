@@ -10,7 +10,7 @@ from facet.cli.arguments import add_json, add_root, print_json
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     command.description = (
-        "Check the deliveries in the drop folder, or in another folder, as a night would: labels, pictures, and what "
+        "Check the deliveries in the drop folder, or in another folder, as a night would: labels, images, and what "
         "the data set already has. Nothing is changed. The exit code is 1 if something would be refused or quarantined."
     )
     command.epilog = "examples:\n  facet arrivals\n  facet arrivals /mnt/deliveries --json"
@@ -35,7 +35,7 @@ def _run(args: argparse.Namespace) -> int:
     if settings.pull and args.folder is None:
         drop = tracked_data.read(args.root, settings.pull).folder
     if not drop.is_dir():
-        raise InputError(f"{drop} is not a folder; expected deliveries of pictures with their labels")
+        raise InputError(f"{drop} is not a folder; expected deliveries of images with their labels")
     look = Intake(drop=drop, root=args.root / source["root"], quarantine=place / "quarantine", settle=0.0, look=True)
     outcome = take_in(look, "arrivals")
     if args.json:

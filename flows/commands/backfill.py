@@ -1,4 +1,4 @@
-"""`facet backfill`: one night for each of several folders of pictures."""
+"""`facet backfill`: one night for each of several folders of images."""
 
 import argparse
 import sys
@@ -10,7 +10,7 @@ from facet.cli.arguments import add_root
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     command.description = (
-        "Run one night for each folder of pictures and labels, in the order of the folders' names, which become the "
+        "Run one night for each folder of images and labels, in the order of the folders' names, which become the "
         "nights' names. Finished nights are skipped; the folders are left as they are."
     )
     command.epilog = "example:\n  facet backfill archive/2026-10-*"
@@ -22,7 +22,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     missing = [folder for folder in args.folders if not folder.is_dir()]
     if missing:
-        raise InputError(f"{missing[0]} is not a folder; expected folders of pictures with their labels")
+        raise InputError(f"{missing[0]} is not a folder; expected folders of images with their labels")
     from flows.commands import server
     from flows.nightly import done, nightly
 

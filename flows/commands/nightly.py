@@ -14,7 +14,7 @@ from facet.cli.arguments import add_root
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     command.description = (
-        "Run one night now, or one every night with --serve: new pictures are taken in, stale stages run, and a "
+        "Run one night now, or one every night with --serve: new images are taken in, stale stages run, and a "
         "candidate that is no worse than the champion goes live. `facet profile nightly` sets it up; its settings are "
         "the section `nightly` of params.yaml."
     )
