@@ -8,10 +8,11 @@ QUIET := DVC_NO_ANALYTICS=1 DO_NOT_TRACK=1 PREFECT_SERVER_ANALYTICS_ENABLED=fals
 # Tests run two at a time, each on one thread: tiny networks gain nothing from more.
 PYTEST := $(QUIET) OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: help repro test test-fast check docs wheel lock clean
+.PHONY: help install repro test test-fast check docs wheel lock clean
 .DEFAULT_GOAL := help
 
 help:
+	@echo "make install    install the locked dependencies and the facet command into .venv; the others do it first"
 	@echo "make repro      run every stage whose inputs changed; ends with reports/index.html"
 	@echo "make test       all tests"
 	@echo "make test-fast  the tests that take milliseconds"
@@ -20,6 +21,8 @@ help:
 	@echo "make wheel      build a wheel of the library in dist/"
 	@echo "make lock       renew requirements.lock from pyproject.toml"
 	@echo "make clean      remove caches of tools; data, checkpoints and .venv stay"
+
+install: $(READY)
 
 repro: $(READY)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(QUIET) $(BIN)/dvc repro

@@ -10,7 +10,7 @@ from typing import NoReturn
 import facet
 from facet.base.errors import FacetError
 
-HOW = "clone the project's repository, run `make .venv/.installed` in it and use .venv/bin/facet"
+HOW = "clone the project's repository, run `make install` in it and use its .venv/bin/facet"
 
 
 class NeedsClone(FacetError):

@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from facet.base.errors import InputError
 from facet.cli import clone
 from facet.cli.arguments import SYSTEM, add_json, add_root, check_dry_json, count, positive, print_json
 
@@ -170,11 +171,16 @@ def _job(args: argparse.Namespace) -> "Job":
 
 
 def _model(args: argparse.Namespace) -> tuple[Path, Path | None]:
-    """The model folder and attributes table of an edit; InputError if params.yaml has no such system."""
+    """The model folder and attributes table of an edit; InputError without a project that has the system."""
     if args.model is not None:
         return args.model, args.attributes
-    from facet.nights.champions import latest_paths, live_paths
+    from facet.nights.champions import STORE, latest_paths, live_paths
 
+    if not (args.root / "params.yaml").exists() and not (args.root / STORE).exists():
+        raise InputError(
+            f"{args.root.resolve()} has no params.yaml; run this in a clone of Facet, name one with --root, or name a "
+            "model folder with --model"
+        )
     paths = latest_paths if args.candidate else live_paths
     model, table = paths(args.root, args.system)
     return model, args.attributes or table

@@ -105,6 +105,13 @@ def test_an_unknown_system_is_one_line_that_lists_the_known_ones(words, root, ca
     assert error == f"error: system '{system}' is not in params.yaml; choose one of ian\n"
 
 
+def test_an_edit_without_a_project_or_a_model_says_how_to_name_one(tmp_path, capsys):
+    code, _, error = outcome(capsys, "edit", "photos", "out", "--set", "Smiling=on", "--root", str(tmp_path))
+    assert (code, error.count("\n")) == (2, 1)
+    assert f"{tmp_path} has no params.yaml" in error
+    assert "--model" in error
+
+
 class Failed(FacetError):
     """An error with an exit code of its own."""
 
