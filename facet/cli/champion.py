@@ -19,7 +19,7 @@ from facet.cli.arguments import (
 if TYPE_CHECKING:
     from facet.nights.champions import Champions
 
-KEPT = 10  # versions that `prune` leaves beside the live one
+KEPT = 10  # as in facet.nights.champions, which takes too long to import for --help
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

@@ -11,8 +11,8 @@ import pytest
 from facet import cli
 from facet.base.errors import FacetError
 from facet.base.version import VERSION
-from facet.cli import arguments, main
-from facet.nights.champions import Champions
+from facet.cli import arguments, champion, main
+from facet.nights.champions import KEPT, Champions
 from tests.support import nights
 from tests.support.paths import ROOT
 
@@ -221,6 +221,10 @@ def terminal(monkeypatch):
         monkeypatch.setattr("builtins.input", lambda question: text)
 
     return answers
+
+
+def test_prune_keeps_as_many_versions_as_a_night_does():
+    assert champion.KEPT == KEPT
 
 
 def test_old_versions_are_removed_only_after_a_yes(root, terminal, capsys):
