@@ -14,8 +14,7 @@ from facet.editing import brush, table
 from facet.editing.brush import Stroke
 from facet.editing.editor import Editor
 from facet.photos.brush import brush_photo
-from tests.stages.test_edit import planted
-from tests.support.linear_system import BRIGHTNESS, SIDE, SIZE, LinearSystem
+from tests.support.linear_system import BRIGHTNESS, SIDE, SIZE, LinearSystem, planted
 
 CPU = torch.device("cpu")
 CENTRE = (1.5 / SIDE, 1.5 / SIDE)  # of the region (1, 1), latent dimension 5

@@ -11,53 +11,13 @@ from facet.base import images
 from facet.base.errors import InputError
 from facet.editing import table
 from facet.editing.compositing import MODES, Gates
-from facet.editing.directions import Readout
 from facet.editing.editor import Editor
 from facet.editing.spec import rivals
 from facet.pictures import sheets
 from stages import edit
-from tests.support.linear_system import ATTRIBUTES, DIMS, LinearSystem, faces
+from tests.support.linear_system import ATTRIBUTES, DIMS, LinearSystem, faces, planted
 
 CPU = torch.device("cpu")
-
-
-def planted(**changes) -> table.AttributeTable:
-    """The true directions and read-outs of the linear system: 80 % at .6 of the gap, `on` and `off` at .8."""
-    strengths = {50: 0.4, 80: 0.6, 90: 0.65, 95: 0.8 / 1.1}
-    directions, readouts = [], {}
-    for k, name in enumerate(ATTRIBUTES):
-        vector = 2 * np.eye(DIMS, dtype=np.float32)[k]
-        directions.append(
-            table.Direction(
-                attribute=name,
-                estimator="least_squares",
-                chosen=True,
-                vector=vector,
-                standard_error=np.zeros(DIMS, np.float32),
-                n_positive=100,
-                n_negative=100,
-                judged=True,
-                add=strengths,
-                remove=strengths,
-                best=(None, None),
-                fade=None,
-            )
-        )
-        readouts[name] = Readout(2 * vector, 0.0, 4.0, -4.0)
-    meta = {
-        "system": "linear",
-        "crop": "face120",
-        "split_hash": LinearSystem.split_hash,
-        "z_dim": DIMS,
-        "y_dim": 0,
-        "mode": "add",
-        "max_strength": 3.0,
-        "margin": 1.1,
-        "latent_low": (-1.5,) * DIMS,
-        "latent_high": (1.5,) * DIMS,
-        "refused": {},
-    }
-    return table.AttributeTable(tuple(directions), readouts, table.TableMeta(**(meta | changes)))
 
 
 @pytest.fixture

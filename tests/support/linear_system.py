@@ -1,5 +1,7 @@
-"""A system, a judge and prepared faces whose every answer is known: each latent dimension is the brightness of one
-4 x 4 region of a 16 x 16 picture, and attribute k moves dimension k from -1 to +1."""
+"""A system, a judge, an attributes table and prepared faces whose every answer is known.
+
+Each latent dimension is the brightness of one 4 x 4 region of a 16 x 16 picture, and attribute k moves dimension k from
+-1 to +1."""
 
 import hashlib
 import json
@@ -12,6 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from facet.base.tables import FacesMeta, faces_schema, write_table
+from facet.editing import table
+from facet.editing.directions import Readout
 
 ATTRIBUTES = ("Smiling", "Eyeglasses", "Black_Hair", "Blond_Hair")
 SIZE, SIDE, DIMS = 16, 4, 16
@@ -42,6 +46,45 @@ class LinearJudge:
 
     def probabilities(self, x: Tensor) -> Tensor:
         return (3 * LinearSystem().encode(x)[:, : len(ATTRIBUTES)]).sigmoid()
+
+
+def planted(**changes) -> table.AttributeTable:
+    """The true directions and read-outs of the linear system: 80 % at .6 of the gap, `on` and `off` at .8."""
+    strengths = {50: 0.4, 80: 0.6, 90: 0.65, 95: 0.8 / 1.1}
+    directions, readouts = [], {}
+    for k, name in enumerate(ATTRIBUTES):
+        vector = 2 * np.eye(DIMS, dtype=np.float32)[k]
+        directions.append(
+            table.Direction(
+                attribute=name,
+                estimator="least_squares",
+                chosen=True,
+                vector=vector,
+                standard_error=np.zeros(DIMS, np.float32),
+                n_positive=100,
+                n_negative=100,
+                judged=True,
+                add=strengths,
+                remove=strengths,
+                best=(None, None),
+                fade=None,
+            )
+        )
+        readouts[name] = Readout(2 * vector, 0.0, 4.0, -4.0)
+    meta = {
+        "system": "linear",
+        "crop": "face120",
+        "split_hash": LinearSystem.split_hash,
+        "z_dim": DIMS,
+        "y_dim": 0,
+        "mode": "add",
+        "max_strength": 3.0,
+        "margin": 1.1,
+        "latent_low": (-1.5,) * DIMS,
+        "latent_high": (1.5,) * DIMS,
+        "refused": {},
+    }
+    return table.AttributeTable(tuple(directions), readouts, table.TableMeta(**(meta | changes)))
 
 
 def faces(folder: Path, *, count: int, seed: int = 0, noise: float = 0.3) -> np.ndarray:

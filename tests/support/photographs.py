@@ -10,8 +10,7 @@ from PIL import Image
 
 from facet.editing.editor import Editor
 from facet.photos.editor import PhotoEditor
-from tests.stages.test_edit import planted
-from tests.support.linear_system import LinearSystem
+from tests.support.linear_system import LinearSystem, planted
 
 LANDMARKS = (0.34, 0.52, 0.66, 0.52, 0.5, 0.66, 0.4, 0.8, 0.6, 0.8)
 EXIF, GPS = "Exif", b"GPS"

@@ -16,8 +16,10 @@ from facet.photos.file import credentials
 from facet.photos.file.credentials import Credentials
 from facet.photos.file.xmp import EDITED
 from facet.photos.folder.run import edit_folder
-from tests.photos.folder.test_job import a_job, linear, photos, rows  # noqa: F401  # fixtures
 from tests.support import photographs
+from tests.support.photo_jobs import aligned_job, rows
+
+pytestmark = pytest.mark.usefixtures("linear_editor")
 
 PROPERTIES = {"AISystemUsed": "Facet linear", "AISystemVersionUsed": "1", "AIPromptInformation": "Smiling=on"}
 
@@ -59,9 +61,9 @@ def pems(tmp_path_factory):
     return folder / "chain.pem", folder / "key.pem"
 
 
-def test_every_result_has_valid_credentials_that_say_what_was_done(photos, tmp_path, pems):  # noqa: F811
+def test_every_result_has_valid_credentials_that_say_what_was_done(photos, tmp_path, pems):
     out = tmp_path / "out"
-    edit_folder(a_job(photos, out, certificate=pems[0], key=pems[1]))
+    edit_folder(aligned_job(photos, out, certificate=pems[0], key=pems[1]))
     for name, form in (("a.jpg", "JPEG"), ("Urlaub 2026/日本/写真.png", "PNG"), ("-x.webp", "WEBP")):
         data = (out / name).read_bytes()
         found = credentials.read(data, form)
@@ -79,15 +81,15 @@ def test_every_result_has_valid_credentials_that_say_what_was_done(photos, tmp_p
         assert credentials.read(bytes(data), form)["validation_state"] == "Invalid"
 
 
-def test_old_credentials_go_with_the_photo_they_were_of(photos, tmp_path, pems):  # noqa: F811
+def test_old_credentials_go_with_the_photo_they_were_of(photos, tmp_path, pems):
     signed = Credentials(*pems).sign(photographs.jpeg(), photographs.jpeg(), "JPEG", PROPERTIES)
     (photos / "signed.jpg").write_bytes(signed)
     out = tmp_path / "out"
-    edit_folder(a_job(photos, out))
+    edit_folder(aligned_job(photos, out))
     assert b"jumb" not in (out / "signed.jpg").read_bytes()
     assert rows(out)["signed.jpg"]["notes"].tolist() == ["credentials_dropped"]
     again = tmp_path / "again"
-    edit_folder(a_job(photos, again, certificate=pems[0], key=pems[1]))
+    edit_folder(aligned_job(photos, again, certificate=pems[0], key=pems[1]))
     assert credentials.read((again / "signed.jpg").read_bytes(), "JPEG")["validation_state"] == "Valid"
     np.testing.assert_array_equal(Image.open(again / "signed.jpg"), Image.open(out / "signed.jpg"))
 
