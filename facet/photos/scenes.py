@@ -1,9 +1,8 @@
-"""Photo-like scenes with drawn people, to try the photo editor on: `python -m facet.photos.scenes FOLDER --count 20`.
+"""Photo-like scenes with drawn people, for trying the photo editor.
 
-A drawn portrait (facet/drawn) is turned, enlarged and laid into a larger picture, and where its eyes, nose and mouth
-lie is known. Scene i depends on (seed, i) alone."""
+A drawn portrait (facet/drawn) is rotated, enlarged and placed in a larger picture, so the positions of eyes, nose and
+mouth are known. Scene i depends on (seed, i) alone."""
 
-import argparse
 import csv
 import dataclasses
 from pathlib import Path
@@ -16,31 +15,33 @@ from facet import drawn
 from facet.photos.faces.landmarks import COLUMNS
 
 SIZE = (1600, 1200)  # width, height
-FACES = (80, 600)  # pixels from forehead to chin, which are FACE of a portrait's 218 rows
-FACE = 130
-FEATURES = np.array([(70.0, 111.0), (108.0, 111.0), (89.0, 132.0), (74.0, 147.0), (105.0, 147.0)])  # of drawn people
-TURN = 20.0  # degrees at most to either side
+FACES = (80, 600)  # smallest and largest height of a face, forehead to chin, in pixels of the scene
+FACE = 130  # height of a face in a portrait of 218 rows
+FEATURES = np.array(
+    [(70.0, 111.0), (108.0, 111.0), (89.0, 132.0), (74.0, 147.0), (105.0, 147.0)]
+)  # landmarks of drawn people
+TURN = 20.0  # largest rotation to either side, in degrees
 QUALITY = 92
 
 
 @dataclasses.dataclass(frozen=True)
-class SceneOf:
-    """A scene: pixels (H, W, 3) uint8, who is in it, and where (2, 3): the portrait's 178 x 218 frame -> the scene."""
+class Scene:
+    """A picture with one drawn person, and the person's place in it."""
 
-    pixels: np.ndarray
+    pixels: np.ndarray  # (H, W, 3) uint8
     person: drawn.Person
-    matrix: np.ndarray
-    face: float  # pixels from forehead to chin
+    matrix: np.ndarray  # (2, 3), from the portrait's 178 x 218 frame to the scene
+    face: float  # height of the face, forehead to chin, in pixels
 
     @property
     def landmarks(self) -> np.ndarray:
-        """Eyes, nose and corners of the mouth (5, 2), as far as all drawn people share them."""
-        found: np.ndarray = FEATURES @ self.matrix[:, :2].T + self.matrix[:, 2]
-        return found
+        """Eyes, nose and corners of the mouth (5, 2), at their mean position over drawn people."""
+        points: np.ndarray = FEATURES @ self.matrix[:, :2].T + self.matrix[:, 2]
+        return points
 
 
-def compose(seed: int, index: int, size: tuple[int, int] = SIZE, faces: tuple[float, float] = FACES) -> SceneOf:
-    """Scene `index` of a seed."""
+def compose(seed: int, index: int, size: tuple[int, int] = SIZE, faces: tuple[float, float] = FACES) -> Scene:
+    """Compose scene `index` of a seed."""
     dice = np.random.default_rng((seed, index))
     person = drawn.sample(seed, index)
     portrait = drawn.draw(person).astype(np.float32)
@@ -56,10 +57,11 @@ def compose(seed: int, index: int, size: tuple[int, int] = SIZE, faces: tuple[fl
     weight = _placed(_oval(), matrix, size)[:, :, None]
     scene += weight * (enlarged - scene)
     scene += dice.normal(0, 2.0, scene.shape).astype(np.float32)
-    return SceneOf(np.clip(np.rint(scene), 0, 255).astype(np.uint8), person, matrix, face)
+    return Scene(np.clip(np.rint(scene), 0, 255).astype(np.uint8), person, matrix, face)
 
 
 def _placed(value: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """An array in the portrait's frame, warped into a scene of `size` (width, height)."""
     index = matrix.copy()
     index[:, 2] += matrix[:, :2].sum(1) / 2 - 0.5
     border = cv2.BORDER_REPLICATE if value.ndim == 3 else cv2.BORDER_CONSTANT
@@ -67,14 +69,14 @@ def _placed(value: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.
 
 
 def _oval() -> np.ndarray:
-    """(218, 178): the portrait without its corners, softly."""
+    """Weights (218, 178) that fade out the corners of a portrait."""
     rows, columns = np.mgrid[0:218, 0:178].astype(np.float32)
     away = np.sqrt(((columns - 88.5) / 88.5) ** 2 + ((rows - 112) / 106) ** 2)
     return np.asarray(np.clip((1.0 - away) / 0.12, 0, 1), np.float32)
 
 
 def _room(dice: np.random.Generator, width: int, height: int) -> np.ndarray:
-    """A wall with light on it, things on it, and texture."""
+    """A wall with light, objects and texture."""
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
     low, high = dice.uniform(40, 160, 3), dice.uniform(90, 230, 3)
     t = (columns * dice.uniform(-1, 1) / width + rows * dice.uniform(0.3, 1) / height)[:, :, None]
@@ -93,7 +95,7 @@ def _room(dice: np.random.Generator, width: int, height: int) -> np.ndarray:
 
 
 def write(folder: Path, *, count: int, seed: int) -> None:
-    """Scenes as JPEG, and landmarks.csv."""
+    """Write scenes 0 to `count` - 1 of a seed as JPEG into `folder`, and their landmarks as landmarks.csv."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "landmarks.csv").open("w", newline="") as file:
         table = csv.writer(file)
@@ -102,16 +104,3 @@ def write(folder: Path, *, count: int, seed: int) -> None:
             scene, name = compose(seed, index), f"scene-{index:04d}.jpg"
             Image.fromarray(scene.pixels).save(folder / name, quality=QUALITY)
             table.writerow([name, *(f"{value:.2f}" for value in scene.landmarks.ravel())])
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--count", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
-    write(options.folder, count=options.count, seed=options.seed)
-
-
-if __name__ == "__main__":
-    main()
