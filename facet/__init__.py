@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from facet.base.params import Precision
     from facet.photos.editor import Options
     from facet.photos.editor import PhotoEditor as Editor
     from facet.pictures.decode import BadImage
@@ -25,14 +26,23 @@ _HOMES = {
 }
 
 
-def champion(system: str = "vigan", root: Path | str = ".", **options: Any) -> "Editor":
-    """The editor of a system's champion in the project at `root`, or of the model trained last before the first
-    promotion. `options` are those of Editor.load."""
+def champion(
+    system: str = "vigan",
+    root: Path | str = ".",
+    *,
+    judges: Path | None = None,
+    device: str = "auto",
+    precision: "Precision" = "auto",
+    threads: int = 1,
+) -> "Editor":
+    """Load the champion of a system in the project at `root`, or its latest model if none was promoted yet.
+
+    The other options are those of Editor.load."""
     from facet.nights.champions import live_paths
     from facet.photos.editor import PhotoEditor
 
     model, table = live_paths(Path(root), system)
-    return PhotoEditor.load(model, table, **options)
+    return PhotoEditor.load(model, table, judges=judges, device=device, precision=precision, threads=threads)
 
 
 def __getattr__(name: str) -> Any:
@@ -40,3 +50,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'facet' has no attribute {name!r}")
     module, attribute = _HOMES[name]
     return getattr(importlib.import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})
