@@ -63,7 +63,7 @@ def plain(folder: Path, out: Path, editor: PhotoEditor, landmarks: Path | None, 
                 if boxes is None:
                     continue
                 points = np.asarray(found[0], float)
-            matrix = align.of_landmarks(editor.template, points).matrix
+            matrix = align.from_landmarks(editor.template, points).matrix
         step = matrix[:, :2] / size
         there = (*step[0], matrix[0, 2], *step[1], matrix[1, 2])
         crop = photo.transform((size, size), Image.Transform.AFFINE, there, Image.Resampling.BICUBIC)

@@ -49,16 +49,18 @@ def main() -> None:
         photo = Photo(scene.pixels, "RGB", "PNG")
         try:
             known = [scene.landmarks] if options.known else None
-            looks = editor.looks(photo, Options(spec=""), known)
+            face_crops = editor.face_crops(photo, Options(spec=""), known)
         except BadImage as bad:
             print(f"scene {index}: {bad}, {scene.face:.0f} pixels")
             continue
         middle = scene.landmarks.mean(0)
-        if np.linalg.norm(looks[0].face.points.mean(0) - middle) > 0.25 * scene.face:
-            print(f"scene {index}: another face at {looks[0].face.box}")
+        if np.linalg.norm(face_crops[0].face.points.mean(0) - middle) > 0.25 * scene.face:
+            print(f"scene {index}: another face at {face_crops[0].face.box}")
             continue
         found += 1
-        away.append(np.linalg.norm(looks[0].face.points[:2] - scene.landmarks[:2], axis=1) / scene.face * scenes.FACE)
+        away.append(
+            np.linalg.norm(face_crops[0].face.points[:2] - scene.landmarks[:2], axis=1) / scene.face * scenes.FACE
+        )
         # where the face truly is, by the portrait's own frame
         left, top, right, bottom = editor.crop.on(178, 218)
         frame = np.array([[right - left, 0, left], [0, bottom - top, top]])
@@ -77,8 +79,8 @@ def main() -> None:
                 continue
             mine = Photo(scene.pixels.copy(), "RGB", "PNG")
             chosen = Options(spec=text)
-            edits = editor.edits(looks, spec, chosen)
-            touched = editor.bring_back(mine, edits)
+            edits = editor.edits(face_crops, spec, chosen)
+            touched = editor.paste(mine, edits)
             change = np.abs(mine.pixels.astype(int) - scene.pixels).max(2)
             for one in touched:
                 change[one.box[1] : one.box[3], one.box[0] : one.box[2]] = 0

@@ -42,9 +42,9 @@ def main() -> None:
             if scene.face > 220 and shows[text.partition("=")[0]] < 0 and max(shows["Wearing_Hat"], shows["Bald"]) < 0:
                 break
         photo, options = Photo(scene.pixels.copy(), "RGB", "PNG"), Options(spec=text)
-        looks = editor.looks(photo, options)
-        editor.bring_back(photo, editor.edits(looks, editor.parse(text), options))
-        box = looks[0].face.box
+        face_crops = editor.face_crops(photo, options)
+        editor.paste(photo, editor.edits(face_crops, editor.parse(text), options))
+        box = face_crops[0].face.box
         both = [shown(pixels, part) for part in (None, box) for pixels in (scene.pixels, photo.pixels)]
         tiles.append((text, np.concatenate(both, axis=1)))
     paper = Image.new("RGB", (tiles[0][1].shape[1], sum(len(tile) + 4 for _, tile in tiles)), sheets.PAPER)

@@ -1,5 +1,5 @@
-"""Photographs of users, outside the graph: a trained system works on files that DVC need not know."""
+"""Edit users' photos with a trained system, outside the DVC pipeline."""
 
 import cv2
 
-cv2.setNumThreads(1)  # photos are many: each takes one thread, and OpenCV's own would get in the others' way
+cv2.setNumThreads(1)  # photos run in parallel, one thread each; OpenCV's own threads would only compete with them

@@ -9,7 +9,7 @@ import facet
 from facet.base.errors import InputError
 from facet.editing.refine import refine
 from facet.photos import scenes
-from facet.photos.editor import BATCH, Options, mode_of
+from facet.photos.editor import BATCH, Options, compositing_mode
 from facet.photos.faces import align, head_mask, paste
 from facet.photos.faces.detect import Face, detector, landmarks_of, merged
 from facet.photos.faces.paste import Change
@@ -34,7 +34,7 @@ def test_landmarks_place_the_crop_and_the_nose_has_no_say(angle):
     square = np.array([(0.3, 0.4), (0.7, 0.45), (0.5, 0.6), (0.35, 0.8), (0.65, 0.82)])
     points = square @ placement.matrix[:, :2].T + placement.matrix[:, 2]
     points[2] += 30
-    found = align.of_landmarks(square.ravel(), points)
+    found = align.from_landmarks(square.ravel(), points)
     np.testing.assert_allclose(found.matrix, placement.matrix, atol=1e-9)
     assert found.side == pytest.approx(100)
 
@@ -64,13 +64,13 @@ def test_a_crop_is_what_lies_there_at_any_size(scale):
 
 def test_an_upright_crop_at_its_own_size_is_the_photo_itself():
     pixels = photographs.pixels(120, 130)
-    placement = align.of_box((20, 30, 84, 94))
+    placement = align.from_box((20, 30, 84, 94))
     np.testing.assert_array_equal(align.cut(pixels, placement, WHOLE, 64), pixels[30:94, 20:84])
 
 
 def test_beyond_the_photo_its_border_goes_on():
     pixels = np.full((50, 50, 3), 77, np.uint8)
-    assert (align.cut(pixels, align.of_box((-30, -30, 34, 34)), WHOLE, 32) == 77).all()
+    assert (align.cut(pixels, align.from_box((-30, -30, 34, 34)), WHOLE, 32) == 77).all()
 
 
 def change(size=16, level=60.0, weight=1.0):
@@ -89,7 +89,7 @@ def change(size=16, level=60.0, weight=1.0):
 def test_a_change_arrives_in_full_inside_fades_beyond_the_border_and_ends_there(angle, orientation):
     photo = Photo(np.full((300, 260, 3), 100, np.uint8), "RGB", "PNG", orientation)
     placement = turned(angle, 120, (90.0, 60.0))
-    touched = paste.bring_back(photo, Colours(photo), placement, change(), None)
+    touched = paste.paste(photo, Colours(photo), placement, change(), None)
     moved = photo.upright[:, :, 0].astype(int) - 100
     rows, columns = np.mgrid[0 : moved.shape[0], 0 : moved.shape[1]] + 0.5
     inverse = np.linalg.inv(placement.matrix[:, :2])
@@ -110,7 +110,7 @@ def test_beyond_the_border_a_change_goes_on_in_the_same_colour_alone():
     pixels[:, :50] = 180  # left of the crop
     pixels[42:46, 60:140] = 20  # a line above it
     photo = Photo(pixels.copy(), "RGB", "PNG")
-    paste.bring_back(photo, Colours(photo), align.of_box((60, 60, 140, 140)), change())
+    paste.paste(photo, Colours(photo), align.from_box((60, 60, 140, 140)), change())
     moved = photo.pixels[:, :, 0].astype(int) - pixels[:, :, 0]
     assert (moved[60:140, 142:150] >= 20).all()
     assert (moved[60:140, 54:58] >= 20).all()
@@ -125,7 +125,7 @@ def test_what_lies_away_from_the_head_in_a_colour_of_its_own_stays():
     around = np.full((*away.shape, 3), (90, 60, 40), np.uint8)
     around[away > 1] = (40, 120, 200)
     around[(away > 1) & (np.arange(len(away)) > len(away) // 2)] = (90, 60, 40)  # on its right the same as the head
-    own = head_mask.belongs(around, away)
+    own = head_mask.head_weights(around, away)
     middle = len(away) // 2
     assert (own[away < 0.9] > 0.99).all()
     background = (away > 1.1) & (np.arange(len(away)) < middle - 5)
@@ -139,11 +139,11 @@ def test_what_lies_away_from_the_head_in_a_colour_of_its_own_stays():
 def test_no_weight_touches_nothing_and_a_mask_of_the_user_nothing_outside_it():
     photo = Photo(photographs.pixels(300, 260), "RGB", "PNG")
     before = photo.pixels.copy()
-    assert paste.bring_back(photo, Colours(photo), turned(5), change(weight=0.0), None).pixels == 0
+    assert paste.paste(photo, Colours(photo), turned(5), change(weight=0.0), None).pixels == 0
     np.testing.assert_array_equal(photo.pixels, before)
     user = np.zeros((300, 260), np.float32)
     user[:, :90] = 1
-    assert paste.bring_back(photo, Colours(photo), turned(5), change(), user).pixels > 100
+    assert paste.paste(photo, Colours(photo), turned(5), change(), user).pixels > 100
     np.testing.assert_array_equal(photo.pixels[:, 90:], before[:, 90:])
 
 
@@ -157,9 +157,7 @@ def test_a_change_follows_the_photo_s_edges():
     sharp = np.full((size * scale, size * scale, 3), 40, np.uint8)
     sharp[:, size * scale // 2 :] = 200
     photo = Photo(sharp.copy(), "RGB", "PNG")
-    paste.bring_back(
-        photo, Colours(photo), align.of_box((0, 0, 192, 192)), Change(small, step, small, one, 0 * one), None
-    )
+    paste.paste(photo, Colours(photo), align.from_box((0, 0, 192, 192)), Change(small, step, small, one, 0 * one), None)
     found = photo.pixels[96, :, 0].astype(int) - sharp[96, :, 0]
     plain = np.asarray(Image.fromarray(step[:, :, 0]).resize((192, 192), Image.Resampling.BICUBIC))[96]
     wanted = np.where(sharp[96, :, 0] > 100, -50, 0)
@@ -171,25 +169,23 @@ def test_fading_takes_the_photo_s_detail_out():
     photo = Photo(photographs.pixels(160, 160), "RGB", "PNG")
     flat = np.full((16, 16, 3), 100, np.float32)
     one = np.ones((16, 16), np.float32)
-    paste.bring_back(
-        photo, Colours(photo), align.of_box((0, 0, 160, 160)), Change(flat, 0 * flat, flat, one, one), None
-    )
+    paste.paste(photo, Colours(photo), align.from_box((0, 0, 160, 160)), Change(flat, 0 * flat, flat, one, one), None)
     assert (photo.pixels[40:120, 40:120] == 100).all()
 
 
 def test_colours_keep_the_photo_s_detail_and_shapes_do_not():
     parse = photographs.editor().parse
-    assert mode_of(parse("Black_Hair=on"), "auto") == "add"
-    assert mode_of(parse("Black_Hair=on, Smiling=on"), "auto") == "replace"
-    assert mode_of(parse("Black_Hair=on"), "ian") == "ian"
+    assert compositing_mode(parse("Black_Hair=on"), "auto") == "add"
+    assert compositing_mode(parse("Black_Hair=on, Smiling=on"), "auto") == "replace"
+    assert compositing_mode(parse("Black_Hair=on"), "ian") == "ian"
     with pytest.raises(InputError, match="mode 'magic' is unknown"):
-        mode_of(parse("Smiling=on"), "magic")
+        compositing_mode(parse("Smiling=on"), "magic")
 
 
 def test_faces_of_a_batch_are_edited_each_by_itself():
     editor = photographs.editor()
     options = Options(spec="Smiling=on", aligned=True)
-    looks = [editor.looks(Photo(photographs.pixels(seed=seed), "RGB", "PNG"), options)[0] for seed in range(5)]
+    looks = [editor.face_crops(Photo(photographs.pixels(seed=seed), "RGB", "PNG"), options)[0] for seed in range(5)]
     together = editor.edits(looks, editor.parse("Smiling=on"), options)
     for look, edit in zip(looks, together, strict=True):
         alone = editor.edits([look], editor.parse("Smiling=on"), options)[0]
@@ -232,15 +228,15 @@ def test_a_small_face_and_one_turned_away_are_refused_with_their_measure():
     editor = photographs.editor()
     photo = Photo(photographs.pixels(400, 400), "RGB", "PNG")
     points = np.array(photographs.LANDMARKS).reshape(5, 2) * 100 + 100
-    editor.looks(photo, Options(spec=""), [points])
+    editor.face_crops(photo, Options(spec=""), [points])
     with pytest.raises(BadImage) as bad:
-        editor.looks(photo, Options(spec="", least=200), [points])
+        editor.face_crops(photo, Options(spec="", least=200), [points])
     assert (bad.value.reason, bad.value.detail) == ("too_small", "100 pixels; 200 are needed")
     points[2, 0] += 30
     with pytest.raises(BadImage) as bad:
-        editor.looks(photo, Options(spec=""), [points])
+        editor.face_crops(photo, Options(spec=""), [points])
     assert bad.value.reason == "off_frontal"
-    editor.looks(photo, Options(spec="", away=0.0), [points])
+    editor.face_crops(photo, Options(spec="", away=0.0), [points])
 
 
 def test_two_detections_of_one_face_are_one_and_neighbours_stay_two():

@@ -1,5 +1,6 @@
-"""Photographs in every form a camera or an editor leaves them, and an editor whose every answer is known."""
+"""Photos in the forms that cameras and image editors write, and a photo editor whose every answer is known."""
 
+import dataclasses
 import io
 import struct
 from typing import Any
@@ -10,6 +11,7 @@ from PIL import Image
 
 from facet.editing.editor import Editor
 from facet.photos.editor import PhotoEditor
+from facet.photos.faces.align import Placement
 from tests.support.linear_system import LinearSystem, planted
 
 LANDMARKS = (0.34, 0.52, 0.66, 0.52, 0.5, 0.66, 0.4, 0.8, 0.6, 0.8)
@@ -17,21 +19,25 @@ EXIF, GPS = "Exif", b"GPS"
 
 
 def editor() -> PhotoEditor:
-    """Attribute k is the brightness of the k-th of 4 x 4 regions of the crop."""
-    import dataclasses
-
-    found = planted()
-    table = dataclasses.replace(found, meta=dataclasses.replace(found.meta, landmarks=LANDMARKS))
+    """An editor for which attribute k is the brightness of the k-th of 4 x 4 regions of the crop."""
+    table = planted()
+    table = dataclasses.replace(table, meta=dataclasses.replace(table.meta, landmarks=LANDMARKS))
     return PhotoEditor(Editor(LinearSystem(), table, device=torch.device("cpu")))
 
 
 def pixels(height: int = 218, width: int = 178, seed: int = 0) -> np.ndarray:
-    """RGB (height, width, 3): smooth, with grain, no two corners alike."""
+    """A smooth RGB array (height, width, 3) with grain, no two corners alike."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
     picture = np.stack([80 + 60 * rows / height, 90 + 50 * columns / width, 120 - 40 * rows / height], 2)
     picture[: height // 4, : width // 4] += (60, -40, 0)
     return np.clip(picture + rng.normal(0, 3, picture.shape), 0, 255).astype(np.uint8)
+
+
+def placement_of(angle: float, scale: float = 100.0, shift: tuple[float, float] = (40.0, 70.0)) -> Placement:
+    """The placement of a crop of `scale` pixels, turned by `angle` degrees about its corner at `shift`."""
+    c, s = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
+    return Placement(np.array([[scale * c, -scale * s, shift[0]], [scale * s, scale * c, shift[1]]]))
 
 
 def encoded(picture: Image.Image, form: str, **how: Any) -> bytes:
@@ -50,7 +56,7 @@ def thumbnail(side: int = 300) -> bytes:
 
 
 def exif(orientation: int = 1, *, small: bytes | None = None, end: str = "<") -> bytes:
-    """A TIFF structure: Make, Orientation, a GPS directory with a latitude, a maker's bytes; a thumbnail in IFD1."""
+    """A TIFF structure with Make, Orientation, and a GPS directory with a latitude; the thumbnail `small` in IFD1."""
     make, latitude = b"Facet Camera\0", struct.pack(f"{end}6I", 48, 1, 51, 1, 30, 1)
     entries = 3
     at = 8 + 2 + 12 * entries + 4

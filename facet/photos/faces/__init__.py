@@ -1,1 +1,1 @@
-"""Faces in a photo: finding and aligning them, masks, pasting an edited crop back."""
+"""Faces in a photo: detection, alignment, masks, and pasting an edited crop back."""

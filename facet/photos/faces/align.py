@@ -1,7 +1,7 @@
-"""Where a face lies in a photo, and its crop as the networks were trained on.
+"""Alignment: place the crop that the networks were trained on in a photo, and cut it out.
 
-Coordinates are continuous: a pixel's centre is at (column + .5, row + .5). Placements map the crop's square, (0, 0) to
-(1, 1), into the upright photo."""
+Coordinates are continuous: the centre of a pixel is at (column + .5, row + .5). A placement maps the unit square of the
+crop into the upright photo."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ from facet.pictures.crops import Crop
 from facet.pictures.decode import BadImage
 from facet.pictures.resize import box_on, resize, resize_parts
 
-WEIGHTS = np.array([1, 1, 0, 0.5, 0.5]) / 3
-WIDEST = 1024  # pixels of a crop before it is made small; more of the photo says nothing more of the face
-TURNED_AWAY = 0.6  # how far beside the face's middle line the nose may lie, in distances between the eyes
+WEIGHTS = np.array([1, 1, 0, 0.5, 0.5]) / 3  # of the five landmarks
+WIDEST = 1024  # pixels along a crop before it is resized; more add nothing to the face
+TURNED_AWAY = 0.6  # largest distance of the nose from the face's midline, in distances between the eyes
 
 
 @dataclasses.dataclass(frozen=True)
 class Placement:
-    """Where a crop lies: `matrix` (2, 3) maps (u, v) of its unit square to (x, y) of the photo."""
+    """The place of a crop: `matrix` (2, 3) maps (u, v) of its unit square to (x, y) of the photo."""
 
     matrix: np.ndarray
 
@@ -36,31 +36,32 @@ class Placement:
         return float(np.sqrt(abs(np.linalg.det(self.matrix[:, :2]))))
 
     def widened(self, by: float) -> "Placement":
-        """The crop with more of the photo on every side, `by` times its own."""
+        """The crop widened on every side by `by` times its own side."""
         turn = self.matrix[:, :2]
         return Placement(np.hstack([turn * (1 + 2 * by), (self.matrix[:, 2] - turn.sum(1) * by)[:, None]]))
 
     def to_crop(self, size: int) -> np.ndarray:
-        """(2, 3): photo -> pixels of a crop of `size`."""
+        """The matrix (2, 3) from the photo to the pixels of a crop of `size` x `size`."""
         return np.asarray(cv2.invertAffineTransform(self.matrix)) * size
 
 
-def of_box(box: tuple[float, float, float, float]) -> Placement:
-    """The crop that an upright box of the photo is."""
+def from_box(box: tuple[float, float, float, float]) -> Placement:
+    """The placement of an upright box of the photo."""
     left, top, right, bottom = box
     return Placement(np.array([[right - left, 0, left], [0, bottom - top, top]], float))
 
 
-def of_framed(crop: Crop, width: int, height: int, size: int) -> Placement:
-    """The crop of a photo that is framed as CelebA's aligned pictures; BadImage where it is not."""
-    return of_box(box_on(crop, width, height, size))
+def from_framed(crop: Crop, width: int, height: int, size: int) -> Placement:
+    """The crop of a photo framed like CelebA's aligned pictures; BadImage if it is not."""
+    return from_box(box_on(crop, width, height, size))
 
 
-def of_landmarks(template: Sequence[float], landmarks: np.ndarray) -> Placement:
+def from_landmarks(template: Sequence[float], landmarks: np.ndarray) -> Placement:
     """The crop around five landmarks (5, 2) of a photo: eyes, nose, corners of the mouth, left before right.
 
-    `template`: where training pictures have theirs, x and y of each, shares of the crop. The similarity nearest by
-    WEIGHTS: eyes decide, as in CelebA's own alignment, the mouth steadies them, the nose goes with the head's turn."""
+    `template` holds x and y of the landmarks in training pictures, as shares of the crop. Fits the least-squares
+    similarity transform under WEIGHTS: the eyes decide, as in CelebA's own alignment, and the mouth stabilises them;
+    the nose is left out because it moves with the head's turn."""
     a, b = (np.asarray(points, float).reshape(5, 2) @ (1, 1j) for points in (template, landmarks))
     middle, aim = WEIGHTS @ a, WEIGHTS @ b
     # in complex numbers: b = turn a + shift
@@ -70,8 +71,8 @@ def of_landmarks(template: Sequence[float], landmarks: np.ndarray) -> Placement:
 
 
 def turned_away(landmarks: np.ndarray) -> float:
-    """How far the nose lies beside the line from between the eyes to the middle of the mouth, in distances between the
-    eyes: 0 for a face seen from the front."""
+    """Distance of the nose from the line between the middle of the eyes and the middle of the mouth, in distances
+    between the eyes: 0 for a frontal face."""
     eyes, nose, mouth = landmarks[:2].mean(0), landmarks[2], landmarks[3:].mean(0)
     down = mouth - eyes
     away = (nose - eyes)[0] * down[1] - (nose - eyes)[1] * down[0]
@@ -80,9 +81,9 @@ def turned_away(landmarks: np.ndarray) -> float:
 
 
 def cut(pixels: np.ndarray, placement: Placement, crop: Crop, size: int) -> np.ndarray:
-    """The crop of an upright RGB photo (H, W, 3) uint8 -> (size, size, 3) uint8, antialiased as in training.
+    """Cut the crop of an upright RGB photo (H, W, 3) uint8 -> (size, size, 3) uint8, antialiased as in training.
 
-    What lies outside the photo repeats its border."""
+    Outside the photo its border is repeated."""
     side = placement.side
     shrink = max(1, int(side // WIDEST))
     native = max(size, min(round(side / shrink), WIDEST))
@@ -93,7 +94,7 @@ def cut(pixels: np.ndarray, placement: Placement, crop: Crop, size: int) -> np.n
         height, width = part.shape[:2]
         part = cv2.resize(part, (max(width // shrink, 1), max(height // shrink, 1)), interpolation=cv2.INTER_AREA)
         matrix *= np.array([[part.shape[1] / width], [part.shape[0] / height]])
-    # from pixel indices of the crop to pixel indices of the part: centres lie half a pixel from corners
+    # from pixel indices of the crop to pixel indices of the part: centres are half a pixel from corners
     step = matrix[:, :2] / native
     index = np.hstack([step, (matrix[:, 2] + step.sum(1) / 2 - 0.5)[:, None]])
     square = cv2.warpAffine(
@@ -103,7 +104,7 @@ def cut(pixels: np.ndarray, placement: Placement, crop: Crop, size: int) -> np.n
 
 
 def _around(pixels: np.ndarray, placement: Placement, margin: int) -> tuple[np.ndarray, np.ndarray]:
-    """The part of the photo under a crop and its offset (x, y), at least one pixel."""
+    """The part of the photo under a crop, at least one pixel, and its offset (x, y)."""
     height, width = pixels.shape[:2]
     low = np.clip(np.floor(placement.corners.min(0)).astype(int) - margin, 0, (width - 1, height - 1))
     high = np.clip(np.ceil(placement.corners.max(0)).astype(int) + margin, low + 1, (width, height))
@@ -111,11 +112,11 @@ def _around(pixels: np.ndarray, placement: Placement, margin: int) -> tuple[np.n
 
 
 def cut_framed(pixels: np.ndarray, crop: Crop, size: int) -> np.ndarray:
-    """The crop of a photo that is framed as in training, exactly as stage `prepare` cuts it."""
+    """Cut the crop of a photo framed as in training, exactly as stage `prepare` does."""
     return resize([pixels], crop, size)[0]
 
 
 def check_size(placement: Placement, least: int) -> None:
-    """BadImage `too_small` where the face has fewer pixels than `least` along the crop."""
+    """BadImage `too_small` if the face has fewer than `least` pixels along the crop."""
     if placement.side < least:
         raise BadImage("too_small", f"{placement.side:.0f} pixels; {least} are needed")

@@ -1,4 +1,4 @@
-"""Landmarks that somebody else found: a CSV with one row per face."""
+"""Landmarks that the user provides: a CSV with one row per face."""
 
 import csv
 from pathlib import Path
@@ -15,9 +15,11 @@ CELEBA = tuple(
 
 
 def read_landmarks(path: Path) -> dict[str, list[np.ndarray]]:
-    """Faces by file name, as (5, 2) in pixels of the upright photo: eyes, nose, corners of the mouth, the left of the
-    picture first. A header names the columns: `file` (or image_id) and COLUMNS, or CelebA's; InputError where it does
-    not, or a row holds no numbers."""
+    """Read faces by file name, as (5, 2) in pixels of the upright photo: eyes, nose, corners of the mouth, the left one
+    in the picture first.
+
+    The header names the columns: `file` (or image_id, name) and COLUMNS, or CelebA's. InputError if it does not, or if
+    a row does not hold ten numbers."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
@@ -27,11 +29,11 @@ def read_landmarks(path: Path) -> dict[str, list[np.ndarray]]:
         raise InputError(f"{path} cannot be read as CSV ({error})") from None
     names = rows[0].keys() if rows else ()
     key = next((name for name in ("file", "image_id", "name") if name in names), None)
-    columns = next((found for found in (COLUMNS, CELEBA) if set(found) <= set(names)), None)
+    columns = next((known for known in (COLUMNS, CELEBA) if set(known) <= set(names)), None)
     if key is None or columns is None:
-        told = ", ".join(str(name) for name in names) or "none"
-        raise InputError(f"{path} has columns {told}; expected file, {', '.join(COLUMNS)}")
-    found: dict[str, list[np.ndarray]] = {}
+        present = ", ".join(str(name) for name in names) or "none"
+        raise InputError(f"{path} has columns {present}; expected file, {', '.join(COLUMNS)}")
+    faces: dict[str, list[np.ndarray]] = {}
     for number, row in enumerate(rows, 2):
         try:
             points = np.array([float(row[name]) for name in columns]).reshape(5, 2)
@@ -39,5 +41,5 @@ def read_landmarks(path: Path) -> dict[str, list[np.ndarray]]:
             points = np.full((5, 2), np.nan)
         if not (np.abs(points) < 1e6).all():
             raise InputError(f"{path}, line {number} ({row[key]}): expected ten numbers, {', '.join(columns)}")
-        found.setdefault(row[key], []).append(points)
-    return found
+        faces.setdefault(row[key], []).append(points)
+    return faces

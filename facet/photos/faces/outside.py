@@ -1,4 +1,4 @@
-"""What became of the pixels that no edit touched: exactly kept, or changed by lossy compression."""
+"""Measure how much lossy compression changed the pixels outside an edit."""
 
 import functools
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ Box = tuple[int, int, int, int]
 
 
 def changed(data: bytes, photo: Photo, boxes: Sequence[Box]) -> tuple[float, int]:
-    """The share of pixels outside the boxes (of the upright photo), where the edit left it alone, that differ in the
-    file `data` of the photo, and by how many levels at most."""
+    """The share of pixels outside `boxes` (of the upright photo) that differ between the photo and its written file
+    `data`, and the largest difference in levels of 255."""
     now = turned(_pixels(data, photo), photo.orientation)
     before = photo.upright
     if now.shape != before.shape or now.dtype != before.dtype:
@@ -35,7 +35,7 @@ def changed(data: bytes, photo: Photo, boxes: Sequence[Box]) -> tuple[float, int
 
 
 def _pixels(data: bytes, photo: Photo) -> np.ndarray:
-    """The pixels of a file, by the shortest way that gives the same."""
+    """The pixels of a file, by the fastest decoder that gives the same values."""
     plain = photo.format == "JPEG" and photo.mode in ("L", "RGB")
-    found = decode_jpeg(data, photo.mode) if plain else None
-    return read(data).pixels if found is None else found
+    pixels = decode_jpeg(data, photo.mode) if plain else None
+    return read(data).pixels if pixels is None else pixels

@@ -1,10 +1,10 @@
-"""The change that the decoder made to a face's crop, brought back into the photo at its full resolution.
+"""Paste the change of a face's crop into the photo at full resolution.
 
-In the crop Y = X + a D + b (Xhat - X) (facet/editing/compositing.py). a D, b and b Xhat are smooth, as the network is
-small, so they are enlarged and X stays the photo's own pixels. D follows the photo's edges by a guided filter (He et
-al. 2013) whose coefficients are found in the crop and enlarged (fast guided filter, He and Sun 2015, arXiv:1505.00996).
-Hair does not end where the crop does: what is left of the change at the crop's border goes on a little way beyond it,
-fading, as far as the photo goes on in the same colour. Where a is 0 not one pixel is touched."""
+In the crop Y = X + a D + b (Xhat - X) (facet/editing/compositing.py). a D, b and b Xhat are smooth because the network
+is small, so they are enlarged, while X stays the photo's own pixels. D follows the photo's edges through a guided
+filter (He et al. 2013) whose coefficients are computed in the crop and enlarged (fast guided filter, He and Sun 2015,
+arXiv:1505.00996). Hair does not end at the crop's border, so the change continues a little beyond it, fading, as long
+as the photo keeps its colour. Where a is 0 no pixel changes."""
 
 import dataclasses
 import functools
@@ -17,50 +17,51 @@ from facet.photos.faces.align import Placement
 from facet.photos.file.colour import Colours
 from facet.photos.file.photo import Photo
 
-BEYOND = 0.2  # of the crop's side, over which the change fades beyond its border
-FEATHER = 0.05  # of it, over which the reconstruction fades towards its border
-ALIKE = 20.0  # levels by which colours differ that may still belong together
-RADIUS, EDGE = 2, 12.0  # of the guided filter, in pixels of the crop and levels of contrast that count as an edge
-FINER = 4  # times as fine as the crop
-LEAST = 1 / 510  # weights below do nothing: half a level of the strongest change
+BEYOND = 0.2  # width outside the crop over which the change fades out, in sides of the crop
+FEATHER = 0.05  # width inside the crop over which the reconstruction fades out, in sides of the crop
+ALIKE = 20.0  # difference in levels of colours that may still belong together
+RADIUS, EDGE = 2, 12.0  # guided filter: pixels of the crop, and levels of contrast that count as an edge
+FINER = 4  # resolution of intermediate maps, in multiples of the crop's
+LEAST = 1 / 510  # smallest weight with an effect: half a level of the strongest change
 
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """What an edit does to one crop: arrays (S, S, C) and weights (S, S), float32, in levels 0..255 and 0..1."""
+    """The change of one crop: arrays (S, S, C) in levels 0..255 and weights (S, S) in 0..1, float32."""
 
     photo: np.ndarray  # X, the crop itself
     change: np.ndarray  # D = G(z') - G(z)
     reconstruction: np.ndarray  # Xhat = G(z)
-    a: np.ndarray
-    b: np.ndarray
+    a: np.ndarray  # weight of the change
+    b: np.ndarray  # weight of the reconstruction
 
 
 @dataclasses.dataclass(frozen=True)
-class Touched:
-    """What was done to a photo: the box that holds all of it (left, top, right, bottom of the upright photo) and how
-    many pixels in it changed."""
+class Pasted:
+    """The box of a photo that a paste changed, and the number of pixels in it that changed."""
 
-    box: tuple[int, int, int, int]
+    box: tuple[int, int, int, int]  # left, top, right, bottom of the upright photo
     pixels: int
 
 
-def bring_back(
+def paste(
     photo: Photo,
     colours: Colours,
     placement: Placement,
     change: Change,
-    user: np.ndarray | None = None,
+    mask: np.ndarray | None = None,
     template: tuple[float, ...] | None = None,
-) -> Touched:
-    """Edit `photo.pixels` in place under one crop; `user`: weights (H, W) in [0, 1] of the upright photo; `template`:
-    where the crop has its face (facet/photos/faces/head_mask.py), None where it has none."""
+) -> Pasted:
+    """Paste the change of one crop into `photo.pixels`, in place.
+
+    `mask`, weights (H, W) in [0, 1] of the upright photo, limits the change. `template` is the place of the face in
+    the crop (facet/photos/faces/head_mask.py), or None if the crop shows no face."""
     pad = int(np.ceil(BEYOND * len(change.a)))
     size = len(change.a) + 2 * pad
     placement = placement.widened(pad / len(change.a))
     a = beyond(change.a, pad) * _fade(size, pad)
     used = a >= LEAST
-    face = np.zeros(used.shape, bool)  # what belongs to it without a look
+    face = np.zeros(used.shape, bool)  # pixels that always belong to the face
     if template is None:
         face[pad:-pad, pad:-pad] = True
     else:
@@ -68,14 +69,14 @@ def bring_back(
         face[away < head_mask.CORE] = True
     if used[~face].any():
         around = _around(photo, colours, placement, size)
-        a *= kinship(around, change.photo)
+        a *= continuity(around, change.photo)
         if template is not None:
-            a *= head_mask.belongs(around, away)
+            a *= head_mask.head_weights(around, away)
         used = a >= LEAST
-    box = _clipped(_reach(placement, used), photo.size)
+    box = _clipped(_used_corners(placement, used), photo.size)
     left, top, right, bottom = box
     if right <= left or bottom <= top:
-        return Touched((0, 0, 0, 0), 0)
+        return Pasted((0, 0, 0, 0), 0)
     region = photo.upright[top:bottom, left:right]  # a view: writing into it edits the photo
     to_crop = placement.to_crop(size)
     index = np.hstack([to_crop[:, :2], (to_crop @ (left + 0.5, top + 0.5, 1) - 0.5)[:, None]])
@@ -86,33 +87,33 @@ def bring_back(
     added = _enlarged(added, index, region)
     weights = _enlarged(np.dstack([a, b]), index, region)
     on = weights[:, :, 0] >= LEAST
-    seen = colours.to_srgb(region)  # (h, w, 3) uint8
-    wanted = seen.astype(np.float32)
-    difference = added[:, :, 3] * cv2.cvtColor(wanted, cv2.COLOR_RGB2GRAY)
+    srgb = colours.to_srgb(region)  # (h, w, 3) uint8
+    target = srgb.astype(np.float32)
+    difference = added[:, :, 3] * cv2.cvtColor(target, cv2.COLOR_RGB2GRAY)
     difference = added[:, :, :3] + difference[:, :, None]
     if b.max() >= LEAST:
-        difference -= np.clip(weights[:, :, 1:], 0, 1) * wanted
-    if user is not None:
-        difference *= user[top:bottom, left:right, None]
-        on &= user[top:bottom, left:right] >= LEAST
-    wanted += difference
-    result = colours.moved(region, seen, wanted)
-    mask = on if region.ndim == 2 else on[:, :, None]
-    touched = on & unlike(result, region)
-    np.copyto(region, result, where=mask)
-    return Touched(box, int(np.count_nonzero(touched)))
+        difference -= np.clip(weights[:, :, 1:], 0, 1) * target
+    if mask is not None:
+        difference *= mask[top:bottom, left:right, None]
+        on &= mask[top:bottom, left:right] >= LEAST
+    target += difference
+    result = colours.recoloured(region, srgb, target)
+    changed = on & differs(result, region)
+    np.copyto(region, result, where=on if region.ndim == 2 else on[:, :, None])
+    return Pasted(box, int(np.count_nonzero(changed)))
 
 
-def unlike(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(H, W): where two pictures (H, W) or (H, W, C) differ."""
+def differs(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """A bool array (H, W), true at pixels in which two images (H, W) or (H, W, C) differ."""
     differ = a != b
     return differ if differ.ndim == 2 else functools.reduce(np.logical_or, np.moveaxis(differ, 2, 0))
 
 
 def guided(change: Change) -> tuple[np.ndarray, np.ndarray]:
-    """What D follows of the photo's brightness: slope (S, S) and rest (S, S, 3), D = slope * luma + rest, by a guided
-    filter of D's own luma; enlarged, luma is that of the photo, whose edges D then has. What the filter misses, and
-    colour, stay in the rest."""
+    """Fit D = slope * luma + rest by a guided filter of D's luma: slope (S, S) and rest (S, S, 3).
+
+    When pasted, luma is that of the photo, so D takes on its edges. Colour, and detail that the filter misses, stay in
+    the rest."""
     kernel = (2 * RADIUS + 1,) * 2
 
     def mean(value: np.ndarray) -> np.ndarray:
@@ -127,9 +128,10 @@ def guided(change: Change) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _enlarged(value: np.ndarray, index: np.ndarray, part: np.ndarray, by: int = cv2.INTER_CUBIC) -> np.ndarray:
-    """Maps (S, S) or (S, S, C) of the crop at every pixel of a part of the photo; its border goes on beyond it.
+    """Enlarge maps (S, S) or (S, S, C) of the crop to every pixel of a part of the photo; the border is repeated.
 
-    A cubic that enlarges much goes by way of FINER maps, between whose pixels a line will do: four times as fast."""
+    For large factors the cubic runs to FINER times the crop's resolution and a linear interpolation from there: four
+    times as fast."""
     height, width = part.shape[:2]
     if by == cv2.INTER_CUBIC and abs(np.linalg.det(index[:, :2])) * FINER < 1:
         value = cv2.resize(value, None, fx=FINER, fy=FINER, interpolation=cv2.INTER_CUBIC)
@@ -139,24 +141,24 @@ def _enlarged(value: np.ndarray, index: np.ndarray, part: np.ndarray, by: int = 
 
 
 def beyond(value: np.ndarray, pad: int) -> np.ndarray:
-    """Maps of the crop with `pad` pixels around it, in which its border goes on."""
+    """Pad maps of the crop by `pad` pixels that repeat its border."""
     return np.asarray(cv2.copyMakeBorder(value, pad, pad, pad, pad, cv2.BORDER_REPLICATE))
 
 
-def kinship(around: np.ndarray, crop: np.ndarray) -> np.ndarray:
-    """How far (0 to 1) what lies around a crop (S, S, C) belongs to what lies at its border: in `around`, the same part
-    of the photo with pixels on all sides, colours go on without a break from there. 1 inside."""
+def continuity(around: np.ndarray, crop: np.ndarray) -> np.ndarray:
+    """Weights in [0, 1] around a crop (S, S, C): how well the colours of `around`, the same part of the photo with
+    padding on all sides, continue from the crop's border without a break. 1 inside the crop."""
     pad = (len(around) - len(crop)) // 2
-    unlike = around - beyond(crop, pad)
-    kin = np.exp(np.einsum("ijk,ijk->ij", unlike, unlike) / np.float32(-6 * ALIKE**2))
-    kin[pad:-pad, pad:-pad] = 1
-    for side in (kin[:, pad::-1], kin[:, -pad - 1 :], kin[pad::-1].T, kin[-pad - 1 :].T):  # inside first
+    difference = around - beyond(crop, pad)
+    weights = np.exp(np.einsum("ijk,ijk->ij", difference, difference) / np.float32(-6 * ALIKE**2))
+    weights[pad:-pad, pad:-pad] = 1
+    for side in (weights[:, pad::-1], weights[:, -pad - 1 :], weights[pad::-1].T, weights[-pad - 1 :].T):  # outwards
         np.minimum.accumulate(side, axis=1, out=side)
-    return kin
+    return weights
 
 
 def _around(photo: Photo, colours: Colours, placement: Placement, size: int) -> np.ndarray:
-    """What the photo shows at `size` x `size` pixels of a crop, by and large: uint8 (size, size, 3)."""
+    """The photo under a crop at `size` x `size` pixels, uint8 sRGB (size, size, 3); a quick approximation."""
     left, top, right, bottom = _clipped(placement.corners, photo.size)
     if right <= left or bottom <= top:
         return np.zeros((size, size, 3), np.uint8)
@@ -193,9 +195,8 @@ def _window(size: int, pad: int) -> np.ndarray:
     return head_mask.smoothstep(np.minimum.outer(inside, inside) / (FEATHER * (size - 2 * pad)))
 
 
-def _reach(placement: Placement, used: np.ndarray) -> np.ndarray:
-    """The corners (4, 2) in the photo of the part of the crop that is used, and of two pixels around, which a cubic
-    reaches."""
+def _used_corners(placement: Placement, used: np.ndarray) -> np.ndarray:
+    """The corners (4, 2) in the photo of the used part of the crop and the two pixels around it a cubic reaches."""
     size = len(used)
     rows, columns = np.flatnonzero(used.any(1)), np.flatnonzero(used.any(0))
     if not len(rows):

@@ -1,4 +1,4 @@
-"""Masks of users, which limit an edit: white lets it in, black keeps the photo."""
+"""Masks that the user provides to limit an edit: white allows the change, black keeps the photo."""
 
 import hashlib
 import io
@@ -14,30 +14,30 @@ EXTENSIONS = (".png", ".webp", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg")
 
 
 class Masks:
-    """One mask for all photos, or a folder with one for each by its name, whatever the extension."""
+    """One mask for all photos, or a folder of masks named like the photos, with any extension."""
 
     def __init__(self, path: Path):
         if not path.exists():
-            raise InputError(f"{path} is missing; expected a grey picture, or a folder of them by the photos' names")
+            raise InputError(f"{path} is missing; expected a grey picture, or a folder of them named like the photos")
         self.path = path
 
-    def _of(self, name: str) -> Path:
+    def _path(self, name: str) -> Path:
         if self.path.is_file():
             return self.path
         stem = self.path / PurePosixPath(name).with_suffix("")
-        found = next((p for ext in EXTENSIONS if (p := stem.with_name(stem.name + ext)).is_file()), None)
-        if found is None:
+        path = next((p for ext in EXTENSIONS if (p := stem.with_name(stem.name + ext)).is_file()), None)
+        if path is None:
             raise BadImage("mask_missing", f"{stem}{EXTENSIONS[0]}")
-        return found
+        return path
 
     def digest(self, name: str) -> bytes:
-        """Of the bytes of a photo's mask."""
-        return hashlib.sha256(self._of(name).read_bytes()).digest()
+        """SHA-256 of the bytes of a photo's mask; BadImage if there is none."""
+        return hashlib.sha256(self._path(name).read_bytes()).digest()
 
     def read(self, name: str, size: tuple[int, int]) -> np.ndarray:
-        """Weights (H, W) float32 in [0, 1] for a photo of `size` (width, height), upright; BadImage where it has
-        another size."""
-        path = self._of(name)
+        """Weights (H, W) float32 in [0, 1] for an upright photo of `size` (width, height); BadImage if the mask is
+        missing, unreadable or of another size."""
+        path = self._path(name)
         try:
             picture = Image.open(io.BytesIO(path.read_bytes()))
             picture.load()

@@ -37,7 +37,7 @@ class Colours:
             colours = to_8_bits(colours)
         return self._seen(colours)
 
-    def moved(self, pixels: np.ndarray, seen: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    def recoloured(self, pixels: np.ndarray, seen: np.ndarray, wanted: np.ndarray) -> np.ndarray:
         """Pixels of the photo that look as `wanted`, float sRGB levels (H, W, 3), where they look as `seen`; alpha
         stays. What is not to change keeps its value."""
         colours = self._colours(pixels)

@@ -27,7 +27,7 @@ class Credentials:
             from cryptography.hazmat.primitives.asymmetric import ec, ed25519
             from cryptography.hazmat.primitives.serialization import load_pem_private_key
         except ImportError:
-            raise InputError("content credentials need their extra: pip install 'facet[c2pa]'") from None
+            raise InputError("content credentials need an extra: run pip install -e '.[c2pa]' in the clone") from None
         try:
             self._chain, self._key = certificate.read_text(encoding="ascii"), key.read_bytes()
             private = load_pem_private_key(self._key, password=None)

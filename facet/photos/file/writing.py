@@ -18,7 +18,7 @@ EXIF_DIRECTORY = 0x8769  # TIFF tag
 BARE = ("BMP",)  # formats without any metadata
 
 
-def amended(photo: Photo, *, iptc: Mapping[str, str], strip_gps: bool) -> tuple[Metadata, tuple[str, ...]]:
+def updated_metadata(photo: Photo, *, iptc: Mapping[str, str], strip_gps: bool) -> tuple[Metadata, tuple[str, ...]]:
     """Metadata that is true of the edited photo: its own thumbnail, these IPTC properties, no place where `strip_gps`
     is set; and words of NOTES."""
     found, notes = photo.metadata, []

@@ -22,13 +22,13 @@ from facet.base.errors import FacetError, InputError
 from facet.base.files import hash_named
 from facet.base.threads import in_order, worker_count
 from facet.base.version import VERSION
-from facet.photos.editor import BATCH, FaceEdit, Look, Options, PhotoEditor, mode_of, table_of
+from facet.photos.editor import BATCH, FaceCrop, FaceEdit, Options, PhotoEditor, compositing_mode, table_of
 from facet.photos.faces import outside, user_masks
 from facet.photos.faces.detect import Face
 from facet.photos.faces.landmarks import read_landmarks
 from facet.photos.file.credentials import Credentials
 from facet.photos.file.photo import Photo, read
-from facet.photos.file.writing import amended, encode, without_gps
+from facet.photos.file.writing import encode, updated_metadata, without_gps
 from facet.photos.file.xmp import EDITED
 from facet.photos.folder.listing import Item, Listing
 from facet.photos.folder.manifest import EMPTY, Journal, Known
@@ -109,7 +109,7 @@ class Work:
     row: dict[str, Any]
     data: bytes = b""
     photo: Photo | None = None
-    looks: list[Look] = dataclasses.field(default_factory=list)
+    looks: list[FaceCrop] = dataclasses.field(default_factory=list)
     user: np.ndarray | None = None
     edits: list[FaceEdit] = dataclasses.field(default_factory=list)
     before: dict[str, Any] | None = None  # what was known of it
@@ -206,7 +206,7 @@ class Shard:
         return _sha256(self._settings + digest.encode() + points + mask)
 
     def _mode(self) -> str:
-        return mode_of(self.spec, self.job.options.mode)
+        return compositing_mode(self.spec, self.job.options.mode)
 
     def _given(self, name: str) -> tuple[bytes, bytes, BadImage | None]:
         """What of others' files is about a photo: its landmarks and its mask, as bytes that tell changes, and what is
@@ -222,7 +222,7 @@ class Shard:
             return points, bad.reason.encode(), bad
         return points, mask, None
 
-    def _looks(self, work: Work, before: Mapping[str, Any] | None) -> list[Look]:
+    def _looks(self, work: Work, before: Mapping[str, Any] | None) -> list[FaceCrop]:
         assert work.photo is not None
         given = self._landmarks[work.item.name] if self._landmarks is not None else None
         found = None
@@ -230,7 +230,7 @@ class Shard:
             if before["reason"] in NO_FACE:
                 raise BadImage(before["reason"], before["detail"])
             found = _faces(before)
-        looks = self.editor.looks(work.photo, self.job.options, given, found)
+        looks = self.editor.face_crops(work.photo, self.job.options, given, found)
         if not self.job.options.aligned:
             work.row["landmarks"] = [look.face.points.ravel().tolist() for look in looks]
         work.row["boxes"] = [list(look.face.box) for look in looks]
@@ -320,7 +320,7 @@ class Shard:
         """The file of an edited photo and its place; None where a mask or a wholly even change left every pixel."""
         photo = work.photo
         assert photo is not None
-        touched = self.editor.bring_back(photo, work.edits, work.user)
+        touched = self.editor.paste(photo, work.edits, work.user)
         if not any(one.pixels for one in touched):
             reason = "masked" if work.user is not None else "no_change"
             work.row |= {"status": "unchanged", "reason": reason} | self._told(work) | {"after": []}
@@ -328,7 +328,7 @@ class Shard:
         if self.job.lossless:
             photo.format = "TIFF" if photo.mode == "CMYK" else "PNG"
             photo.saving = {"compression": "tiff_lzw"} if photo.mode == "CMYK" else {}
-        about, notes = amended(photo, iptc=self.properties, strip_gps=self.job.strip_gps)
+        about, notes = updated_metadata(photo, iptc=self.properties, strip_gps=self.job.strip_gps)
         data = encode(photo, work.data, about)
         if b"c2pa" in work.data and b"jumb" in work.data:
             notes = (*notes, "credentials_dropped") if self._credentials is None else notes

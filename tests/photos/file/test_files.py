@@ -14,7 +14,7 @@ from facet.photos.file.colour import Colours
 from facet.photos.file.exif import Exif
 from facet.photos.file.metadata import Metadata
 from facet.photos.file.photo import Photo, read, turned
-from facet.photos.file.writing import amended, encode
+from facet.photos.file.writing import encode, updated_metadata
 from facet.photos.file.xmp import EDITED, IPTC, Packet
 from facet.pictures.decode import BadImage
 from tests.support import photographs
@@ -29,7 +29,7 @@ def written(data: bytes, *, strip_gps: bool = False, change: bool = True) -> tup
     if change:
         height, width = photo.upright.shape[:2]
         photo.upright[height // 3 : height // 2, width // 3 : width // 2, ...] //= 2
-    about, notes = amended(photo, iptc=PROPERTIES, strip_gps=strip_gps)
+    about, notes = updated_metadata(photo, iptc=PROPERTIES, strip_gps=strip_gps)
     return encode(photo, data, about), photo, (*photo.notes, *notes)
 
 
@@ -287,9 +287,9 @@ def test_colours_of_a_profile_are_seen_as_srgb_and_come_back_as_they_were():
     assert not colours.plain
     seen = colours.to_srgb(photo.pixels)
     assert np.abs(seen.astype(int) - photo.pixels).max() > 5
-    np.testing.assert_array_equal(colours.moved(photo.pixels, seen, seen.astype(np.float32)), photo.pixels)
+    np.testing.assert_array_equal(colours.recoloured(photo.pixels, seen, seen.astype(np.float32)), photo.pixels)
     wanted = np.clip(seen + np.float32([20, -10, 15]), 0, 255)
-    again = colours.to_srgb(colours.moved(photo.pixels, seen, wanted))
+    again = colours.to_srgb(colours.recoloured(photo.pixels, seen, wanted))
     assert np.abs(again - wanted).mean() < 1.5
 
 
@@ -299,8 +299,8 @@ def test_what_does_not_move_keeps_its_values_in_every_mode(mode):
     photo = Photo(np.array(picture), mode, "TIFF")
     colours = Colours(photo)
     seen = colours.to_srgb(photo.pixels)
-    np.testing.assert_array_equal(colours.moved(photo.pixels, seen, seen.astype(np.float32)), photo.pixels)
-    darker = colours.to_srgb(colours.moved(photo.pixels, seen, seen - np.float32(30)))
+    np.testing.assert_array_equal(colours.recoloured(photo.pixels, seen, seen.astype(np.float32)), photo.pixels)
+    darker = colours.to_srgb(colours.recoloured(photo.pixels, seen, seen - np.float32(30)))
     assert np.abs(seen.astype(int) - 30 - darker).mean() < 4
 
 
