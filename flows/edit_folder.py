@@ -1,5 +1,6 @@
-"""The flow `edit-folder`: one folder of photos, its shards on threads, processes or a Dask cluster. The engine is not
-seen in the results: the same bytes on every one. A shard whose worker dies is done elsewhere, from where it was."""
+"""The flow `edit-folder`: edit a folder of photos, its shards on threads, processes or a Dask cluster.
+
+Results are byte-identical on every engine. If a worker dies, another one resumes its shard."""
 
 import uuid
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTa
 
 from facet.base.errors import InputError
 from facet.base.threads import worker_count
-from facet.photos.folder import run as folder
+from facet.photos.folder import run, shard
 from facet.photos.folder.job import Job
 from facet.photos.folder.run import Summary
 from flows import artifacts
@@ -22,14 +23,14 @@ Engine = Literal["threads", "processes", "dask"]
 
 
 @task(name="edit-shard", persist_result=False, cache_policy=NO_CACHE, task_run_name="shard-{number}", retries=2)
-def edit_shard(job: Job, run: str, number: int) -> tuple[int, int]:
-    """Edit one shard of a job; how many files it has, and how many of them were worked on."""
-    return folder.edit_shard(job, run, number)
+def edit_shard(job: Job, run_id: str, number: int) -> tuple[int, int]:
+    """Edit one shard of a job; returns its number of files, and how many of them were edited anew."""
+    return shard.edit_shard(job, run_id, number)
 
 
 @flow(name="edit-folder-shards", persist_result=False, validate_parameters=False)
 def run_shards(job: Job, shards: int) -> list[tuple[int, int]]:
-    """Every shard of a job on the flow's task runner."""
+    """Edit every shard of a job on the flow's task runner."""
     if not shards:
         return []
     futures = edit_shard.map([job] * shards, [uuid.uuid4().hex] * shards, range(shards))
@@ -37,7 +38,7 @@ def run_shards(job: Job, shards: int) -> list[tuple[int, int]]:
 
 
 def runner(engine: Engine, jobs: int | None, address: str | None) -> TaskRunner[Any]:
-    """The task runner of an engine with `jobs` workers, for Dask on the cluster at `address` or on a local one."""
+    """The task runner of an engine with `jobs` workers; Dask uses the cluster at `address`, or starts a local one."""
     jobs = jobs or worker_count(0)
     if engine == "threads":
         return ThreadPoolTaskRunner(max_workers=jobs)
@@ -56,12 +57,12 @@ def edit_on(
     job: Job, engine: Engine, *, jobs: int | None = None, address: str | None = None, sheet: int = 100
 ) -> Summary:
     """Edit a folder with its shards on an engine."""
-    chosen = runner(engine, jobs, address)
+    task_runner = runner(engine, jobs, address)
 
-    def run(job: Job, shards: int) -> Iterator[tuple[int, int]]:
-        yield from run_shards.with_options(task_runner=chosen)(job, shards)
+    def shards_on_engine(job: Job, shards: int) -> Iterator[tuple[int, int]]:
+        yield from run_shards.with_options(task_runner=task_runner)(job, shards)
 
-    return folder.edit_folder(job, run, sheet=sheet)
+    return run.edit_folder(job, shards_on_engine, sheet=sheet)
 
 
 @flow(name="edit-folder")
@@ -77,7 +78,7 @@ def edit_folder(
     aligned: bool = False,
     faces: Literal["largest", "all"] = "largest",
 ) -> str:
-    """Edit the faces of a folder of photos with a system of the project at `root`; what became of them, in words."""
+    """Edit the faces of a folder of photos with a system of the project at `root`; returns a summary in words."""
     from facet.nights.champions import live_paths
     from facet.photos.editor import Options
 

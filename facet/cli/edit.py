@@ -109,7 +109,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from facet.photos.folder.run import edit_folder, estimate
+    from facet.photos.folder.estimate import estimate
+    from facet.photos.folder.run import edit_folder
 
     check_dry_json(args)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)

@@ -17,14 +17,15 @@ RUNS = """
 import json, sys
 from pathlib import Path
 import pytest
-from facet.photos.folder import run
+from facet.photos.folder import run, shard
 from flows.edit_folder import edit_on
 from tests.support.photo_jobs import aligned_job, use_linear_editor
 
 photos, out = map(Path, sys.argv[1:])
 with pytest.MonkeyPatch.context() as patch:
     use_linear_editor(patch)
-    patch.setattr(run, "SHARD", 2)
+    for module in (run, shard):
+        patch.setattr(module, "SHARD_SIZE", 2)
     redone = [edit_on(aligned_job(photos, out), "threads", jobs=2).redone for _ in range(2)]
     (photos / "0.jpg").write_bytes((photos / "a.jpg").read_bytes())
     redone.append(edit_on(aligned_job(photos, out), "threads", jobs=2).redone)

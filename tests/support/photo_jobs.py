@@ -8,8 +8,9 @@ import pandas as pd
 from PIL import Image
 
 from facet.photos.editor import Options
-from facet.photos.folder import run
 from facet.photos.folder.job import Job
+from facet.photos.folder.open_job import OpenJob
+from facet.photos.folder.run import edit_folder
 from tests.support import photographs
 
 SPEC = "Smiling=on"
@@ -29,13 +30,13 @@ def write_photos(root: Path) -> Path:
 
 def use_linear_editor(patch) -> None:
     """Let every job edit with the linear system instead of loading a model."""
-    patch.setattr(run, "load", lambda job: photographs.editor())
 
     def settings(self):
-        options = dataclasses.asdict(self.options)
-        return {"options": options, "model": "m" * 64, "lossless": self.lossless, "strip_gps": self.strip_gps}
+        options, job = dataclasses.asdict(self.job.options), self.job
+        return {"options": options, "model": "m" * 64, "lossless": job.lossless, "strip_gps": job.strip_gps}
 
-    patch.setattr(Job, "settings", settings)
+    patch.setattr(OpenJob, "editor", photographs.editor())
+    patch.setattr(OpenJob, "settings", property(settings))
 
 
 def aligned_job(photos: Path, out: Path, **changes) -> Job:
@@ -61,5 +62,5 @@ def hashes(out: Path) -> dict[str, str]:
 
 def fresh_hashes(photos: Path, out: Path, **changes) -> dict[str, str]:
     """Hashes of the results of a job in a new folder."""
-    run.edit_folder(aligned_job(photos, out, **changes))
+    edit_folder(aligned_job(photos, out, **changes))
     return hashes(out)

@@ -1,1 +1,1 @@
-"""Editing a folder of photos as one job: listing, shards, journal, manifest, contact sheet."""
+"""Edit a folder of photos as one job: listing, shards, journals, manifest, contact sheet."""

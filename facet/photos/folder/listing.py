@@ -1,4 +1,4 @@
-"""What there is to edit: the photographs of a folder, a zip, a list of paths, or one file."""
+"""List the photos of a job: those of a folder, a zip, a list of paths, or one file; and name their results."""
 
 import dataclasses
 import os
@@ -14,29 +14,30 @@ EXTENSIONS = {
     ".jp2", ".heic", ".heif", ".hif", ".ppm", ".pgm", ".pnm",
 }  # fmt: skip
 LISTS = (".txt", ".lst")
-RESERVED = (".facet", "contact.html", "manifest.parquet")  # names in OUT that are the job's own
+RESERVED = (".facet", "contact.html", "manifest.parquet")  # names in the output folder that the job itself uses
+PNG_FOR = (".gif", ".jp2", ".ppm", ".pgm", ".pnm")  # formats that edits cannot be written in
 
 
 @dataclasses.dataclass(frozen=True)
 class Item:
-    """One file to edit: its name, a relative POSIX path that the result keeps, and what refuses it unread."""
+    """One file to edit."""
 
-    name: str
-    refused: str = ""
+    name: str  # relative POSIX path, which the result keeps
+    refused: str = ""  # reason to refuse the file without reading it
 
 
 @dataclasses.dataclass(frozen=True)
 class Listing:
-    """The files of one job, in the order of their names. `others` counts files that are no pictures by their name."""
+    """The files of one job."""
 
     path: Path
-    items: tuple[Item, ...]
-    others: int
-    read: Callable[[str], bytes]  # from any thread; BadImage where a file cannot be read
+    items: tuple[Item, ...]  # sorted by name
+    others: int  # number of files that are not pictures, by their names
+    read: Callable[[str], bytes]  # for any thread; BadImage if a file cannot be read
 
 
 def _item(name: str, refused: str = "") -> Item:
-    """A file by a name that tables and OUT can hold, or refused."""
+    """The item of a file, refused if the manifest or the output folder cannot hold its name."""
     printable = name.encode("utf-8", "replace").decode()
     if printable != name:
         return Item(printable, "name_not_utf8")
@@ -46,9 +47,9 @@ def _item(name: str, refused: str = "") -> Item:
 
 
 def listing(path: Path) -> Listing:
-    """The pictures of a folder (nested as it likes), a zip, a text file with one path a line, or one picture.
+    """List the pictures of a folder and its subfolders, a zip, a text file with one path per line, or one picture.
 
-    Links that lead out of a folder are listed and refused. InputError where there is nothing."""
+    Links to files outside the folder are listed and refused. InputError if `path` is missing."""
     if path.is_dir():
         return _folder(path)
     if not path.is_file():
@@ -66,6 +67,7 @@ def listing(path: Path) -> Listing:
 
 
 def is_picture(name: str) -> bool:
+    """True if the name has the extension of a picture."""
     return PurePosixPath(name).suffix.lower() in EXTENSIONS
 
 
@@ -80,13 +82,13 @@ def _folder(path: Path) -> Listing:
 
 
 def _walk(root: Path) -> Iterator[tuple[str, str]]:
-    """Names of files below a folder, and why one is refused."""
+    """The names of files below a folder, each with the reason to refuse it or an empty string."""
     real = root.resolve()
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         inside = os.path.relpath(folder, root)
         for name in files:
-            if name.startswith("._"):  # what macOS keeps beside a file on foreign disks
+            if name.startswith("._"):  # macOS's metadata beside a file on foreign disks
                 continue
             relative = name if inside == "." else f"{inside}/{name}".replace(os.sep, "/")
             path = Path(folder, name)
@@ -101,20 +103,20 @@ def _inside(link: Path, real: Path) -> bool:
 
 
 def listed_paths(path: Path) -> list[Path]:
-    """The paths of a list, one a line, absolute or from the list's folder."""
+    """Read the paths of a list, one per line, absolute or relative to the list's folder."""
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is no text in UTF-8 ({error}); expected one path a line") from None
-    found = (os.path.normpath((path.parent / line.strip()).absolute()) for line in lines if line.strip())
-    paths = [Path(one) for one in dict.fromkeys(found)]
+        raise InputError(f"{path} is not UTF-8 text ({error}); expected one path per line") from None
+    absolute = (os.path.normpath((path.parent / line.strip()).absolute()) for line in lines if line.strip())
+    paths = [Path(one) for one in dict.fromkeys(absolute)]
     if not paths:
-        raise InputError(f"{path} lists no photo; expected one path a line")
+        raise InputError(f"{path} lists no photo; expected one path per line")
     return paths
 
 
 def _listed(path: Path) -> Listing:
-    """The photos of a list; results take the names below the deepest folder of all."""
+    """The photos of a list; results are named relative to the deepest folder that holds them all."""
     paths = listed_paths(path)
     root = Path(os.path.commonpath([one.parent for one in paths]))
     names = {one.relative_to(root).as_posix(): one for one in paths}
@@ -122,22 +124,32 @@ def _listed(path: Path) -> Listing:
     return Listing(path, tuple(_item(name) for name in sorted(names)), 0, lambda name: read_regular(str(names[name])))
 
 
-def outputs(items: tuple[Item, ...], extension: Callable[[str], str]) -> dict[str, str]:
-    """Where each item's result goes: its own name, with the extension that `extension` gives it; of two that would
-    meet, the one that changes its extension takes the old one into its name (`a.gif` -> `a-gif.png`)."""
-    wanted = {item.name: extension(item.name) for item in items}
-    taken = {name.casefold() for name, new in wanted.items() if PurePosixPath(name).suffix == new}
-    taken |= {str(folder).casefold() for name in wanted for folder in PurePosixPath(name).parents}
-    found = {}
-    for name, new in wanted.items():
+def outputs(items: tuple[Item, ...], *, lossless: bool) -> dict[str, str]:
+    """The path of each item's result: its own name, with the extension of the format it is written in.
+
+    If two would meet, the one that changes its extension takes the old one into its name (`a.gif` -> `a-gif.png`)."""
+    extensions = {item.name: _extension(item.name, lossless=lossless) for item in items}
+    taken = {name.casefold() for name, extension in extensions.items() if PurePosixPath(name).suffix == extension}
+    taken |= {str(folder).casefold() for name in extensions for folder in PurePosixPath(name).parents}
+    results = {}
+    for name, extension in extensions.items():
         path = PurePosixPath(name)
-        if path.suffix == new:
-            found[name] = name
+        if path.suffix == extension:
+            results[name] = name
             continue
-        place, more = str(path.with_suffix(new)), 0
-        while place.casefold() in taken:
-            more += 1
-            place = str(path.with_name(f"{path.stem}-{path.suffix[1:]}{f'-{more}' if more > 1 else ''}{new}"))
-        taken.add(place.casefold())
-        found[name] = place
-    return found
+        result, number = str(path.with_suffix(extension)), 0
+        while result.casefold() in taken:
+            number += 1
+            suffix = f"-{number}" if number > 1 else ""
+            result = str(path.with_name(f"{path.stem}-{path.suffix[1:]}{suffix}{extension}"))
+        taken.add(result.casefold())
+        results[name] = result
+    return results
+
+
+def _extension(name: str, *, lossless: bool) -> str:
+    """The extension of a photo's result."""
+    suffix = PurePosixPath(name).suffix
+    if lossless:
+        return suffix if suffix.lower() == ".png" else ".png"
+    return ".png" if suffix.lower() in PNG_FOR else suffix

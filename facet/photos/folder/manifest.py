@@ -1,4 +1,4 @@
-"""manifest.parquet of an edited folder: what became of every file, and enough to do it again."""
+"""manifest.parquet of an edited folder: the outcome of every file, and enough to repeat it; and journals."""
 
 import json
 from collections import Counter
@@ -13,34 +13,34 @@ from facet.base.errors import InputError
 from facet.base.files import replacing
 
 NAME = "manifest.parquet"
-CHUNK = 500  # rows written at once
-SETTINGS = b"facet.edit"
+CHUNK = 500  # rows of a row group
+SETTINGS = b"facet.edit"  # key of the job's settings in the schema's metadata
 STATUSES = {
-    "edited": "the change is in it",
+    "edited": "at least one face was changed",
     "unchanged": "nothing had to change: a copy",
-    "skipped": "no face in it that can be edited: a copy, or nothing with --no-copy",
-    "failed": "it cannot be read: a copy where there are bytes, or nothing with --no-copy",
+    "skipped": "no face that can be edited: a copy, or nothing with --no-copy",
+    "failed": "it cannot be read: a copy if there are bytes, or nothing with --no-copy",
 }
 REASONS = {
-    "already": "its faces show it already",
-    "at_target": "by their latents its faces are where they should go already",
-    "masked": "its mask lets no change in",
-    "no_change": "the change is less than a level",
+    "already": "its faces already show the wanted attributes",
+    "at_target": "the latents of its faces are already at the target",
+    "masked": "its mask allows no change",
+    "no_change": "the change is smaller than one level of a pixel",
     "no_face": "no face was found",
     "too_small": "the largest face has too few pixels",
     "off_frontal": "the face is turned too far away from the camera",
-    "aspect": "it is not framed as CelebA's aligned pictures, 178 : 218",
-    "link_outside": "a link that leads out of the folder",
-    "unsafe_name": "a name that leads out of the folder",
-    "name_not_utf8": "a name that no table can hold",
+    "aspect": "it is not framed like CelebA's aligned pictures, 178 : 218",
+    "link_outside": "a link to a file outside the folder",
+    "unsafe_name": "a name that points outside the folder",
+    "name_not_utf8": "a name that is not UTF-8",
     "reserved_name": "a name that the job itself uses in the output folder",
     "unwritable_name": "its name cannot be written in the output folder",
-    "off_photo": "its landmarks lie outside the photo",
-    "mask_unreadable": "its mask is no picture that can be read",
+    "off_photo": "its landmarks are outside the photo",
+    "mask_unreadable": "its mask cannot be read as a picture",
     "no_landmarks": "the landmarks file has no row for it",
     "mask_missing": "there is no mask for it",
-    "mask_size": "its mask is of another size",
-    "error": "an error of ours",
+    "mask_size": "its mask has another size",
+    "error": "an internal error",
 }
 
 _NUMBERS = pa.list_(pa.float32())
@@ -48,32 +48,33 @@ SCHEMA = pa.schema(
     [
         pa.field("file", pa.string(), nullable=False),
         pa.field("status", pa.string(), nullable=False),  # of STATUSES
-        pa.field(
-            "reason", pa.string(), nullable=False
-        ),  # of REASONS, or of facet.pictures.decode.REASONS; empty if edited
+        # of REASONS, or of facet.pictures.decode.REASONS; empty if edited
+        pa.field("reason", pa.string(), nullable=False),
         pa.field("detail", pa.string(), nullable=False),
         pa.field("notes", pa.list_(pa.string()), nullable=False),  # of facet.photos.file.photo.NOTES
-        pa.field("output", pa.string(), nullable=False),  # relative to the manifest; empty where there is none
+        pa.field("output", pa.string(), nullable=False),  # relative to the manifest; empty if there is none
         pa.field("spec", pa.string(), nullable=False),
         pa.field("mode", pa.string(), nullable=False),
         pa.field("width", pa.int32(), nullable=False),  # of the upright photo
         pa.field("height", pa.int32(), nullable=False),
         pa.field("format", pa.string(), nullable=False),
-        pa.field("faces", pa.int32(), nullable=False),  # that can be edited
-        pa.field("boxes", pa.list_(_NUMBERS), nullable=False),  # left, top, right, bottom of each in the upright photo
-        pa.field("landmarks", pa.list_(_NUMBERS), nullable=False),  # five points x, y of each; empty if aligned
-        pa.field("side", _NUMBERS, nullable=False),  # pixels of the photo along each crop
-        pa.field("attributes", pa.list_(pa.string()), nullable=False),  # that move: the spec's, and rivals turned off
-        pa.field("strengths", pa.list_(_NUMBERS), nullable=False),  # of each face, signed multiples of directions
-        pa.field("before", pa.list_(_NUMBERS), nullable=False),  # of each face and attribute of the spec: probability
+        pa.field("faces", pa.int32(), nullable=False),  # number of faces that can be edited
+        pa.field("boxes", pa.list_(_NUMBERS), nullable=False),  # left, top, right, bottom of each face, upright photo
+        pa.field("landmarks", pa.list_(_NUMBERS), nullable=False),  # x, y of five points per face; empty if aligned
+        pa.field("side", _NUMBERS, nullable=False),  # of each face's crop, in pixels of the photo
+        pa.field("attributes", pa.list_(pa.string()), nullable=False),  # that moved: the spec's, and rivals turned off
+        pa.field("strengths", pa.list_(_NUMBERS), nullable=False),  # per face, signed multiples of directions
+        pa.field("before", pa.list_(_NUMBERS), nullable=False),  # probability of each attribute of the spec, per face
         pa.field("after", pa.list_(_NUMBERS), nullable=False),
-        pa.field("changed_pixels", pa.int64(), nullable=False),  # of the photo, before it was compressed
-        pa.field("outside_share", pa.float32(), nullable=False),  # of pixels away from the faces, in the file written
-        pa.field("outside_worst", pa.int32(), nullable=False),  # levels of 255
+        pa.field("changed_pixels", pa.int64(), nullable=False),  # of the photo, before compression
+        pa.field(
+            "outside_share", pa.float32(), nullable=False
+        ),  # share of pixels outside the edit that differ in the file
+        pa.field("outside_worst", pa.int32(), nullable=False),  # largest difference there, in levels of 255
         pa.field("input_sha256", pa.string(), nullable=False),
         pa.field("output_sha256", pa.string(), nullable=False),
-        pa.field("key", pa.string(), nullable=False),  # of input, options and model: the same key, the same result
-        pa.field("looked", pa.string(), nullable=False),  # of input and how faces are found: the same, the same faces
+        pa.field("key", pa.string(), nullable=False),  # of input, options and model: same key, same result
+        pa.field("looked", pa.string(), nullable=False),  # of input and face options: same key, same faces
     ]
 )
 EMPTY: dict[str, Any] = {
@@ -82,13 +83,13 @@ EMPTY: dict[str, Any] = {
 
 
 class Journal:
-    """Rows as they come, one JSON line each, so that a killed job knows what it has done."""
+    """Appends rows as they are finished, one JSON line each, so that a killed job can resume."""
 
     def __init__(self, path: Path):
         path.parent.mkdir(parents=True, exist_ok=True)
         torn = path.exists() and path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")
         self._file = path.open("ab")
-        if torn:  # a line that a full disk cut short must not swallow the next
+        if torn:  # a line cut short by a full disk must not swallow the next one
             self._file.write(b"\n")
 
     def add(self, row: Mapping[str, Any]) -> None:
@@ -99,19 +100,23 @@ class Journal:
         self._file.close()
 
 
-class Known:
-    """What is known of a folder's files: rows of its manifest, and of the journals of unfinished or other jobs, which
-    are newer. Rows stay on disk or in Arrow until they are asked for, so that many cost little memory."""
+class ManifestReader:
+    """Rows of a folder's manifest, and of journals added to it, which are newer.
 
-    def __init__(self, folder: Path, journals: Path | None = None):
+    Rows stay on disk or in Arrow until they are asked for, so that many of them take little memory."""
+
+    def __init__(self, folder: Path):
         self._table = _read(folder / NAME)
         self._rows = {} if self._table is None else {n: i for i, n in enumerate(self._table["file"].to_pylist())}
         self._lines: dict[str, tuple[Path, int, int]] = {}
-        for path in sorted(journals.glob("*.jsonl")) if journals is not None else ():
+
+    def add_journals(self, folder: Path) -> None:
+        """Add every journal of a folder, in the order of their names."""
+        for path in sorted(folder.glob("*.jsonl")):
             self.add_journal(path)
 
     def add_journal(self, path: Path) -> None:
-        """Take in a journal; a last line cut short is left out."""
+        """Add a journal; a line cut short is ignored."""
         at = 0
         with path.open("rb") as file:
             for line in file:
@@ -122,10 +127,11 @@ class Known:
 
     @property
     def names(self) -> set[str]:
+        """The files that have a row."""
         return self._lines.keys() | self._rows.keys()
 
     def row(self, name: str) -> dict[str, Any] | None:
-        """What is known of a file."""
+        """The latest row of a file, None if there is none."""
         if name in self._lines:
             path, at, length = self._lines[name]
             with path.open("rb") as file:
@@ -136,7 +142,7 @@ class Known:
         return None
 
     def write(self, folder: Path, names: Iterable[str], settings: Mapping[str, Any]) -> Counter[tuple[str, str]]:
-        """manifest.parquet with the rows of these files, sorted; how many of each status and reason."""
+        """Write manifest.parquet with the rows of these files, sorted by name; count them by status and reason."""
         counts: Counter[tuple[str, str]] = Counter()
         schema = SCHEMA.with_metadata({SETTINGS: json.dumps(settings, sort_keys=True).encode()})
         with replacing(folder / NAME) as aside, pq.ParquetWriter(aside, schema, compression="zstd") as writer:
@@ -148,21 +154,23 @@ class Known:
 
 
 def _row(line: bytes) -> dict[str, Any] | None:
+    """The row of a journal's line, None if it is incomplete."""
     try:
         row = json.loads(line)
     except ValueError:
         return None
-    whole = isinstance(row, dict) and row.keys() == set(SCHEMA.names) and isinstance(row["file"], str)
-    return row if whole else None
+    complete = isinstance(row, dict) and row.keys() == set(SCHEMA.names) and isinstance(row["file"], str)
+    return row if complete else None
 
 
 def _read(path: Path) -> pa.Table | None:
+    """The table of a manifest, None if there is none or an older version wrote it."""
     if not path.exists():
         return None
     try:
         table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path} is no Parquet file ({error}); delete it to edit everything anew") from None
+        raise InputError(f"{path} is not a Parquet file ({error}); delete it to edit everything again") from None
     return table.select(SCHEMA.names) if set(SCHEMA.names) <= set(table.column_names) else None
 
 

@@ -1,0 +1,161 @@
+"""Write the results of a job: paste the changes, encode the file, complete the row of the manifest."""
+
+import contextlib
+import errno
+import hashlib
+import logging
+import os
+from pathlib import PurePosixPath
+from typing import Any
+
+from facet.base.version import VERSION
+from facet.photos.faces import outside
+from facet.photos.file.photo import Photo
+from facet.photos.file.writing import encode, updated_metadata, without_gps
+from facet.photos.file.xmp import EDITED
+from facet.photos.folder.job import JobError
+from facet.photos.folder.open_job import OpenJob, sha256
+from facet.photos.folder.reading import PhotoTask
+from facet.pictures.decode import BadImage
+
+log = logging.getLogger(__name__)
+
+NAME_ERRORS = (errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EEXIST, errno.EILSEQ)  # not the disk's fault
+
+
+class ResultWriter:
+    """Writes results of a job into the output folder. Threads may share one."""
+
+    def __init__(self, job: OpenJob):
+        self._job = job
+        self._properties = {  # of IPTC
+            "DigitalSourceType": EDITED,
+            "AISystemUsed": f"Facet {job.editor.system.name}",
+            "AISystemVersionUsed": f"{VERSION}, model {job.settings['model'][:12]}",
+            "AIPromptInformation": str(job.spec),
+        }
+
+    def finish(self, task: PhotoTask) -> None:
+        """Write the result of a photo, or its copy, and complete its row; JobError if the disk refuses."""
+        if task.up_to_date:
+            return
+        if not self._write_edited(task):
+            self._write_unedited(task)
+        self._remove_earlier_output(task)
+        task.release()
+
+    def _write_edited(self, task: PhotoTask) -> bool:
+        """Write the edited photo; False if there is none."""
+        try:
+            result = self.encoded(task)
+            if result is not None:
+                self._write(*result, task.row)
+                return True
+        except BadImage as bad:
+            task.refuse(bad)
+        except JobError:
+            raise
+        except Exception as error:  # a bug that one photo meets must not stop the job
+            log.exception("%s", task.item.name)
+            task.refuse(BadImage("error", f"{type(error).__name__}: {error}"))
+        return False
+
+    def _write_unedited(self, task: PhotoTask) -> None:
+        """Note why the photo is as it was, and copy it if the job asks for copies."""
+        job = self._job.job
+        if not task.row["status"]:
+            reason = "already" if job.options.unless_already else "at_target"
+            task.row |= {"status": "unchanged", "reason": reason} | _measured(task)
+        if job.copy and task.row["input_sha256"]:
+            try:
+                self._write(task.item.name, self._copy(task), task.row)
+            except BadImage as bad:
+                task.row |= {"status": "failed", "reason": bad.reason, "detail": bad.detail}
+
+    def _copy(self, task: PhotoTask) -> bytes:
+        """The file as it was, without GPS if the job strips it."""
+        if not self._job.job.strip_gps:
+            return task.data
+        data, gps_left = without_gps(task.data)
+        if gps_left:
+            task.row["notes"] = [*task.row["notes"], "gps_kept"]
+        return data
+
+    def _remove_earlier_output(self, task: PhotoTask) -> None:
+        """Remove the result of an earlier run under another name, unless somebody changed it since."""
+        earlier = task.earlier
+        if earlier is None or not earlier["output"] or earlier["output"] == task.row["output"]:
+            return
+        path = self._job.job.out / earlier["output"]
+        with contextlib.suppress(OSError):
+            if sha256(path.read_bytes()) == earlier["output_sha256"]:
+                path.unlink()
+
+    def encoded(self, task: PhotoTask) -> tuple[str, bytes] | None:
+        """The name and bytes of an edited photo; None if no face moved, or a mask or a tiny change left every pixel."""
+        job, photo = self._job.job, task.photo
+        if photo is None or not task.moved:
+            return None
+        pasted = self._job.editor.paste(photo, task.edits, task.mask)
+        if not any(area.pixels for area in pasted):
+            reason = "masked" if task.mask is not None else "no_change"
+            task.row |= {"status": "unchanged", "reason": reason} | _measured(task) | {"after": []}
+            return None
+        if job.lossless:
+            photo.format = "TIFF" if photo.mode == "CMYK" else "PNG"
+            photo.saving = {"compression": "tiff_lzw"} if photo.mode == "CMYK" else {}
+        metadata, notes = updated_metadata(photo, iptc=self._properties, strip_gps=job.strip_gps)
+        data = encode(photo, task.data, metadata)
+        credentials = self._job.credentials
+        if credentials is not None:
+            data = credentials.sign(data, task.data, photo.format, self._properties)
+        elif b"c2pa" in task.data and b"jumb" in task.data:
+            notes = (*notes, "credentials_dropped")
+        task.row |= _measured(task) | {
+            "status": "edited",
+            "notes": [*photo.notes, *notes],
+            "format": photo.format,
+            "changed_pixels": sum(area.pixels for area in pasted),
+        }
+        if photo.format in outside.LOSSY and not photo.saving.get("lossless"):
+            share, worst = outside.changed(data, photo, [area.box for area in pasted])
+            task.row |= {"outside_share": share, "outside_worst": worst}
+        return self._output(task, photo), data
+
+    def _output(self, task: PhotoTask, photo: Photo) -> str:
+        """The path of an edited photo in the output folder."""
+        if self._job.job.lossless and photo.format == "TIFF":
+            source = PurePosixPath(task.item.name)
+            return str(source.with_name(f"{source.stem}-{source.suffix[1:]}.tif"))  # no other result has this name
+        return self._job.outputs[task.item.name]
+
+    def _write(self, name: str, data: bytes, row: dict[str, Any]) -> None:
+        """Write a temporary file and rename it; BadImage if the name is impossible, JobError if the disk refuses."""
+        path = self._job.job.out / name
+        part = self._job.job.parts / f"{os.getpid()}-{hashlib.sha256(name.encode()).hexdigest()[:24]}"
+        try:
+            with part.open("wb") as file:
+                file.write(data)
+            try:
+                part.replace(path)
+            except FileNotFoundError:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                part.replace(path)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            if error.errno in NAME_ERRORS:
+                raise BadImage("unwritable_name", error.strerror or "") from None
+            raise JobError(
+                f"{path} cannot be written: {error.strerror or error}; fix that and run the job again"
+            ) from error
+        row |= {"output": name, "output_sha256": sha256(data)}
+
+
+def _measured(task: PhotoTask) -> dict[str, Any]:
+    """The columns of the manifest that the networks fill."""
+    return {
+        "attributes": list(task.edits[0].attributes) if task.edits else [],
+        "strengths": [list(edit.strengths) if edit.moved else [] for edit in task.edits],
+        "before": [list(edit.before) for edit in task.edits],
+        "after": [list(edit.after) for edit in task.edits],
+    }
