@@ -1,17 +1,17 @@
-"""How fast a folder of photos is edited, beside the plain way and the limit, in one run.
+"""Speed of editing a folder of photos, compared with a plain script and with the limit, in one run.
 
     python benchmarks/edit_folder.py [--root .] [--system ian] [--aligned 2000] [--scenes 300] [--rounds 3]
 
 Three folders: drawn faces as CelebA's aligned 178 x 218 JPEGs; scenes of 1600 x 1200 with a landmarks file; the same
-scenes, faces to be found. For each, photos a second of
+scenes with face detection. For each, photos per second of
 
-    plain    a loop over photos: Pillow opens, crops and resizes, the same system in fp32 sees one crop, Pillow enlarges
-             the change and lays it over the photo, and saves it with the quality of 95 (with the detector as it comes)
-    edit     facet edit, with manifest, hashes, metadata, the check of what compression did, and loading the system
-    limit    decoding and encoding alone, on as many threads as there are cores
+    plain    a loop over photos: Pillow opens, crops and resizes, the same system in fp32 edits one crop at a time,
+             Pillow enlarges the change, pastes it and saves with quality 95 (with the detector at its defaults)
+    edit     facet edit, with manifest, hashes, metadata, the check of the compression, and loading the system
+    limit    decoding and encoding only, on one thread per core
 
-as medians of interleaved rounds, the ratios, and the peak memory of facet edit on folders of growing length with
---memory."""
+as medians of interleaved rounds, with their ratios. --memory prints the peak memory of facet edit on folders of the
+given sizes."""
 
 import argparse
 import io
@@ -45,9 +45,9 @@ SPEC = "Smiling=on, Eyeglasses=on"
 
 
 def plain(folder: Path, out: Path, editor: PhotoEditor, landmarks: Path | None, *, aligned: bool) -> None:
-    """What a script of one afternoon does."""
+    """Edit the photos the way a quick script would."""
     spec, size = editor.parse(SPEC), editor.system.size
-    known = read_landmarks(landmarks) if landmarks else None
+    given = read_landmarks(landmarks) if landmarks else None
     assert editor.template is not None
     detector = Detector()
     for path in sorted(folder.glob("*.jpg")):
@@ -56,13 +56,13 @@ def plain(folder: Path, out: Path, editor: PhotoEditor, landmarks: Path | None, 
             left, top, right, bottom = editor.crop.on(*photo.size)
             matrix = np.array([[right - left, 0, left], [0, bottom - top, top]])
         else:
-            if known is not None:
-                points = known[path.name][0]
+            if given is not None:
+                points = given[path.name][0]
             else:
-                boxes, _, found = detector._mtcnn.detect(photo, landmarks=True)
+                boxes, _, landmarks_found = detector._mtcnn.detect(photo, landmarks=True)
                 if boxes is None:
                     continue
-                points = np.asarray(found[0], float)
+                points = np.asarray(landmarks_found[0], float)
             matrix = align.from_landmarks(editor.template, points).matrix
         step = matrix[:, :2] / size
         there = (*step[0], matrix[0, 2], *step[1], matrix[1, 2])
@@ -73,15 +73,15 @@ def plain(folder: Path, out: Path, editor: PhotoEditor, landmarks: Path | None, 
             result = editor.editor.apply_to(x, latent, editor.editor.decode(latent), spec, "replace")
         edited = Image.fromarray(images.to_pixels(result.y)[0])
         inverse = np.linalg.inv(np.vstack([np.hstack([step, matrix[:, 2:]]), [0, 0, 1]]))[:2].ravel()
-        laid = edited.transform(photo.size, Image.Transform.AFFINE, tuple(inverse), Image.Resampling.BICUBIC)
+        pasted = edited.transform(photo.size, Image.Transform.AFFINE, tuple(inverse), Image.Resampling.BICUBIC)
         mask = Image.fromarray((result.mask[0, 0].numpy() * 255).astype(np.uint8))
-        where = mask.transform(photo.size, Image.Transform.AFFINE, tuple(inverse), Image.Resampling.BICUBIC)
-        photo.paste(laid, (0, 0), where)
+        weights = mask.transform(photo.size, Image.Transform.AFFINE, tuple(inverse), Image.Resampling.BICUBIC)
+        photo.paste(pasted, (0, 0), weights)
         photo.save(out / path.name, quality=95)
 
 
 def limit(folder: Path, out: Path) -> None:
-    """Decode and encode."""
+    """Decode and encode every photo."""
 
     def one(path: Path) -> None:
         data = path.read_bytes()
@@ -95,7 +95,7 @@ def limit(folder: Path, out: Path) -> None:
 
 
 def timed(work: Callable[[Path], object]) -> float:
-    """Seconds of work that writes into a fresh folder."""
+    """Seconds that work takes which writes into a new folder."""
     with tempfile.TemporaryDirectory() as folder:
         begin = time.perf_counter()
         work(Path(folder))
@@ -141,7 +141,7 @@ def main() -> None:
             timed(lambda out, many=many: edit_folder(job(many, out / "o", None, True), sheet=0))  # type: ignore[misc]
             print(f"{photos} photos: peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
         cases = [(aligned, None, True, "178 x 218, aligned"), (composed, composed / "landmarks.csv", False,
-                 "1600 x 1200, landmarks given"), (composed, None, False, "1600 x 1200, faces found")]  # fmt: skip
+                 "1600 x 1200, landmarks given"), (composed, None, False, "1600 x 1200, faces detected")]  # fmt: skip
         for photos, landmarks, framed, name in cases:
             count = len(list(photos.glob("*.jpg")))
             ways: dict[str, Callable[[Path], object]] = {

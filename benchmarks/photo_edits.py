@@ -1,10 +1,11 @@
-"""Whether faces in ordinary photos are found and edited: drawn people in scenes of 1600 x 1200 with known places.
+"""Quality of detection and editing in ordinary photos: drawn people at known places in scenes of 1600 x 1200.
 
     python benchmarks/photo_edits.py [--root .] [--system ian] [--count 200] [--known] [--sheet FILE]
 
-Prints how many faces were found and where, and for edits the share of faces, cut anew from the finished PNG, that judge
-B sees as asked, of those that plainly were not; beside it the same crops edited at 64 pixels (a face cut where it truly
-is); and whether any pixel away from the crop changed. `--known` takes the true landmarks instead of the detector."""
+Prints how many faces were detected and how far from the truth; for each edit, its success by judge B on faces cropped
+again from the edited photo, among faces that clearly did not show the attribute before; beside it, the success on the
+same crops edited at 64 pixels (a crop at the true place of the face); and the largest change of a pixel away from the
+crop. `--known` takes the true landmarks instead of the detector."""
 
 import argparse
 from collections import defaultdict
@@ -26,7 +27,7 @@ from facet.pictures.decode import BadImage
 
 SPECS = ("Smiling=on", "Smiling=off", "Eyeglasses=on", "Eyeglasses=off", "Blond_Hair=on", "Male=on", "Bangs=on",
          "No_Beard=off", "Wearing_Hat=on")  # fmt: skip
-SURE = 0.3  # judge B must see the opposite this surely
+SURE = 0.3  # largest probability by judge B of the wanted state before the edit
 
 
 def main() -> None:
@@ -39,9 +40,9 @@ def main() -> None:
     options = parser.parse_args()
     editor = PhotoEditor.load(*live_paths(options.root, options.system))
     judge = Judge.load(options.root / "data" / "judges", "b", editor.editor.device)
-    found, away, worst = 0, [], 0
-    asked: dict[str, list[bool]] = defaultdict(list)
-    direct: dict[str, list[bool]] = defaultdict(list)
+    detected, away, worst = 0, [], 0
+    in_photo: dict[str, list[bool]] = defaultdict(list)
+    in_crop: dict[str, list[bool]] = defaultdict(list)
     rows = []
     size = editor.system.size
     for index in range(options.count):
@@ -57,11 +58,11 @@ def main() -> None:
         if np.linalg.norm(face_crops[0].face.points.mean(0) - middle) > 0.25 * scene.face:
             print(f"scene {index}: another face at {face_crops[0].face.box}")
             continue
-        found += 1
+        detected += 1
         away.append(
             np.linalg.norm(face_crops[0].face.points[:2] - scene.landmarks[:2], axis=1) / scene.face * scenes.FACE
         )
-        # where the face truly is, by the portrait's own frame
+        # the true place of the face, by the portrait's frame
         left, top, right, bottom = editor.crop.on(178, 218)
         frame = np.array([[right - left, 0, left], [0, bottom - top, top]])
         truth = scene.matrix[:, :2] @ frame
@@ -77,30 +78,31 @@ def main() -> None:
             if not judge.judged[k] or (state[k] > SURE if on else state[k] < 1 - SURE):
                 shown.append(crop)
                 continue
-            mine = Photo(scene.pixels.copy(), "RGB", "PNG")
+            edited = Photo(scene.pixels.copy(), "RGB", "PNG")
             chosen = Options(spec=text)
             edits = editor.edits(face_crops, spec, chosen)
-            touched = editor.paste(mine, edits)
-            change = np.abs(mine.pixels.astype(int) - scene.pixels).max(2)
-            for one in touched:
-                change[one.box[1] : one.box[3], one.box[0] : one.box[2]] = 0
+            pasted = editor.paste(edited, edits)
+            change = np.abs(edited.pixels.astype(int) - scene.pixels).max(2)
+            for area in pasted:
+                change[area.box[1] : area.box[3], area.box[0] : area.box[2]] = 0
             worst = max(worst, int(change.max()))
-            again = align.cut(mine.pixels, true, editor.crop, size)
+            again = align.cut(edited.pixels, true, editor.crop, size)
             plain = editor.editor.apply(images.to_tensor(np.stack([crop] * BATCH)), spec, "replace").y[:1]
-            for held, picture in ((asked, images.to_tensor(again[None])), (direct, plain)):
+            for held, picture in ((in_photo, images.to_tensor(again[None])), (in_crop, plain)):
                 seen = float(judge.probabilities(picture)[0, k])
                 held[text].append(seen > 0.5 if on else seen < 0.5)
             shown.append(again)
         rows.append(shown)
-    print(f"found {found} of {options.count}; eyes {np.mean(away):.1f} pixels of the 178-pixel frame away")
-    print(f"most change away from the crop: {worst} levels")
-    for held, name in ((asked, "in the photo"), (direct, "at 64 pixels")):
+    print(f"detected {detected} of {options.count}; eyes {np.mean(away):.1f} pixels of the 178-pixel frame away")
+    print(f"largest change away from the crop: {worst} levels")
+    for held, name in ((in_photo, "in the photo"), (in_crop, "at 64 pixels")):
         every = [hit for hits in held.values() for hit in hits]
-        told = wilson(sum(every), len(every))
-        print(f"{name}: {100 * told.value:.1f} % [{100 * told.low:.1f}, {100 * told.high:.1f}] of {len(every)};",
-              ", ".join(f"{text} {100 * np.mean(hits):.0f}" for text, hits in held.items()))  # fmt: skip
+        success = wilson(sum(every), len(every))
+        interval = f"[{100 * success.low:.1f}, {100 * success.high:.1f}]"
+        by_spec = ", ".join(f"{text} {100 * np.mean(hits):.0f}" for text, hits in held.items())
+        print(f"{name}: {100 * success.value:.1f} % {interval} of {len(every)}; {by_spec}")
     if options.sheet:
-        sheets.write_png(options.sheet, sheets.sheet(rows[:12], ["photo", *SPECS], title="cut anew", scale=2))
+        sheets.write_png(options.sheet, sheets.sheet(rows[:12], ["photo", *SPECS], title="cropped again", scale=2))
 
 
 if __name__ == "__main__":

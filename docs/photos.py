@@ -1,4 +1,4 @@
-"""docs/photos.png: drawn scenes before and after `facet edit`, whole and cut to the face.
+"""Draw docs/photos.png: drawn scenes before and after `facet edit`, whole and cropped to the face.
 
 python docs/photos.py [--system vigan]"""
 
@@ -16,11 +16,11 @@ from facet.pictures import sheets
 
 ROOT = Path(__file__).parents[1]
 SPECS = ("Smiling=on", "Eyeglasses=on", "Blond_Hair=on", "Bangs=on")
-WIDE, CLOSE = (280, 210), 210  # pixels of a scene and of a face on the sheet
+WIDE, CLOSE = (280, 210), 210  # pixels of a scene and a face on the sheet
 
 
-def shown(pixels: np.ndarray, box: tuple[float, float, float, float] | None) -> np.ndarray:
-    """A scene, or the part of it around a face."""
+def tile_of(pixels: np.ndarray, box: tuple[float, float, float, float] | None) -> np.ndarray:
+    """A scene, or the part of it around a face, at the size of the sheet."""
     picture = Image.fromarray(pixels)
     if box is None:
         return np.asarray(picture.resize(WIDE, Image.Resampling.LANCZOS))
@@ -36,16 +36,17 @@ def main() -> None:
     editor = PhotoEditor.load(*live_paths(ROOT, system))
     tiles, index = [], 0
     for text in SPECS:
-        while True:  # the next scene with a face of some size, with hair, that does not show it yet
+        while True:  # the next scene with a large face, with hair, that does not show the attribute yet
             scene, index = scenes.compose(2, index), index + 1
-            shows = scene.person.attributes
-            if scene.face > 220 and shows[text.partition("=")[0]] < 0 and max(shows["Wearing_Hat"], shows["Bald"]) < 0:
+            labels = scene.person.attributes
+            absent = (text.partition("=")[0], "Wearing_Hat", "Bald")
+            if scene.face > 220 and all(labels[name] < 0 for name in absent):
                 break
         photo, options = Photo(scene.pixels.copy(), "RGB", "PNG"), Options(spec=text)
         face_crops = editor.face_crops(photo, options)
         editor.paste(photo, editor.edits(face_crops, editor.parse(text), options))
         box = face_crops[0].face.box
-        both = [shown(pixels, part) for part in (None, box) for pixels in (scene.pixels, photo.pixels)]
+        both = [tile_of(pixels, part) for part in (None, box) for pixels in (scene.pixels, photo.pixels)]
         tiles.append((text, np.concatenate(both, axis=1)))
     paper = Image.new("RGB", (tiles[0][1].shape[1], sum(len(tile) + 4 for _, tile in tiles)), sheets.PAPER)
     for row, (_, tile) in enumerate(tiles):

@@ -51,7 +51,7 @@ class Options:
     refine          optimisation steps that bring a face's latent closer to the photo before the edit
     unless_already  leave faces alone that already show every attribute asked for
     least           smallest face to edit: pixels of the photo along one side of its crop
-    away            farthest head turn to edit: how far the nose lies beside the face's midline, in distances between
+    away            farthest head turn to edit: distance of the nose from the face's midline, in distances between
                     the eyes; 0 edits every face
     """
 

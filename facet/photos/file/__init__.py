@@ -1,1 +1,1 @@
-"""One photo file: reading, writing, formats, metadata, colour, content credentials."""
+"""One photo file: reading, writing, metadata, colours, content credentials."""

@@ -1,6 +1,6 @@
-"""A photo's own colours and sRGB, which the networks learned: grey, CMYK, alpha, 16 bit, ICC profiles.
+"""Convert between a photo's own colours (grey, CMYK, alpha, 16 bit, ICC profiles) and sRGB, which the networks use.
 
-An edit is found in sRGB and comes back as a difference, so that what it leaves alone keeps its exact values."""
+An edit is computed in sRGB and added as a difference, so that pixels it leaves alone keep their exact values."""
 
 import functools
 import hashlib
@@ -18,7 +18,7 @@ SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 
 
 class Colours:
-    """The colours of one photo. `ignored`: it has a profile, but none that can be used."""
+    """The colours of one photo. `ignored` is True if it has a profile that cannot be used."""
 
     def __init__(self, photo: Photo):
         self.mode = {"LA": "L", "RGBA": "RGB"}.get(photo.mode, photo.mode)
@@ -27,7 +27,7 @@ class Colours:
 
     @property
     def plain(self) -> bool:
-        """Whether the photo is in sRGB, or says nothing of its colours."""
+        """True if the photo is in sRGB, or has no profile."""
         return self.mode == "RGB" and self._transforms is None
 
     def to_srgb(self, pixels: np.ndarray) -> np.ndarray:
@@ -35,33 +35,35 @@ class Colours:
         colours = self._colours(pixels)
         if self.deep:
             colours = to_8_bits(colours)
-        return self._seen(colours)
+        return self._to_srgb(colours)
 
-    def recoloured(self, pixels: np.ndarray, seen: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-        """Pixels of the photo that look as `wanted`, float sRGB levels (H, W, 3), where they look as `seen`; alpha
-        stays. What is not to change keeps its value."""
+    def recoloured(self, pixels: np.ndarray, srgb: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """Change pixels of the photo from `srgb`, uint8 sRGB (H, W, 3), to `target`, float sRGB levels (H, W, 3).
+
+        Alpha stays, and pixels whose target equals their colour keep their value."""
         colours = self._colours(pixels)
         top = 65_535 if self.deep else 255
         if self.plain:
-            difference = wanted - seen
+            difference = target - srgb
         elif self.mode == "L" and self._transforms is None:
-            difference = (wanted - seen) @ np.array([0.299, 0.587, 0.114], np.float32)
+            difference = (target - srgb) @ np.array([0.299, 0.587, 0.114], np.float32)
         else:
-            aim = np.clip(np.rint(wanted), 0, 255).astype(np.uint8)
-            difference = self._stored(aim).astype(np.float32) - self._stored(seen)
-        found = np.clip(np.rint(colours + difference * (top / 255)), 0, top).astype(pixels.dtype)
-        if pixels.shape == found.shape:
-            return found
-        found = found[:, :, None] if found.ndim == 2 else found
-        return np.concatenate([found, pixels[:, :, found.shape[2] :]], axis=2)
+            rounded = np.clip(np.rint(target), 0, 255).astype(np.uint8)
+            difference = self._from_srgb(rounded).astype(np.float32) - self._from_srgb(srgb)
+        result = np.clip(np.rint(colours + difference * (top / 255)), 0, top).astype(pixels.dtype)
+        if pixels.shape == result.shape:
+            return result
+        result = result[:, :, None] if result.ndim == 2 else result
+        return np.concatenate([result, pixels[:, :, result.shape[2] :]], axis=2)
 
     def _colours(self, pixels: np.ndarray) -> np.ndarray:
-        """Without alpha."""
+        """The pixels without alpha."""
         if pixels.ndim == 2:
             return pixels
         return pixels[:, :, 0] if self.mode == "L" else pixels[:, :, : len(self.mode)]
 
-    def _seen(self, colours: np.ndarray) -> np.ndarray:
+    def _to_srgb(self, colours: np.ndarray) -> np.ndarray:
+        """8-bit colours of the photo -> sRGB."""
         if self.plain:
             return np.ascontiguousarray(colours)
         picture = Image.fromarray(np.ascontiguousarray(colours), self.mode)
@@ -69,8 +71,9 @@ class Colours:
             return np.asarray(ImageCms.applyTransform(picture, self._transforms[0]))
         return np.asarray(picture.convert("RGB"))
 
-    def _stored(self, seen: np.ndarray) -> np.ndarray:
-        picture = Image.fromarray(np.ascontiguousarray(seen), "RGB")
+    def _from_srgb(self, srgb: np.ndarray) -> np.ndarray:
+        """sRGB -> 8-bit colours of the photo."""
+        picture = Image.fromarray(np.ascontiguousarray(srgb), "RGB")
         if self._transforms is not None:
             return np.asarray(ImageCms.applyTransform(picture, self._transforms[1]))
         return np.asarray(picture.convert(self.mode))
@@ -80,24 +83,25 @@ Transforms = tuple[ImageCms.ImageCmsTransform, ImageCms.ImageCmsTransform]  # to
 
 
 def _transforms(profile: bytes, mode: str) -> tuple[Transforms | None, bool]:
-    return _built(hashlib.sha256(profile).digest(), _Bytes(profile), mode)
+    """The transforms of a profile, None for sRGB; and True if the profile cannot be used."""
+    return _cached_transforms(hashlib.sha256(profile).digest(), _Uncompared(profile), mode)
 
 
-class _Bytes:
-    """Bytes that the cache does not compare."""
+class _Uncompared:
+    """Bytes that the cache leaves out of its key."""
 
     def __init__(self, data: bytes):
         self.data = data
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Bytes)
+        return isinstance(other, _Uncompared)
 
     def __hash__(self) -> int:
         return 0
 
 
 @functools.lru_cache(maxsize=64)
-def _built(digest: bytes, profile: _Bytes, mode: str) -> tuple[Transforms | None, bool]:
+def _cached_transforms(digest: bytes, profile: _Uncompared, mode: str) -> tuple[Transforms | None, bool]:
     try:
         own = ImageCms.ImageCmsProfile(io.BytesIO(profile.data))
         if own.profile.xcolor_space.strip() != SPACES[mode]:

@@ -1,6 +1,6 @@
-"""Content credentials (C2PA) of edited photos, signed with a certificate of the user's, by c2pa-python (extra c2pa).
+"""Content credentials (C2PA) of edited photos, signed with the user's certificate by c2pa-python (extra c2pa).
 
-A signature covers every byte, so it comes last; it differs from run to run, as signatures do."""
+A signature covers every byte, so it comes last; signatures differ from run to run."""
 
 import io
 import json
@@ -15,11 +15,11 @@ from facet.photos.file.xmp import EDITED
 TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "TIFF": "image/tiff", "HEIF": "image/heic",
          "AVIF": "image/avif"}  # fmt: skip
 ALGORITHMS = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
-LABEL = "org.facet.edit"  # of the assertion that holds what was asked
+LABEL = "org.facet.edit"  # of the assertion that holds the edit
 
 
 class Credentials:
-    """Signs edited photos with the certificate chain and private key of PEM files; InputError where they do not do."""
+    """Signs edited photos with a certificate chain and its private key, both PEM files; InputError if they cannot."""
 
     def __init__(self, certificate: Path, key: Path):
         try:
@@ -27,7 +27,9 @@ class Credentials:
             from cryptography.hazmat.primitives.asymmetric import ec, ed25519
             from cryptography.hazmat.primitives.serialization import load_pem_private_key
         except ImportError:
-            raise InputError("content credentials need an extra: run pip install -e '.[c2pa]' in the clone") from None
+            raise InputError(
+                "content credentials need their extra; run `pip install -e '.[c2pa]'` in the clone"
+            ) from None
         try:
             self._chain, self._key = certificate.read_text(encoding="ascii"), key.read_bytes()
             private = load_pem_private_key(self._key, password=None)
@@ -38,7 +40,7 @@ class Credentials:
         elif isinstance(private, ed25519.Ed25519PrivateKey):
             self._algorithm = "ed25519"
         else:
-            raise InputError(f"{key} is no key of the curves P-256, P-384, P-521 or Ed25519")
+            raise InputError(f"{key} is not a key of the curves P-256, P-384, P-521 or Ed25519")
         self._c2pa = c2pa
         try:
             tiny = io.BytesIO()
@@ -54,8 +56,7 @@ class Credentials:
         return self._c2pa.Signer.from_info(info)
 
     def sign(self, data: bytes, source: bytes, form: str, properties: Mapping[str, str]) -> bytes:
-        """The edited file `data` of a format of TYPES with credentials that name `source` as what it was made from;
-        other formats as they are."""
+        """Sign the edited file `data`, made from the file `source`; formats that are not in TYPES stay unsigned."""
         if form not in TYPES:
             return data
         action = {
@@ -89,8 +90,8 @@ def _type_of(data: bytes) -> str:
 
 
 def read(data: bytes, form: str) -> dict[str, object]:
-    """The credentials of a file, as the library tells them, with its `validation_state`."""
+    """Read the credentials of a file as c2pa reports them, with their `validation_state`."""
     import c2pa
 
-    found: dict[str, object] = json.loads(c2pa.Reader(TYPES[form], io.BytesIO(data)).json())
-    return found
+    credentials: dict[str, object] = json.loads(c2pa.Reader(TYPES[form], io.BytesIO(data)).json())
+    return credentials

@@ -1,4 +1,4 @@
-"""EXIF as the bytes of a TIFF structure, changed in place: maker notes point at offsets that must stay true."""
+"""EXIF as the bytes of a TIFF structure, changed in place because maker notes hold offsets that must stay valid."""
 
 import io
 import struct
@@ -7,22 +7,22 @@ from typing import NamedTuple
 from PIL import Image
 
 THUMBNAIL_AT, THUMBNAIL_LENGTH, GPS = 0x0201, 0x0202, 0x8825
-THUMBNAIL_SIDE = 160  # pixels, of DCF
-QUALITIES = (85, 75, 60, 45, 30)
-ENTRY = 12  # bytes
-WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # of one value, by type
+THUMBNAIL_SIDE = 160  # pixels, as in DCF
+QUALITIES = (85, 75, 60, 45, 30)  # of a thumbnail, tried until one fits
+ENTRY = 12  # bytes of a directory entry
+WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # bytes of one value, by type
 
 
 class Directory(NamedTuple):
-    """One IFD: where it begins, its entries by tag (offsets of their 12 bytes), where the next IFD's offset stands."""
+    """One IFD, by offsets."""
 
-    at: int
-    entries: dict[int, int]
-    following: int
+    at: int  # of the IFD
+    entries: dict[int, int]  # of each entry's 12 bytes, by tag
+    following: int  # of the field that holds the next IFD's offset
 
 
 class Exif:
-    """The bytes of an EXIF block, without the head `Exif\\0\\0`; ValueError where they hold no TIFF structure."""
+    """The bytes of an EXIF block, without the head `Exif\\0\\0`; ValueError if they hold no TIFF structure."""
 
     def __init__(self, data: bytes):
         self.data = bytearray(data.removeprefix(b"Exif\0\0"))
@@ -49,7 +49,7 @@ class Exif:
     def _directory(self, at: int) -> Directory:
         count = self._short(at)
         entries = {self._short(at + 2 + ENTRY * i): at + 2 + ENTRY * i for i in range(count)}
-        self._long(at + 2 + ENTRY * count)  # all of it is there
+        self._long(at + 2 + ENTRY * count)  # raises ValueError if the directory is cut short
         return Directory(at, entries, at + 2 + ENTRY * count)
 
     @property
@@ -59,7 +59,7 @@ class Exif:
         return self._directory(at) if at else None
 
     def thumbnail(self) -> bytes | None:
-        """The JPEG of the thumbnail."""
+        """The JPEG of the thumbnail, None if there is none."""
         second = self._second
         if second is None or not {THUMBNAIL_AT, THUMBNAIL_LENGTH} <= second.entries.keys():
             return None
@@ -67,8 +67,9 @@ class Exif:
         return bytes(self.data[at : at + self._long(second.entries[THUMBNAIL_LENGTH] + 8)])
 
     def renew_thumbnail(self, picture: Image.Image) -> bool:
-        """Where there is a thumbnail: one of `picture` (as stored, not turned) in its place; False where none fits, so
-        that the file has none any more. Nothing of the old one stays."""
+        """Replace the thumbnail, if there is one, by one of `picture` (as stored, not turned).
+
+        Nothing of the old one stays. Returns False if no new one fits and the thumbnail was dropped."""
         second = self._second
         if second is None:
             return True
@@ -86,18 +87,18 @@ class Exif:
         return False
 
     def strip_gps(self) -> None:
-        """Take the place where the photo was taken out, pointer and values."""
+        """Remove the GPS directory: pointer and values."""
         entry = self.first.entries.get(GPS)
         if entry is None:
             return
-        place = self._directory(self._long(entry + 8))
-        for at in place.entries.values():
+        gps = self._directory(self._long(entry + 8))
+        for at in gps.entries.values():
             size = WIDTHS.get(self._short(at + 2), 1) * self._long(at + 4)
             if size > 4:
                 value = self._long(at + 8)
                 size = min(size, max(len(self.data) - value, 0))
                 self.data[value : value + size] = bytes(size)
-        self.data[place.at : place.following + 4] = bytes(place.following + 4 - place.at)
+        self.data[gps.at : gps.following + 4] = bytes(gps.following + 4 - gps.at)
         end = self.first.following + 4
         self.data[entry : end - ENTRY] = self.data[entry + ENTRY : end]
         self.data[end - ENTRY : end] = bytes(ENTRY)
@@ -109,12 +110,12 @@ class Exif:
 
 
 def _thumbnails(picture: Image.Image) -> list[bytes]:
-    """The picture small, at ever lower qualities."""
+    """Thumbnails of a picture as JPEG, at decreasing quality."""
     small = picture.convert("RGB")
     small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-    found = []
+    encoded = []
     for quality in QUALITIES:
         file = io.BytesIO()
         small.save(file, "JPEG", quality=quality)
-        found.append(file.getvalue())
-    return found
+        encoded.append(file.getvalue())
+    return encoded

@@ -1,4 +1,4 @@
-"""What a photo's file says of it besides its pixels."""
+"""The metadata of a photo file."""
 
 import dataclasses
 
@@ -9,17 +9,17 @@ from facet.photos.file import jpeg
 
 @dataclasses.dataclass(frozen=True)
 class Metadata:
-    """In the forms that formats share."""
+    """Metadata in the forms that file formats share."""
 
-    exif: bytes | None = None  # a TIFF structure
+    exif: bytes | None = None  # a TIFF structure without the head `Exif\0\0`
     xmp: bytes | None = None
     iptc: bytes | None = None  # Photoshop's image resources
     profile: bytes | None = None  # ICC
-    gps: bool = True  # whether a TIFF's GPS directory may stay
+    gps: bool = True  # False to drop the GPS directory of a TIFF
 
 
 def metadata(picture: Image.Image, data: bytes) -> Metadata:
-    """The metadata of an opened file, as it stands there."""
+    """Read the metadata of an opened file."""
     info = picture.info
     profile = info.get("icc_profile") or None
     if picture.format == "TIFF":

@@ -2,7 +2,6 @@
 
 import dataclasses
 import time
-from collections.abc import Mapping
 
 from facet.base.progress import duration
 from facet.photos.folder.job import Job, check_paths
@@ -20,7 +19,7 @@ class Estimate:
     done: int  # photos whose results are up to date
     others: int  # files that are not pictures
     tried: int  # photos edited for the estimate
-    refused: Mapping[str, int]  # number of tried photos refused, by reason
+    refused: dict[str, int]  # number of tried photos refused, by reason
     seconds: float  # for the photos left
     bytes: int  # of the results left to write
 

@@ -31,7 +31,7 @@ class Listing:
     """The files of one job."""
 
     path: Path
-    items: tuple[Item, ...]  # sorted by name
+    items: tuple[Item, ...]  # sorted by name; unsafe names of a zip come last
     others: int  # number of files that are not pictures, by their names
     read: Callable[[str], bytes]  # for any thread; BadImage if a file cannot be read
 

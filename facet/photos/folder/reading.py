@@ -128,7 +128,7 @@ class PhotoReader:
         return landmarks, mask, None
 
     def _face_crops(self, task: PhotoTask, photo: Photo) -> list[FaceCrop]:
-        """Cut the crops of a photo's faces, reusing the faces of an earlier run where it searched the same way."""
+        """Cut the crops of a photo's faces, reusing the faces of an earlier run with the same face options."""
         options, earlier = self._job.job.options, task.earlier
         landmarks = self._job.landmarks[task.item.name] if self._job.landmarks is not None else None
         faces = None

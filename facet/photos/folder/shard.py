@@ -48,7 +48,7 @@ class Shard:
         finally:
             journal.close()
 
-    def try_out(self, items: Sequence[Item]) -> tuple[Counter[str], int]:
+    def try_out(self, items: Sequence[Item]) -> tuple[dict[str, int], int]:
         """Edit files without writing: the number of photos refused, by reason, and the bytes of all results."""
         refused: Counter[str] = Counter()
         total = 0
@@ -56,7 +56,7 @@ class Shard:
             for reason, size in tried:
                 refused.update([reason] if reason else [])
                 total += size
-        return refused, total
+        return dict(refused), total
 
     def _batches(self, items: Sequence[Item]) -> Iterator[Sequence[Item]]:
         """Batches for the networks, smaller if that many photos on every thread would not fit in memory."""

@@ -1,4 +1,4 @@
-"""Photographs in and out: what of a file is kept, what is changed, what is said."""
+"""Photo files read and written again: what is kept, changed and noted."""
 
 import io
 import json
@@ -24,17 +24,17 @@ PROPERTIES = {"DigitalSourceType": EDITED, "AISystemUsed": "Facet linear", "AIPr
 
 
 def written(data: bytes, *, strip_gps: bool = False, change: bool = True) -> tuple[bytes, Photo, tuple[str, ...]]:
-    """A photo with a dark square in its upright middle, as a file; the photo and what is said of it."""
+    """Write a photo with a dark square in its upright middle; returns the file, the photo and its notes."""
     photo = read(data)
     if change:
         height, width = photo.upright.shape[:2]
         photo.upright[height // 3 : height // 2, width // 3 : width // 2, ...] //= 2
-    about, notes = updated_metadata(photo, iptc=PROPERTIES, strip_gps=strip_gps)
-    return encode(photo, data, about), photo, (*photo.notes, *notes)
+    metadata, notes = updated_metadata(photo, iptc=PROPERTIES, strip_gps=strip_gps)
+    return encode(photo, data, metadata), photo, (*photo.notes, *notes)
 
 
 def exiftool(data: bytes, *groups: str) -> dict[str, object]:
-    """What exiftool reads in a file."""
+    """Read a file's tags with exiftool."""
     path = shutil.which("exiftool")
     if path is None:
         pytest.skip("needs exiftool (Debian: libimage-exiftool-perl)")
@@ -105,7 +105,7 @@ def test_a_second_reader_agrees_on_other_formats(form):
     how = {"exif": b"Exif\0\0" + exif, "xmp": xmp} if form in ("WEBP", "AVIF") else {}
     data = encoded(Image.fromarray(pixels()), form, **how)
     if form == "PNG":
-        data = png.carried(data, b"", exif=exif, xmp=xmp, iptc=None, profile=None)
+        data = png.with_metadata(data, b"", exif=exif, xmp=xmp, iptc=None, profile=None)
     if form == "TIFF":
         data = encoded(Image.fromarray(pixels()), "TIFF", tiffinfo={271: "Facet Camera", 700: xmp, 274: 1})
     found = exiftool(written(data)[0])
