@@ -12,9 +12,9 @@ from tests.support.paths import ROOT
 # Folders of facet/ from the ground up; a folder imports only those below it and itself.
 FLOORS = (
     ("base", "metrics", "nets", "drawn"),
-    ("losses", "pictures", "judges"),
+    ("losses", "pictures"),
     ("training", "sources"),
-    ("systems", "preparation"),
+    ("systems", "preparation", "judges"),
     ("editing",),
     ("photos/file",),
     ("photos/faces",),

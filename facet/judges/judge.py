@@ -1,7 +1,8 @@
-"""Judges: two attribute classifiers that score edits and never enter a training loss, a direction or a system.
+"""Judges: two attribute classifiers that score edits and never enter a training loss, a direction or a system. Their
+networks, their files, and the `Judge` that is loaded from them.
 
 Judge A is a small residual network (calibration and model selection), judge B a plain convolutional one of another seed
-on the other half of the training identities (published numbers); an edit that convinces A alone is an artefact of A.
+on the other half of the training identities (published numbers); an edit that convinces only A exploits A's flaws.
 
 A judge's probabilities refer to a population with as many faces that have the attribute as lack it (temperature and
 bias are fitted on validation with both states weighing half), so p = .3 or .7 is the same margin for every attribute,
@@ -11,7 +12,7 @@ import dataclasses
 import itertools
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -21,9 +22,12 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from facet.base.errors import InputError
+from facet.base.files import replacing_folder, write_json
 from facet.base.params import need
+from facet.base.tables import FacesMeta
 
 Which = Literal["a", "b"]
+WHICH: tuple[Which, Which] = ("a", "b")
 FEATURES = 128  # dimensions of the penultimate features
 CARD = "judges.json"
 DIGITS = tuple("0123456789")
@@ -55,7 +59,7 @@ class Residual(nn.Module):
 class Classifier(nn.Module):
     """Images (N, channels, S, S) in [-1, 1] -> logits (N, attributes), through a body that ends on a grid of about 8x8.
 
-    The grid is read cell by cell, not averaged: faces are aligned, so the place of a mouth or a rim is known."""
+    The grid is flattened, not averaged: faces are aligned, so each cell always shows the same part of the face."""
 
     def __init__(self, body: nn.Module, *, cells: int, attributes: int, dropout: float):
         super().__init__()
@@ -106,7 +110,7 @@ def build(which: Which, *, size: int, channels: int, width: int, attributes: int
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """What turns one judge's raw outputs into probabilities and answers: one value per attribute each."""
+    """Numbers that turn one judge's raw outputs into probabilities and answers: one per attribute each."""
 
     width: int
     temperatures: tuple[float, ...]  # calibrated logit = raw / temperature + bias
@@ -123,18 +127,47 @@ class Calibration:
 
 
 def digit_classes(attributes: Sequence[str]) -> dict[str, list[int]]:
-    """Columns of ten attributes of which a picture shows just one: {"Digit": those of Digit_0 .. Digit_9}; two digits
-    give "Left" and "Right", faces nothing."""
-    found: dict[str, dict[str, int]] = {}
+    """Columns of ten attributes of which a picture shows exactly one: {"Digit": those of Digit_0 .. Digit_9}; two
+    digits give "Left" and "Right", faces give nothing."""
+    places: dict[str, dict[str, int]] = {}
     for column, name in enumerate(attributes):
         place, _, digit = name.rpartition("_")
         if digit in DIGITS:
-            found.setdefault(place, {})[digit] = column
-    return {place: [columns[d] for d in DIGITS] for place, columns in found.items() if len(columns) == len(DIGITS)}
+            places.setdefault(place, {})[digit] = column
+    return {place: [columns[d] for d in DIGITS] for place, columns in places.items() if len(columns) == len(DIGITS)}
+
+
+def save(
+    folder: Path,
+    networks: Mapping[Which, Classifier],
+    calibrations: Mapping[Which, Calibration],
+    meta: FacesMeta,
+    judged: Sequence[bool],
+    *,
+    channels: int,
+) -> None:
+    """Write both judges to `folder` in one step: a.safetensors, b.safetensors, judges.json. `meta` describes the images
+    they were trained on, `judged` says which attributes they see well enough."""
+    with replacing_folder(folder) as aside:
+        for which, network in networks.items():
+            state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+            safetensors.torch.save_file(state, aside / f"{which}.safetensors")
+        write_json(
+            aside / CARD,
+            {
+                "attributes": list(meta.attributes),
+                "judged": list(judged),
+                "crop": meta.crop,
+                "size": meta.size,
+                "channels": channels,
+                "split_hash": meta.split_hash,
+                "calibration": {which: calibrations[which].to_json() for which in WHICH},
+            },
+        )
 
 
 class Judge:
-    """A trained judge. Images (N, C, S, S) in [-1, 1] of the crop it was trained on go in."""
+    """A trained judge of images (N, C, S, S) in [-1, 1], of the crop and size it was trained on."""
 
     def __init__(
         self,
@@ -169,18 +202,18 @@ class Judge:
         crop: str | None = None,
         size: int | None = None,
     ) -> Self:
-        """Judge `a` or `b` of the folder written by `train_judge`; InputError if it was trained on another crop or size
-        than the ones named here."""
+        """Load judge `a` or `b` from the folder written by `train_judge`; InputError if it was trained on another crop
+        or size than the given ones."""
         path = need(folder / CARD, "train_judge")
         try:
             card = json.loads(path.read_text(encoding="utf-8"))
             calibration = Calibration.from_json(card["calibration"][which])
             attributes = tuple(card["attributes"])
-            for name, expected, found in (("crop", crop, card["crop"]), ("size", size, card["size"])):
-                if expected is not None and expected != found:
+            for name, expected, actual in (("crop", crop, card["crop"]), ("size", size, card["size"])):
+                if expected is not None and expected != actual:
                     raise InputError(
-                        f"{folder}: these judges were trained with {name} {found}, not {expected}; prepare the images "
-                        f"with {name} {found} or train the judges anew (dvc repro train_judge)"
+                        f"{folder}: these judges were trained with {name} {actual}, not {expected}; prepare the images "
+                        f"with {name} {actual} or train the judges anew (dvc repro train_judge)"
                     )
             network = build(
                 which,
@@ -223,7 +256,7 @@ class Judge:
         """Penultimate features (N, 128), for distances between sets of images."""
         return self._map(self.network.features, x, batch_size)
 
-    @torch.no_grad()  # a judge must not teach a system: nothing may be trained through it
+    @torch.no_grad()  # no system may be trained through a judge
     def _map(self, function: Any, x: Tensor, batch_size: int) -> Tensor:
         expected = (self.channels, self.size, self.size)
         if x.ndim != 4 or tuple(x.shape[1:]) != expected:
