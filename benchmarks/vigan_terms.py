@@ -38,11 +38,12 @@ from facet.base.files import write_csv, write_json
 from facet.base.tables import read_faces
 from facet.editing.directions import choose_rows
 from facet.editing.editor import Editor
-from facet.editing.spec import rivals
+from facet.editing.spec import exclusive_with
 from facet.editing.table import AttributeTable, TableMeta
 from facet.evaluation import edits, reconstructions, samples
-from facet.evaluation.edits import TARGET, Outcome, Tried
-from facet.evaluation.exam import Exam, Row, flat, told
+from facet.evaluation.exam import Exam
+from facet.evaluation.rows import Row, estimates_json, flat_row
+from facet.evaluation.trials import TARGET, Trial, TriedCase
 from facet.judges.judge import Judge
 from facet.metrics.intervals import Estimate
 from facet.metrics.kid import kid
@@ -161,7 +162,7 @@ def measure(run: Run) -> Row:
         kept = reconstructions.measure(exam, everyone, lambda x, start: decoded(start, len(x)), judge=False)
         found["kid_reconstructions"] = distance(exam, decoded)
         found |= dict(edited(exam)) | exam.means(everyone, {name: kept.columns[name] for name in ("psnr", "l2")})
-    return told(found)
+    return estimates_json(found)
 
 
 def distance(exam: Exam, pictures: samples.Pictures, count: int | None = None) -> Estimate:
@@ -180,18 +181,18 @@ def edited(exam: Exam) -> Iterator[tuple[str, Estimate]]:
             exam.judge.logits(exam.editor.decode(described(exam, latent, case.attribute, case.on))).cpu().numpy()
             for _, _, latent in exam.batches(case.faces)
         ]
-        tried.append(Tried(case, exam.logits[case.faces], {TARGET: Outcome(np.concatenate(logits))}, {}))
+        tried.append(TriedCase(case, exam.logits[case.faces], {TARGET: Trial(np.concatenate(logits))}, {}))
     yield "success", edits.over_cases(exam, tried, TARGET, edits.success)
     for word in ("add", "remove"):
         some = [one for one in tried if one.case.word == word]
         yield f"success_{word}", edits.over_cases(exam, some, TARGET, edits.success)
-    yield "flips", edits.over_cases(exam, tried, TARGET, edits.flips)
+    yield "flips", edits.over_cases(exam, tried, TARGET, edits.side_effects)
 
 
 def described(exam: Exam, latent: Tensor, attribute: str, on: bool) -> Tensor:
     """Latents (n, d) whose description has the attribute and then none of its rivals, or lacks it."""
     system, moved = exam.editor.system, latent.clone()
-    changes = {rival: -1.0 for rival in rivals(attribute) if on and rival in system.attributes}
+    changes = {rival: -1.0 for rival in exclusive_with(attribute) if on and rival in system.attributes}
     for name, value in (changes | {attribute: 1.0 if on else -1.0}).items():
         moved[:, system.z_dim + system.attributes.index(name)] = value
     return moved
@@ -200,7 +201,7 @@ def described(exam: Exam, latent: Tensor, attribute: str, on: bool) -> Tensor:
 def photos_row(run: Run) -> Row:
     """The floor of the kernel distance: photos of the validation split's people."""
     exam, valid = opened(run), read_faces(run.data / "prepared").rows("valid")
-    return {"run": "photos"} | told({"kid_samples": distance(exam, samples.photos(exam, valid), len(valid))})
+    return {"run": "photos"} | estimates_json({"kid_samples": distance(exam, samples.photos(exam, valid), len(valid))})
 
 
 def lambdas_sheet(grid: Grid, rows: dict[Run, Row]) -> Image.Image:
@@ -272,7 +273,7 @@ def main() -> None:
     logs = partial(logging.basicConfig, level=logging.INFO, format="%(message)s")
     with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn"), initializer=logs) as pool:
         rows = dict(zip(runs, pool.map(row_of, runs), strict=True))
-    table = pd.DataFrame([flat(row) for row in [*rows.values(), photos_row(figure[-1])]])
+    table = pd.DataFrame([flat_row(row) for row in [*rows.values(), photos_row(figure[-1])]])
     write_csv(options.docs / "papers" / "vigan_terms.csv", table)
     sheets.write_png(options.docs / "papers" / "vigan_lambdas.png", lambdas_sheet(grid, rows))
     sheets.write_png(options.docs / "papers" / "vigan_figure5.png", figure5(figure, rows))

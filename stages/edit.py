@@ -1,4 +1,4 @@
-"""Stage `edit`: edit specs over faces of the test split -> edited pixels, a manifest and contact sheets."""
+"""Stage `edit`: edit specs and faces of the test split -> edited pixels, a manifest and contact sheets."""
 
 import dataclasses
 import logging
@@ -25,14 +25,14 @@ from facet.pictures import sheets
 
 log = logging.getLogger(__name__)
 
-SCALES = (0.5, 1.0, 1.5, 2.0)  # of the whole edit, shown side by side on the sheets
+SCALES = (0.5, 1.0, 1.5, 2.0)  # of the whole edit, side by side on the sheets
 ZOOM = 2  # of the pictures on the sheets
 SPLIT = "test"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Params:
-    """Edit faces of the test split by one system."""
+    """Edit faces of the test split with one system."""
 
     prepared: Path  # folder written by `prepare`
     model: Path  # model folder
@@ -42,8 +42,8 @@ class Params:
     specs: tuple[str, ...]  # edit specs, such as "Smiling=on, Blond_Hair=+1"
     mode: str  # compositing: ian, add, replace or decode
     clip: bool  # keep edited latents within the usual range of training latents
-    count: int  # faces of the test split, chosen by seed
-    sheet_faces: Count  # of these, rows of a contact sheet
+    count: Count  # faces of the test split, chosen by seed
+    sheet_faces: Count  # rows of a contact sheet, of these faces
     seed: Natural
     batch_size: Count
     threads: Count
@@ -53,8 +53,8 @@ class Params:
 
 def run(params: Params) -> None:
     compositing.check_mode(params.mode)
-    if params.count < 1 or not 1 <= params.sheet_faces <= params.count:
-        raise InputError(f"count {params.count} and sheet_faces {params.sheet_faces}: 1 <= sheet_faces <= count")
+    if params.sheet_faces > params.count:
+        raise InputError(f"sheet_faces {params.sheet_faces}: expected at most count, {params.count}")
     device = compute.start(device=params.device, threads=params.threads)
     faces, pixels = read_faces(params.prepared), images.open_images(params.prepared)
     editor = Editor.load(params.model, params.attributes, device, precision=params.precision, clip=params.clip)
@@ -109,14 +109,14 @@ MANIFEST = pa.schema(
         pa.field("mode", pa.string(), nullable=False),
         pa.field("file", pa.string(), nullable=False),
         pa.field("index", pa.int32(), nullable=False),  # row of the file
-        # one entry per attribute that moves: those of the spec, and rivals it turns off (`exclusive`)
+        # one entry per attribute that moves: those of the spec, and those it turns off (`exclusive`)
         pa.field("attributes", pa.list_(pa.string()), nullable=False),
         pa.field("requested", pa.list_(pa.string()), nullable=False),
         pa.field("applied", pa.list_(pa.float32()), nullable=False),  # signed multiples of the direction
-        pa.field("state_before", pa.list_(pa.float32()), nullable=False),  # probability, read off the latent
-        pa.field("mask_mean", pa.float32(), nullable=False),  # share of the change let in, 0..1
+        pa.field("state_before", pa.list_(pa.float32()), nullable=False),  # probability, read from the latent
+        pa.field("mask_mean", pa.float32(), nullable=False),  # share of the change that reached the photo, 0..1
         pa.field("mask_max", pa.float32(), nullable=False),
-        pa.field("outside_change", pa.int16(), nullable=False),  # most levels (0..255) changed where the mask is 0
+        pa.field("outside_change", pa.int16(), nullable=False),  # largest change in levels (0..255) where the mask is 0
         pa.field("mean_change", pa.float32(), nullable=False),  # levels, over all pixels
     ]
 )
@@ -134,17 +134,17 @@ def _rows(
 ) -> pa.Table:
     change = np.abs(edited.astype(np.int16) - photos.astype(np.int16))  # (n, S, S, C)
     mask = result.mask.cpu().numpy()[:, 0]  # (n, S, S)
-    n, moves = len(ids), result.moves
+    n, applied = len(ids), result.applied
     columns = {
         "image_id": ids,
         "spec": [str(spec)] * n,
         "mode": [mode] * n,
         "file": [_file(number)] * n,
         "index": list(range(first, first + n)),
-        "attributes": [list(moves.attributes)] * n,
-        "requested": [list(moves.asked)] * n,
-        "applied": moves.strengths.cpu().numpy().tolist(),
-        "state_before": moves.states.cpu().numpy().tolist(),
+        "attributes": [list(applied.attributes)] * n,
+        "requested": [list(applied.requested)] * n,
+        "applied": applied.strengths.cpu().numpy().tolist(),
+        "state_before": applied.states.cpu().numpy().tolist(),
         "mask_mean": mask.mean((1, 2)),
         "mask_max": mask.max((1, 2)),
         "outside_change": np.where(mask[..., None] == 0, change, 0).max((1, 2, 3)).astype(np.int16),
@@ -157,7 +157,7 @@ def spec_sheet(editor: Editor, x: Tensor, spec: Spec, mode: str) -> Image.Image:
     """Faces (N, C, S, S) in rows: photo, reconstruction, the edit at several strengths as decoded, the composite, its
     mask, and four times the difference to the photo."""
     result = editor.apply(x, spec, mode)
-    shift = result.moves.shift
+    shift = result.applied.shift
     columns: list[tuple[str, Tensor]] = [("photo", x), ("reconstruction", result.reconstruction)]
     columns += [(f"x {scale:g}", editor.decode(editor.move(result.latent, scale * shift))) for scale in SCALES]
     columns += [

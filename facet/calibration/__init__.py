@@ -1,1 +1,1 @@
-"""Strengths of edits: how far a direction has to go before judge A sees the attribute."""
+"""Calibration of edits by judge A: how strong one unit of an edit is, and which estimator gets there best."""

@@ -1,12 +1,11 @@
-"""How strong one unit of an edit is: strengths that flip 50, 80, 90 and 95 % of judged validation faces, and which
-estimator does it with the fewest flips of other attributes.
+"""Edits of one editor before judge A, which looks at what users get: the composited image.
 
-Judge A looks at what users get: the composited output. A face takes part where the judge is certain of its state
-(probability <= .3 or >= .7) and the label agrees. Off-target flips compare the judge's answers on the output with those
-on the photo, over the judged attributes except the edited one and its rivals, which are meant to change with it."""
+A face takes part if the judge is certain of its state (probability <= .3 or >= .7) and the label agrees. Side effects
+compare the judge's answers on the edited face with those on the photo, over the judged attributes except the edited one
+and those that exclude it, which are meant to change with it."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -15,100 +14,94 @@ from torch import Tensor
 
 from facet.editing import compositing
 from facet.editing.editor import Editor
-from facet.editing.spec import Spec, rivals
-from facet.editing.table import LEVELS, Strengths
-
-MATCHED = 80  # per cent success at which estimators are compared
+from facet.editing.spec import Spec, exclusive_with
+from facet.metrics import success as metric
+from facet.metrics.success import Case, Outcome
 
 
 class AttributeJudge(Protocol):
-    """What calibration needs of facet.judges.judge.Judge."""
+    """The part of facet.judges.judge.Judge that calibration needs."""
 
     attributes: tuple[str, ...]
+    judged: tuple[bool, ...]
     thresholds: Tensor
 
     def probabilities(self, x: Tensor) -> Tensor: ...
 
 
 @dataclasses.dataclass(frozen=True)
-class Case:
-    """Faces that lack an attribute and should get it (`on`), or have it and should lose it.
+class CalibrationCase(Case):
+    """A case with the images and latents of its faces in memory; `faces` are rows of images.npy."""
 
-    `faces` (n,) numbers them, so that the same face is known again elsewhere."""
-
-    attribute: str
-    on: bool
-    faces: np.ndarray
     x: Tensor  # (n, C, S, S)
     latent: Tensor  # (n, d)
     reconstruction: Tensor
-    before: Tensor  # (n, K) bool: the judge's answers on the photos
-
-
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """What an edit did to each face of a case."""
-
-    success: np.ndarray  # (n,) bool: the judge sees the target
-    off_target: np.ndarray  # (n,) share of the other judged attributes whose answer changed; NaN if there is none
+    before: np.ndarray  # (n, K) bool: the judge's answers on the photos
 
 
 class Bench:
     """Tries edits of one editor before one judge, `batch_size` faces at a time, by one compositing mode."""
 
-    def __init__(self, editor: Editor, judge: AttributeJudge, judged: Sequence[bool], *, mode: str, batch_size: int):
+    def __init__(self, editor: Editor, judge: AttributeJudge, *, mode: str, batch_size: int):
         self.editor, self.judge, self.mode, self.batch_size = editor, judge, mode, batch_size
-        self.judged = np.array(judged)
         self.column = {name: k for k, name in enumerate(judge.attributes)}
 
-    def others(self, attribute: str) -> np.ndarray:
-        """The judge's columns that an edit of `attribute` should leave alone."""
-        own = [self.column[name] for name in (attribute, *rivals(attribute)) if name in self.column]
-        return np.flatnonzero(self.judged & ~np.isin(np.arange(len(self.judged)), own))
-
-    def outcome(self, case: Case, y: Tensor) -> Outcome:
-        """Compare the judge's answers on edited faces with the target and with those on the photos."""
-        after = self.judge.probabilities(y) >= self.judge.thresholds
-        others = torch.from_numpy(self.others(case.attribute)).to(after.device)
-        changed = (after != case.before)[:, others].float().mean(1)
-        return Outcome(
-            (after[:, self.column[case.attribute]] == case.on).cpu().numpy(), changed.cpu().numpy().astype(np.float64)
+    def outcome(self, case: CalibrationCase, y: Tensor) -> Outcome:
+        """Success and side effects from the judge's answers on edited faces."""
+        after = (self.judge.probabilities(y) >= self.judge.thresholds).cpu().numpy()
+        others = metric.side_effect_columns(
+            case.attribute, self.judge.attributes, self.judge.judged, exclusive_with(case.attribute)
         )
+        outcome = metric.outcome(case.before, after, self.column[case.attribute], case.on, others)
+        # the report's shares are rounded to single precision
+        return Outcome(outcome.success, outcome.side_effects.astype(np.float32).astype(np.float64))
 
-    def shift(self, case: Case, estimator: str) -> Tensor:
+    def shift(self, case: CalibrationCase, estimator: str) -> Tensor:
         """The step (n, d) of strength 1."""
         return self.editor.step(case.latent, case.attribute, estimator, case.on)
 
     def at(
-        self, case: Case, shift: Tensor, strength: float, gates: compositing.Gates, rows: np.ndarray | None = None
+        self,
+        case: CalibrationCase,
+        shift: Tensor,
+        strength: float,
+        gates: compositing.Gates,
+        rows: np.ndarray | None = None,
     ) -> Outcome:
-        """The outcome of `strength` times `shift` for the rows of the case (all of them where None)."""
-        rows = np.arange(len(case.faces)) if rows is None else rows
-        success, off_target = [], []
-        for start in range(0, len(rows), self.batch_size):
-            part = take(case, rows[start : start + self.batch_size])
-            moved = self.editor.move(part.latent, strength * shift[rows[start : start + self.batch_size]])
-            edited = self.editor.decode(moved)
-            y, *_ = compositing.composite(part.x, part.reconstruction, edited, self.mode, gates)
-            outcome = self.outcome(part, y)
-            success.append(outcome.success)
-            off_target.append(outcome.off_target)
-        return Outcome(np.concatenate(success), np.concatenate(off_target))
+        """The outcome of `strength` times `shift` for some rows of the case, all of them by default."""
 
-    def asked(self, case: Case, spec: Spec) -> Outcome:
+        def edited(part: CalibrationCase, chosen: np.ndarray) -> Tensor:
+            moved = self.editor.move(part.latent, strength * shift[chosen])
+            decoded = self.editor.decode(moved)
+            y, *_ = compositing.composite(part.x, part.reconstruction, decoded, self.mode, gates)
+            return y
+
+        return self._in_batches(case, np.arange(len(case.faces)) if rows is None else rows, edited)
+
+    def by_spec(self, case: CalibrationCase, spec: Spec) -> Outcome:
         """The outcome of a spec, as users write it."""
-        success, off_target = [], []
-        for start in range(0, len(case.faces), self.batch_size):
-            part = take(case, np.arange(start, min(start + self.batch_size, len(case.faces))))
-            y = self.editor.apply_to(part.x, part.latent, part.reconstruction, spec, self.mode).y
-            outcome = self.outcome(part, y)
-            success.append(outcome.success)
-            off_target.append(outcome.off_target)
-        return Outcome(np.concatenate(success), np.concatenate(off_target))
 
-    def fade(self, cases: Sequence[Case], estimator: str) -> tuple[float, float]:
-        """70th and 95th percentile of the channel mean of |D| at strength 1 over up to `batch_size` faces a case: where
-        the photo's own detail begins to give way, and where it has gone (mode `replace`)."""
+        def edited(part: CalibrationCase, chosen: np.ndarray) -> Tensor:
+            return self.editor.apply_to(part.x, part.latent, part.reconstruction, spec, self.mode).y
+
+        return self._in_batches(case, np.arange(len(case.faces)), edited)
+
+    def _in_batches(
+        self, case: CalibrationCase, rows: np.ndarray, edited: Callable[[CalibrationCase, np.ndarray], Tensor]
+    ) -> Outcome:
+        outcomes = []
+        for start in range(0, len(rows), self.batch_size):
+            chosen = rows[start : start + self.batch_size]
+            part = take(case, chosen)
+            outcomes.append(self.outcome(part, edited(part, chosen)))
+        return Outcome(
+            np.concatenate([outcome.success for outcome in outcomes]),
+            np.concatenate([outcome.side_effects for outcome in outcomes]),
+        )
+
+    def fade(self, cases: Sequence[CalibrationCase], estimator: str) -> tuple[float, float]:
+        """70th and 95th percentile of the channel mean of |D| at strength 1 over up to `batch_size` faces a case: the
+        change at which the photo's own detail begins to fade, and at which it is gone (mode `replace`)."""
         sizes = []
         for case in cases:
             part = take(case, np.arange(min(self.batch_size, len(case.faces))))
@@ -118,25 +111,25 @@ class Bench:
         low = max(float(low), compositing.LEVEL)
         return low, max(float(high), 2 * low)
 
-    def first_flips(
-        self, case: Case, shift: Tensor, strengths: Sequence[float], gates: compositing.Gates
+    def first_successes(
+        self, case: CalibrationCase, shift: Tensor, strengths: Sequence[float], gates: compositing.Gates
     ) -> np.ndarray:
-        """The lowest of ascending `strengths` at which each face shows the target (n,), infinity where none does.
+        """The lowest of ascending `strengths` at which each face shows the target (n,), infinity if none does.
 
-        Faces that have flipped are not tried again, so a strong direction costs little."""
-        found = np.full(len(case.faces), np.inf)
+        Faces that have succeeded are not tried again, so a strong direction costs little."""
+        first = np.full(len(case.faces), np.inf)
         for strength in strengths:
-            left = np.flatnonzero(np.isinf(found))
-            if not len(left):
+            remaining = np.flatnonzero(np.isinf(first))
+            if not len(remaining):
                 break
-            flipped = self.at(case, shift, strength, gates, left).success
-            found[left[flipped]] = strength
-        return found
+            success = self.at(case, shift, strength, gates, remaining).success
+            first[remaining[success]] = strength
+        return first
 
 
-def take(case: Case, rows: np.ndarray) -> Case:
+def take(case: CalibrationCase, rows: np.ndarray) -> CalibrationCase:
     """Some faces of a case."""
-    return Case(
+    return CalibrationCase(
         case.attribute,
         case.on,
         case.faces[rows],
@@ -145,44 +138,3 @@ def take(case: Case, rows: np.ndarray) -> Case:
         case.reconstruction[rows],
         case.before[rows],
     )
-
-
-def monotone(success: np.ndarray) -> np.ndarray:
-    """The nearest curve that never falls, by pooling adjacent violators (equal weights)."""
-    blocks: list[tuple[float, int]] = []
-    for value in success:
-        blocks.append((float(value), 1))
-        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
-            (a, m), (b, n) = blocks[-2:]
-            blocks[-2:] = [((a * m + b * n) / (m + n), m + n)]
-    return np.concatenate([np.full(count, value) for value, count in blocks])
-
-
-def strengths_at(strengths: np.ndarray, success: np.ndarray) -> Strengths:
-    """Where the rising part of the curve `success` over ascending `strengths` first reaches each of LEVELS, linear
-    between its points; None where it never does. Beyond its peak an edit breaks the face, so nothing is read there."""
-    curve = monotone(success[: int(np.argmax(success)) + 1])
-    found: Strengths = {}
-    for level in LEVELS:
-        above = np.flatnonzero(curve >= level / 100 - 1e-9)
-        if not len(above):
-            found[level] = None
-            continue
-        i = above[0]
-        if i == 0 or curve[i] == curve[i - 1]:
-            found[level] = float(strengths[i])
-        else:
-            share = (level / 100 - curve[i - 1]) / (curve[i] - curve[i - 1])
-            found[level] = float(strengths[i - 1] + share * (strengths[i] - strengths[i - 1]))
-    return found
-
-
-def curve_of_first_flips(first: np.ndarray, strengths: np.ndarray) -> np.ndarray:
-    """Share of faces that had flipped by each strength."""
-    return (first[:, None] <= strengths[None]).mean(0)
-
-
-def eligible(probabilities: np.ndarray, labels: np.ndarray, on: bool) -> np.ndarray:
-    """Rows whose state is certain to the judge, (n,) probabilities, and to the label: sources of an edit to `on`."""
-    source = (probabilities <= 0.3) & (labels < 0) if on else (probabilities >= 0.7) & (labels > 0)
-    return np.flatnonzero(source)

@@ -1,3 +1,3 @@
-"""Editing by directions in latent space: what an edit asks for (`spec`), what each attribute does to a latent
-(`directions`), how strong one unit is (`calibration`), how a change comes back into the photo (`compositing`), and the
-object that does it all for one trained system (`editor`)."""
+"""Editing by directions in latent space: the text form of an edit (`spec`), the direction of each attribute
+(`directions`) and its calibrated strengths (`table`), the way a change comes back into the photo (`compositing`), and
+the editor of one trained system (`editor`); the brush (`brush`) and refined latents (`refine`)."""

@@ -1,8 +1,8 @@
-"""Edit specs: what to change, in one text form everywhere: `Smiling=+1.5, Eyeglasses=off, Blond_Hair=on`.
+"""Edit specs: the changes to make, in one text form everywhere: `Smiling=+1.5, Eyeglasses=off, Blond_Hair=on`.
 
-A number adds that many calibrated strengths (1 flips 80 % of judged faces; the sign chooses between adding and
-removing). `on` and `off` set the attribute whatever it was. Hair colours and other exclusive groups exclude each
-other, as in IcGAN, AttGAN and STGAN: turning one on turns the others off."""
+A number adds that many calibrated strengths (1 succeeds on 80 % of judged faces; the sign chooses between adding and
+removing). `on` and `off` set the attribute whatever it was. Hair colours and other groups exclude each other, as in
+IcGAN, AttGAN and STGAN: turning one on turns the others off."""
 
 import dataclasses
 import difflib
@@ -17,12 +17,12 @@ EXCLUSIVE = (
     ("Straight_Hair", "Wavy_Hair"),
     *(tuple(f"{place}_{digit}" for digit in range(10)) for place in ("Digit", "Left", "Right")),
 )
-MOST = 1_000_000  # strengths; 1 flips most faces
+MOST = 1_000_000  # strengths; 1 succeeds on most faces
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
-def rivals(attribute: str) -> tuple[str, ...]:
-    """The attributes that cannot hold together with this one."""
+def exclusive_with(attribute: str) -> tuple[str, ...]:
+    """The attributes that cannot be present together with this one."""
     return tuple(other for group in EXCLUSIVE if attribute in group for other in group if other != attribute)
 
 
@@ -32,11 +32,11 @@ class Change:
 
     attribute: str
     add: float | None = None
-    on: bool = True  # the target where `add` is None
+    on: bool = True  # the target if `add` is None
 
     @property
     def towards(self) -> bool:
-        """Whether the change leads to the attribute being present."""
+        """True if the change makes the attribute present."""
         return self.on if self.add is None else self.add > 0
 
     def __str__(self) -> str:
@@ -48,7 +48,7 @@ class Change:
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
-    """Changes in the order they were written, at most one per attribute; without changes it asks for the photo."""
+    """Changes in the order they were written, at most one per attribute; without changes the photo stays as it is."""
 
     changes: tuple[Change, ...] = ()
 
@@ -57,7 +57,7 @@ class Spec:
 
 
 def parse(text: str, attributes: Sequence[str]) -> Spec:
-    """The spec that `text` writes; InputError where it names none of `attributes`, repeats or contradicts itself."""
+    """Parse a spec; InputError if it names an attribute not among `attributes`, repeats or contradicts itself."""
     changes: dict[str, Change] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         change = _change(part, text, attributes)
@@ -66,7 +66,7 @@ def parse(text: str, attributes: Sequence[str]) -> Spec:
         changes[change.attribute] = change
     turned_on = [change.attribute for change in changes.values() if change.towards]
     for name in turned_on:
-        clash = [other for other in rivals(name) if other in turned_on]
+        clash = [other for other in exclusive_with(name) if other in turned_on]
         if clash:
             raise InputError(f"edit {text!r} turns on both {name} and {clash[0]}, which exclude each other; keep one")
     return Spec(tuple(changes.values()))
@@ -90,7 +90,7 @@ def _change(part: str, text: str, attributes: Sequence[str]) -> Change:
 
 
 def nearest(name: str, names: Sequence[str]) -> str:
-    """Advice for a name that is none of `names`: the nearest one, or all of them."""
+    """Advice for a name that is not among `names`: the nearest one, or all of them."""
     by_lower = {known.lower(): known for known in names}
     close = difflib.get_close_matches(name.lower().replace(" ", "_"), by_lower, n=1, cutoff=0.5)
     return f"did you mean {by_lower[close[0]]!r}?" if close else f"choose among {', '.join(names)}"

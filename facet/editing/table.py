@@ -1,4 +1,4 @@
-"""attributes.parquet: one row per attribute and estimator; all that an edit needs beside the model itself."""
+"""attributes.parquet: one row per attribute and estimator; everything an edit needs besides the model itself."""
 
 import dataclasses
 import json
@@ -17,16 +17,16 @@ from facet.editing import spec
 from facet.editing.compositing import Gates
 from facet.editing.directions import Readout
 
-LEVELS = (50, 80, 90, 95)  # per cent of judged faces that a calibrated strength flips
-STRENGTH_LEVEL = 80  # the number 1 in a spec is the strength that flips 80 %
-LEAST = 0.05  # of a unit, where a reconstruction alone flips faces: a number in a spec must do something
-TARGET_LEVEL = 95  # `on` and `off` start from the strength that flips 95 %
-Strengths = dict[int, float | None]  # level -> strength, None where no strength within reach gets there
+LEVELS = (50, 80, 90, 95)  # per cent of judged faces on which a calibrated strength succeeds
+STRENGTH_LEVEL = 80  # the number 1 in a spec is the strength of 80 % success
+LEAST = 0.05  # lowest strength of a unit, if the reconstruction alone succeeds: a number in a spec must do something
+TARGET_LEVEL = 95  # `on` and `off` start from the strength of 95 % success
+Strengths = dict[int, float | None]  # level -> strength, None if no strength within reach gets there
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Direction:
-    """One estimator's answer for one attribute. Strength 1 is the step of length |vector|."""
+    """One estimator's direction of one attribute. Strength 1 is the step of length |vector|."""
 
     attribute: str
     estimator: str
@@ -35,22 +35,22 @@ class Direction:
     standard_error: np.ndarray  # (d,) float32
     n_positive: int
     n_negative: int
-    judged: bool  # whether a judge can see the attribute, so that strengths are calibrated
-    add: Strengths  # to make it present; all None where not judged
+    judged: bool  # a judge can see the attribute, so strengths are calibrated
+    add: Strengths  # to make it present; all None if not judged
     remove: Strengths  # to make it absent; also positive numbers
-    best: tuple[float | None, float | None]  # strengths of the highest success there is, to add and to remove
-    fade: tuple[float, float] | None  # where the photo's detail gives way (compositing.Gates.fade), None: default
+    best: tuple[float | None, float | None]  # strengths of the highest success, to add and to remove
+    fade: tuple[float, float] | None  # change at which the photo's detail fades (compositing.Gates.fade); None: default
 
     def unit(self, add: bool, level: int, reach: float) -> float:
-        """The strength that flips `level` per cent, at least LEAST; where none does, the one of the highest success
-        there is (`reach` where that is not known). 1, the class-mean gap, where no judge can tell."""
+        """The strength of `level` per cent success, at least LEAST. If none gets there, the strength of the highest
+        success (`reach` if that is unknown). 1, the class-mean gap, if no judge can see the attribute."""
         if not self.judged:
             return 1.0
         strength, best = (self.add if add else self.remove)[level], self.best[0 if add else 1]
         return max(next((value for value in (strength, best) if value is not None), reach), LEAST)
 
     def target(self, add: bool, reach: float, margin: float) -> float:
-        """The strength of `on` and `off`: `margin` times the one that flips TARGET_LEVEL per cent."""
+        """The strength of `on` and `off`: `margin` times that of TARGET_LEVEL per cent success."""
         strength = self.unit(add, TARGET_LEVEL, reach)
         known = self.judged and (self.add if add else self.remove)[TARGET_LEVEL] is not None
         return strength * margin if known else strength
@@ -58,7 +58,7 @@ class Direction:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TableMeta:
-    """What the table says of itself, stored as JSON under one schema key."""
+    """Description of the table, stored as JSON under one schema key."""
 
     system: str
     crop: str
@@ -67,12 +67,12 @@ class TableMeta:
     y_dim: int
     mode: str  # the compositing that the strengths were calibrated on
     max_strength: float  # the strongest edit that was tried
-    margin: float  # what `on` and `off` take of the strength that flips TARGET_LEVEL per cent
+    margin: float  # of `on` and `off`, in strengths of TARGET_LEVEL per cent success
     latent_low: tuple[float, ...]  # .1 % and 99.9 % quantiles of training latents, for norm control
     latent_high: tuple[float, ...]
-    refused: dict[str, str]  # attributes without a direction, and why
-    # where the detector of facet/photos sees eyes, nose and corners of the mouth in training pictures: x and y of the
-    # five, shares of the crop; None where it sees no faces
+    refused: dict[str, str]  # attributes without a direction, each with the reason
+    # positions of eyes, nose and corners of the mouth in training images, as the detector of facet/photos sees them: x
+    # and y of the five, shares of the crop; None if it sees no faces
     landmarks: tuple[float, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -92,7 +92,7 @@ class TableMeta:
 
 @dataclasses.dataclass(frozen=True)
 class AttributeTable:
-    """The directions of one system, and how to read each attribute off a latent."""
+    """The directions of one system, and the read-out of each attribute from a latent."""
 
     directions: tuple[Direction, ...]
     readouts: dict[str, Readout]
@@ -112,7 +112,7 @@ class AttributeTable:
         return next(d for d in self.directions if d.attribute == attribute and d.estimator == estimator)
 
     def parse(self, text: str) -> spec.Spec:
-        """The edit spec of `text`; InputError also where it asks for an attribute that has no direction, with why."""
+        """Parse an edit spec; InputError also if it names an attribute without a direction, with the reason."""
         parsed = spec.parse(text, (*self.attributes, *self.meta.refused))
         for change in parsed.changes:
             if change.attribute in self.meta.refused:
@@ -146,7 +146,7 @@ def _schema(dims: int, meta: TableMeta) -> pa.Schema:
 
 
 def write(path: Path, table: AttributeTable) -> None:
-    """Byte-stable, in the order of `table.directions`."""
+    """Write the table, byte-stable, in the order of `table.directions`."""
     rows = []
     for d in table.directions:
         readout = table.readouts[d.attribute]
@@ -176,7 +176,7 @@ def write(path: Path, table: AttributeTable) -> None:
 
 
 def read(path: Path) -> AttributeTable:
-    """The table at `path`; InputError where it is none."""
+    """Read the table at `path`; InputError if it is not one."""
     need(path, "attributes")
     try:
         table = pq.read_table(path)
@@ -185,7 +185,7 @@ def read(path: Path) -> AttributeTable:
     metadata = table.schema.metadata or {}
     if META_KEY not in metadata or "estimator" not in table.column_names:
         raise InputError(f"{path} was not written by stage `attributes`; give its attributes table")
-    directions, found = [], {}
+    directions, readouts = [], {}
     for row in table.to_pylist():
         directions.append(
             Direction(
@@ -203,15 +203,15 @@ def read(path: Path) -> AttributeTable:
                 fade=None if row["fade_low"] is None else (row["fade_low"], row["fade_high"]),
             )
         )
-        found[row["attribute"]] = Readout(
+        readouts[row["attribute"]] = Readout(
             np.array(row["readout"], np.float32), row["readout_bias"], row["readout_present"], row["readout_absent"]
         )
-    return AttributeTable(tuple(directions), found, TableMeta.from_json(json.loads(metadata[META_KEY])))
+    return AttributeTable(tuple(directions), readouts, TableMeta.from_json(json.loads(metadata[META_KEY])))
 
 
 def gates(directions: Sequence[Direction]) -> Gates:
-    """Compositing thresholds of an edit along these directions: the mean of theirs. What is weak beside the edit's own
-    strongest change (under a tenth of it) is left out, so that glasses do not tint the background."""
+    """Compositing thresholds of an edit along these directions: the mean of theirs. Changes weaker than a tenth of the
+    edit's strongest are left out, so that glasses do not tint the background."""
     own = [direction.fade for direction in directions if direction.fade is not None]
     if not own:
         return Gates()

@@ -1,4 +1,4 @@
-"""What a system costs: size, arithmetic and training images, none of which depends on the machine."""
+"""Costs of a system: size, arithmetic and training images, none of which depends on the machine."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from facet.base import checkpoints
-from facet.evaluation.exam import Exam, Row
+from facet.evaluation.exam import Exam
+from facet.evaluation.rows import Row
 
 
 def cost_rows(exam: Exam, model: Path, gan: Path) -> list[Row]:
@@ -32,7 +33,7 @@ def cost_rows(exam: Exam, model: Path, gan: Path) -> list[Row]:
 
 
 def _images(folder: Path) -> int:
-    """Images that the steps of a model folder's own training saw; 0 where there is no such folder."""
+    """Images that the steps of a model folder's own training saw; 0 if there is no such folder."""
     if not (folder / checkpoints.CARD).exists():
         return 0
     settings: dict[str, Any] = checkpoints.read_card(folder).get("settings", {})

@@ -1,4 +1,4 @@
-"""What a system that takes a description reads off photos, and what it makes of every entry (Perarnau et al. 2016):
+"""Descriptions that a system reads from photos, and the effect of each entry on the picture (Perarnau et al. 2016):
 test faces with one attribute at a time, and faces from z ~ N(0, I) and training descriptions."""
 
 from collections.abc import Sequence
@@ -10,15 +10,16 @@ from torch import Tensor
 
 from facet.base import compute, images
 from facet.editing.directions import choose_rows
-from facet.editing.spec import rivals
+from facet.editing.spec import exclusive_with
 from facet.evaluation.digits import groups
-from facet.evaluation.exam import Exam, Row, tell
+from facet.evaluation.exam import Exam
 from facet.evaluation.exhibits import in_columns
+from facet.evaluation.rows import Row, estimate_json
 from facet.metrics.classification import balanced_accuracy
 from facet.metrics.intervals import wilson
 
 SHOWN = 8  # rows of the sheets
-FLIPPED = "Male"  # goes to the other state instead of on
+INVERTED = "Male"  # is set to the other state instead of on
 FIRST = (  # the attributes of the paper, shown before others
     "Bald", "Bangs", "Black_Hair", "Blond_Hair", "Brown_Hair", "Bushy_Eyebrows", "Eyeglasses", "Gray_Hair",
     "Heavy_Makeup", "Male", "Mouth_Slightly_Open", "Mustache", "Pale_Skin", "Receding_Hairline", "Smiling",
@@ -27,8 +28,8 @@ FIRST = (  # the attributes of the paper, shown before others
 
 
 def description_rows(exam: Exam) -> list[Row]:
-    """Per attribute: how often the sign of the entry that the encoder reads is that of the label on test faces, beside
-    the share of the commoner label, and by how much the one exceeds the other (`above`, an interval over people)."""
+    """Per attribute: how often the sign of the entry that the encoder reads is that of the label on test faces, the
+    share of the commoner label, and the difference of the two (`above`, with an interval over people)."""
     system, rows = exam.editor.system, []
     if not system.y_dim:
         return []
@@ -42,10 +43,10 @@ def description_rows(exam: Exam) -> list[Row]:
         rows.append(
             {
                 "attribute": name,
-                "accuracy": tell(wilson(int(right.sum()), len(known))),
-                "balanced_accuracy": tell(balanced_accuracy(read, labels)),
-                "majority": tell(wilson(int(common.sum()), len(known))),
-                "above": tell(gain["above"]),
+                "accuracy": estimate_json(wilson(int(right.sum()), len(known))),
+                "balanced_accuracy": estimate_json(balanced_accuracy(read, labels)),
+                "majority": estimate_json(wilson(int(common.sum()), len(known))),
+                "above": estimate_json(gain["above"]),
             }
         )
     return rows
@@ -53,7 +54,7 @@ def description_rows(exam: Exam) -> list[Row]:
 
 def description_sheets(exam: Exam, known: np.ndarray) -> dict[str, Image.Image]:
     """By file name: `variations` of test photos, and faces `generated` from descriptions drawn from `known` (n, y_dim).
-    None where there are no descriptions, or digits, which have sheets of their own."""
+    None without descriptions, nor for digits, which have sheets of their own."""
     system = exam.editor.system
     if not system.y_dim or groups(exam):
         return {}
@@ -63,7 +64,8 @@ def description_sheets(exam: Exam, known: np.ndarray) -> dict[str, Image.Image]:
     latent = exam.editor.encode(x)
     drawn = drawn_latents(exam, known)
     of_photos, generated = (
-        [(_caption(name), exam.editor.decode(turned(exam, start, name))) for name in names] for start in (latent, drawn)
+        [(_caption(name), exam.editor.decode(switched(exam, start, name))) for name in names]
+        for start in (latent, drawn)
     )
     return {
         "variations": in_columns(
@@ -80,7 +82,7 @@ def description_sheets(exam: Exam, known: np.ndarray) -> dict[str, Image.Image]:
 
 
 def columns_of(attributes: Sequence[str]) -> list[str]:
-    """The attributes that get a column: the paper's, then others, as many as the paper has."""
+    """The attributes that get a column: the paper's, then others, up to the number of the paper."""
     others = [name for name in attributes if name not in FIRST]
     return [*(name for name in FIRST if name in attributes), *others][: len(FIRST)]
 
@@ -93,18 +95,18 @@ def drawn_latents(exam: Exam, known: np.ndarray) -> Tensor:
     return torch.cat([z, torch.from_numpy(y).float()], dim=1).to(exam.editor.device)
 
 
-def turned(exam: Exam, latent: Tensor, name: str) -> Tensor:
-    """Latents (n, d) with one attribute on and its rivals off; Male in its other state."""
+def switched(exam: Exam, latent: Tensor, name: str) -> Tensor:
+    """Latents (n, d) with one attribute on and those that exclude it off; Male in its other state."""
     system, moved = exam.editor.system, latent.clone()
     entry = system.z_dim + system.attributes.index(name)
-    if name == FLIPPED:
+    if name == INVERTED:
         moved[:, entry] = torch.where(latent[:, entry] > 0, -1.0, 1.0)
         return moved
-    for rival in set(rivals(name)) & set(system.attributes):
-        moved[:, system.z_dim + system.attributes.index(rival)] = -1.0
+    for other in set(exclusive_with(name)) & set(system.attributes):
+        moved[:, system.z_dim + system.attributes.index(other)] = -1.0
     moved[:, entry] = 1.0
     return moved
 
 
 def _caption(name: str) -> str:
-    return f"{name} flipped" if name == FLIPPED else name
+    return f"{name} flipped" if name == INVERTED else name

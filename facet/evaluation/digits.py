@@ -1,8 +1,8 @@
-"""The papers' experiments on digits, where the test pictures are digits and the system takes a description.
+"""The papers' experiments on digits, for test pictures of digits and systems that take a description.
 
 IcGAN adds one to a digit (the CS230 report: 74.60 % clear and correct by eye); ViGAN changes one of two digits and
-leaves the other alone. Both set the description and decode: no compositing. `clearly`: judge B gives the asked class .9
-or more."""
+keeps the other. Both set the description and decode: no compositing. `clearly`: judge B gives the requested class .9 or
+more."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -14,7 +14,8 @@ from scipy.special import softmax
 from torch import Tensor
 
 from facet.base import images
-from facet.evaluation.exam import Exam, Row, tell
+from facet.evaluation.exam import Exam
+from facet.evaluation.rows import Row, estimate_json
 from facet.metrics.intervals import wilson
 from facet.pictures import sheets
 
@@ -41,36 +42,41 @@ def classes(place: str) -> tuple[str, ...]:
 
 def groups(exam: Exam) -> list[Group]:
     """The places whose ten digits the system describes and the judges know; none for faces."""
-    system, found = exam.editor.system, []
+    system, places = exam.editor.system, []
     for place in PLACES:
         names = classes(place)
         if system.y_dim and all(name in system.attributes and name in exam.judge.attributes for name in names):
             columns = tuple(exam.column(name) for name in names)
             entries = tuple(system.z_dim + system.attributes.index(name) for name in names)
-            found.append(Group(place, columns, entries))
-    return found
+            places.append(Group(place, columns, entries))
+    return places
 
 
 def digit_rows(exam: Exam) -> list[Row]:
     """Per place, over all test pictures and by the digit they show: how often the next digit is clear and correct, how
-    often the other place keeps its digit, how often the changed digit, the other and both stay where they were (the
-    centre of mass of each half within NEAR pixels), and how often judge B reads the photo right."""
-    found: list[Row] = []
+    often the other place keeps its digit, how often the changed digit, the other and both keep their position (the
+    centre of mass of each half within NEAR pixels), and how often judge B reads the photo correctly."""
+    rows: list[Row] = []
     places = groups(exam)
     for group in places:
-        tried = _try(exam, group, [other for other in places if other is not group])
-        shown = tried.pop("shown")
+        results = _next_digit(exam, group, [other for other in places if other is not group])
+        shown = results.pop("shown")
         for source in ("all", *range(10)):
             chosen = np.ones(len(shown), bool) if source == "all" else shown == source
             if chosen.any():
-                found.append(
+                rows.append(
                     {"place": group.place, "source": str(source)}
-                    | {name: tell(wilson(int(value[chosen].sum()), int(chosen.sum()))) for name, value in tried.items()}
+                    | {
+                        name: estimate_json(wilson(int(value[chosen].sum()), int(chosen.sum())))
+                        for name, value in results.items()
+                    }
                 )
-    return found
+    return rows
 
 
-def _try(exam: Exam, group: Group, others: Sequence[Group]) -> dict[str, np.ndarray]:
+def _next_digit(exam: Exam, group: Group, others: Sequence[Group]) -> dict[str, np.ndarray]:
+    """The digit `shown` on each test picture (t,), and whether each of the report's conditions holds (t,) after the
+    next digit was requested."""
     faces = np.arange(len(exam.rows))
     shown = exam.labels[:, group.columns].argmax(1)
     parts: dict[str, list[np.ndarray]] = {}
@@ -80,7 +86,7 @@ def _try(exam: Exam, group: Group, others: Sequence[Group]) -> dict[str, np.ndar
         logits = exam.judge.logits(edited).cpu().numpy()
         chance = softmax(logits[:, group.columns], axis=1)
         sure = chance[np.arange(len(target)), target]
-        tried = {
+        conditions = {
             "clearly": sure >= CLEAR,
             "correct": chance.argmax(1) == target,
             "judge_on_photo": exam.logits[part][:, group.columns].argmax(1) == shown[part],
@@ -89,15 +95,15 @@ def _try(exam: Exam, group: Group, others: Sequence[Group]) -> dict[str, np.ndar
             kept = [
                 logits[:, other.columns].argmax(1) == exam.labels[part][:, other.columns].argmax(1) for other in others
             ]
-            tried["other_kept"] = np.all(kept, axis=0)
+            conditions["other_kept"] = np.all(kept, axis=0)
             stays = [centre_shift(x[..., half], edited[..., half]) <= NEAR for half in _halves(x.shape[-1])]
             changed = HALVES.index(group.place)
-            tried |= {
+            conditions |= {
                 "changed_place_kept": stays[changed],
                 "other_place_kept": stays[1 - changed],
                 "place_kept": np.all(stays, axis=0),
             }
-        for name, value in tried.items():
+        for name, value in conditions.items():
             parts.setdefault(name, []).append(value)
     return {"shown": shown} | {name: np.concatenate(values) for name, values in parts.items()}
 
@@ -113,7 +119,7 @@ def described(latent: Tensor, group: Group, digits: np.ndarray) -> Tensor:
 
 
 def centre_shift(before: Tensor, after: Tensor) -> np.ndarray:
-    """How far the centre of mass of the light moves between images (n, C, H, W) in [-1, 1], in pixels (n,)."""
+    """Distance in pixels (n,) by which the centre of mass of the light moves between images (n, C, H, W) in [-1, 1]."""
     centres = []
     for x in (before, after):
         light = (x.mean(1) + 1).clamp(min=0)  # (n, H, W), 0 for black
@@ -130,8 +136,8 @@ def _halves(width: int) -> tuple[slice, slice]:
 
 
 def digit_sheets(exam: Exam) -> dict[str, Image.Image]:
-    """By file name: test pictures beside the next digit; and one row per picture's z with every digit asked for."""
-    found = {}
+    """By file name: test pictures beside the next digit; and one row per picture's z with every digit requested."""
+    by_name = {}
     for group in groups(exam):
         faces = np.arange(min(GRID * GRID, len(exam.rows)))
         shown = exam.labels[faces][:, group.columns].argmax(1)
@@ -144,12 +150,12 @@ def digit_sheets(exam: Exam) -> dict[str, Image.Image]:
             for start in range(0, len(x) // GRID * GRID, GRID)
         ]
         if rows:
-            found[f"add_one_{group.place.lower()}"] = sheets.sheet(
+            by_name[f"add_one_{group.place.lower()}"] = sheets.sheet(
                 rows, ["photo", "plus one"] * GRID, title=f"{group.place}: one more", scale=1
             )
         grid = [images.to_pixels(exam.editor.decode(described(latent, group, np.full(len(x), d)))) for d in range(10)]
         rows = [[photos[i], *(column[i] for column in grid)] for i in range(min(GRID, len(x)))]
-        found[f"every_digit_{group.place.lower()}"] = sheets.sheet(
+        by_name[f"every_digit_{group.place.lower()}"] = sheets.sheet(
             rows, ["photo", *map(str, range(10))], title=f"{group.place}: one hand, every digit", scale=2
         )
-    return found
+    return by_name

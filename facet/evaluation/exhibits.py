@@ -1,4 +1,4 @@
-"""What means hide, as contact sheets: the least convincing edits, and samples beside their nearest training photo."""
+"""Contact sheets of what averages hide: the least convincing edits, and samples beside their nearest training photo."""
 
 from collections.abc import Sequence
 
@@ -8,9 +8,9 @@ from torch import Tensor
 
 from facet.base import images
 from facet.editing.spec import Change, Spec
-from facet.evaluation.edits import TARGET, Tried
 from facet.evaluation.exam import Exam
 from facet.evaluation.samples import Pair
+from facet.evaluation.trials import TARGET, TriedCase
 from facet.pictures import sheets
 
 FACES = 6  # of each case on the sheet of least convincing edits
@@ -26,13 +26,13 @@ def in_columns(
     return sheets.sheet(table, [name for name, _ in columns], rows, title=title, scale=scale)
 
 
-def least_convincing(exam: Exam, tried: Sequence[Tried]) -> Image.Image:
-    """One row per attribute and direction: the test faces, of those the numbers are about, in whose edit to the target
-    judge B sees it least, each photo beside its edit. A row shorter than FACES is filled with grey."""
+def least_convincing(exam: Exam, cases: Sequence[TriedCase]) -> Image.Image:
+    """One row per attribute and direction: of the test faces behind the numbers, those in whose edit judge B sees the
+    target least, each photo beside its edit. A row of fewer than FACES is filled with grey."""
     rows, names = [], []
-    for one in tried:
-        case = one.case
-        logits = case.sign * one.outcomes[TARGET].y[:, exam.column(case.attribute)]
+    for tried in cases:
+        case = tried.case
+        logits = case.sign * tried.trials[TARGET].y[:, exam.column(case.attribute)]
         worst = case.faces[np.argsort(logits, kind="stable")[:FACES]]
         spec = Spec((Change(case.attribute, on=case.on),))
         row: list[np.ndarray] = []

@@ -1,7 +1,7 @@
 """The interpolation figures of the papers: test photos outermost, between them straight lines through their latents.
 
 Brock et al. 2017, figure 6, and the figure of that paper's code (6 x 9: samples, then interpolations); Perarnau et al.
-2016, who move z and y together. Where a system has a flow the lines are straight before it."""
+2016, who move z and y together. If a system has a flow, the lines are straight before it."""
 
 import torch
 from PIL import Image
@@ -20,7 +20,8 @@ SIDE = 128  # pixels of a picture
 
 
 def interpolation_sheets(exam: Exam, prior: Pictures | None) -> dict[str, Image.Image]:
-    """By file name: `interpolation`, and for the introspective network `ian_figure`; none for fewer than two faces."""
+    """By file name: `interpolation`, and for the introspective network `ian_figure`; none if there are fewer than two
+    faces."""
     first, second = exam.pairs(ROWS)
     if not len(first):
         return {}
@@ -30,7 +31,7 @@ def interpolation_sheets(exam: Exam, prior: Pictures | None) -> dict[str, Image.
     inner = [f"{step}/{STEPS - 1}" for step in range(1, STEPS - 1)]
     captions = ["photo A", "reconstruction", *inner, "reconstruction", "photo B"]
     columns = [a, *between, b]
-    found = {
+    by_name = {
         "interpolation": in_columns(
             list(zip(captions, columns, strict=True)), title="Interpolation between test photos", side=SIDE
         )
@@ -40,13 +41,13 @@ def interpolation_sheets(exam: Exam, prior: Pictures | None) -> dict[str, Image.
         samples = prior(0, FIGURE_ROWS * len(columns)).unflatten(0, (FIGURE_ROWS, len(columns)))
         mixed = [torch.cat([samples[:, j], column[:shown]]) for j, column in enumerate(columns)]
         rows = ["samples"] * FIGURE_ROWS + ["interpolations"] * shown
-        found["ian_figure"] = in_columns(
+        by_name["ian_figure"] = in_columns(
             [("", column) for column in mixed],
             rows,
             title="Samples; test photos, their reconstructions, and between",
             side=SIDE,
         )
-    return found
+    return by_name
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""The training latents as a Gaussian, directions from shuffled labels, and what test latents know of each attribute."""
+"""The training latents as a Gaussian, directions from shuffled labels, and the attributes read from test latents."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -10,9 +10,10 @@ from torch import Tensor
 
 from facet.base.errors import InputError
 from facet.base.tables import Faces, latents_meta, read_latents
-from facet.editing.directions import ESTIMATORS, How, Sample, Sums, choose_rows
+from facet.editing.directions import ESTIMATORS, EstimatorSettings, LatentStatistics, Sample, choose_rows
 from facet.editing.editor import Editor
-from facet.evaluation.exam import Exam, Row, tell
+from facet.evaluation.exam import Exam
+from facet.evaluation.rows import Row, estimate_json
 from facet.metrics.classification import auroc, balanced_accuracy
 
 RIDGE = 1e-3  # of least squares on shuffled labels, whose length is not used
@@ -21,7 +22,7 @@ SAMPLE_FACES = 5_000  # for the estimators that need rows
 
 @dataclasses.dataclass(frozen=True)
 class Population:
-    """The training latents: their Gaussian (the aggregate posterior), and directions that shuffled labels give."""
+    """The training latents: their Gaussian (the aggregate posterior), and directions from shuffled labels."""
 
     mean: np.ndarray  # (d,)
     covariance: np.ndarray  # (d, d)
@@ -47,36 +48,42 @@ def population(folder: Path, faces: Faces, editor: Editor, *, seed: int) -> Popu
     in_train, in_sample = np.zeros(len(labels), bool), np.zeros(len(labels), bool)
     in_train[train] = True
     in_sample[train[choose_rows(SAMPLE_FACES, len(train), seed)]] = True
-    sums, start = Sums.empty(len(names), meta["z_dim"] + meta["y_dim"]), 0
+    statistics, start = LatentStatistics.empty(len(names), meta["z_dim"] + meta["y_dim"]), 0
     rows: list[np.ndarray] = []
     for shard in read_latents(folder, ("z", "y") if meta["y_dim"] else ("z",)):
         z = np.concatenate([shard["z"], shard["y"]], 1) if "y" in shard else shard["z"]
         place = slice(start, start + len(z))
         if place.stop > len(labels):
             break
-        sums.add(z[in_train[place]], shuffled[place][in_train[place]])
+        statistics.add(z[in_train[place]], shuffled[place][in_train[place]])
         rows.append(z[in_sample[place]])
         start += len(z)
     if start != len(labels):
         raise InputError(f"{folder} does not hold one latent for each of {len(labels)} images; run `dvc repro encode`")
     sample = Sample(np.concatenate(rows), shuffled[in_sample])
-    return Population(sums.mean, sums.covariance, sums.n, _directions(names, editor, sums, sample))
+    return Population(
+        statistics.mean, statistics.covariance, statistics.n, _directions(names, editor, statistics, sample)
+    )
 
 
-def _directions(names: Sequence[str], editor: Editor, sums: Sums, sample: Sample) -> dict[str, Tensor]:
+def _directions(
+    names: Sequence[str], editor: Editor, statistics: LatentStatistics, sample: Sample
+) -> dict[str, Tensor]:
     used = {name: editor.table.chosen(name).estimator for name in names}
-    # a description's entries do not hang on labels: there, another attribute's entry takes the place of its own
+    # `conditional` does not depend on labels: it gets another attribute's entry instead of its own
     entries = None
     if editor.system.y_dim:
         own = [editor.system.attributes.index(name) for name in names]
         entries = editor.system.z_dim + np.array(own[1:] + own[:1])
-    how = How(RIDGE, entries)
-    found = {estimator: ESTIMATORS[estimator](sums, sample, how)[0] for estimator in sorted(set(used.values()))}
-    return {name: torch.from_numpy(found[used[name]][k].astype(np.float32)) for k, name in enumerate(names)}
+    settings = EstimatorSettings(RIDGE, entries)
+    vectors = {
+        estimator: ESTIMATORS[estimator](statistics, sample, settings)[0] for estimator in sorted(set(used.values()))
+    }
+    return {name: torch.from_numpy(vectors[used[name]][k].astype(np.float32)) for k, name in enumerate(names)}
 
 
 def latent_rows(exam: Exam) -> list[Row]:
-    """How well a logistic regression fitted to training latents tells each attribute on test latents (the measure of
+    """Accuracy of a logistic regression, fitted to training latents, for each attribute on test latents (the measure of
     Preechakul et al. 2022 for their autoencoder)."""
     rows = []
     for name in exam.editor.table.attributes:
@@ -85,8 +92,8 @@ def latent_rows(exam: Exam) -> list[Row]:
         rows.append(
             {
                 "attribute": name,
-                "auroc": tell(auroc(scores, labels)),
-                "balanced_accuracy": tell(balanced_accuracy(scores > 0, labels)),
+                "auroc": estimate_json(auroc(scores, labels)),
+                "balanced_accuracy": estimate_json(balanced_accuracy(scores > 0, labels)),
             }
         )
     return rows

@@ -1,5 +1,5 @@
-"""What each encoder keeps of test photos: the table of Photoshop 2.0's figure 9 with intervals, floors and the paper's
-own numbers, and what the judges still see in the reconstructions.
+"""Reconstructions of test photos by each encoder: the table of Photoshop 2.0's figure 9 with intervals, floors and the
+paper's own numbers, and the judge's accuracy on the reconstructions.
 
 L2 and L1 are sums over S x S x C values in [-1, 1] (facts of the paper: 64 x 64 x 3); 1 - SSIM on [0, 1]."""
 
@@ -14,7 +14,8 @@ from torch import Tensor
 from facet import systems
 from facet.base import checkpoints, compute, images
 from facet.base.errors import InputError
-from facet.evaluation.exam import Exam, Row, means, tell, told
+from facet.evaluation.exam import Exam, means
+from facet.evaluation.rows import Row, estimate_json, estimates_json
 from facet.metrics import neighbours
 from facet.metrics import reconstruction as metric
 from facet.metrics.classification import auroc, balanced_accuracy
@@ -32,7 +33,7 @@ MIN_AUROC, MIN_BALANCED = 0.90, 0.80  # below either, an attribute is not judged
 BLOCK = 4  # pixels a side of the means by which the nearest training face is found
 CHUNK = 4096  # training photos in memory at once
 
-Reconstruct = Callable[[Tensor, int], Tensor]  # photos and the place of the first one -> reconstructions
+Reconstruct = Callable[[Tensor, int], Tensor]  # photos and the position of the first one -> reconstructions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,38 +44,38 @@ class Measured:
     logits: np.ndarray | None  # (n, K) of judge B on the reconstructions
 
 
-def measure(exam: Exam, places: np.ndarray, reconstruct: Reconstruct, *, judge: bool) -> Measured:
-    """Reconstruct the test faces at `places` batch by batch and compare."""
-    found: dict[str, list[np.ndarray]] = {}
+def measure(exam: Exam, faces: np.ndarray, reconstruct: Reconstruct, *, judge: bool) -> Measured:
+    """Reconstruct test faces (n,) batch by batch and compare them with the photos."""
+    columns: dict[str, list[np.ndarray]] = {}
     logits = []
-    for part, x, _ in exam.batches(places):
+    for part, x, _ in exam.batches(faces):
         y = reconstruct(x, part.start)
         for name, values in compare(x, y).items():
-            found.setdefault(name, []).append(values.double().cpu().numpy())
+            columns.setdefault(name, []).append(values.double().cpu().numpy())
         if judge:
             logits.append(exam.judge.logits(y).cpu().numpy())
     return Measured(
-        {name: np.concatenate(values) for name, values in found.items()}, np.concatenate(logits) if judge else None
+        {name: np.concatenate(values) for name, values in columns.items()}, np.concatenate(logits) if judge else None
     )
 
 
 def compare(x: Tensor, y: Tensor) -> dict[str, Tensor]:
     """Photos and reconstructions (N, C, S, S) in [-1, 1] -> numbers per face (N,)."""
-    found = metric.measure(x, y)
+    numbers = metric.measure(x, y)
     return {
-        "l2": found["l2_sum"],
-        "l1": found["l1_sum"],
-        "ssim_loss": 1 - found["ssim"],
-        "ssim_loss_luma": 1 - found["ssim_luma"],
-        "ssim_loss_report": 1 - found["ssim_report"],
-        "mse": found["mse"],
-        "mae": found["mae"],
-        "psnr": found["psnr"],
+        "l2": numbers["l2_sum"],
+        "l1": numbers["l1_sum"],
+        "ssim_loss": 1 - numbers["ssim"],
+        "ssim_loss_luma": 1 - numbers["ssim_luma"],
+        "ssim_loss_report": 1 - numbers["ssim_report"],
+        "mse": numbers["mse"],
+        "mae": numbers["mae"],
+        "psnr": numbers["psnr"],
     }
 
 
 def places(exam: Exam, count: int) -> np.ndarray:
-    """The test faces to reconstruct: all, or `count` of them by seed."""
+    """The test faces to reconstruct, indices into Exam.rows: all, or `count` of them by seed."""
     total = len(exam.rows)
     if total <= count:
         return np.arange(total)
@@ -84,7 +85,7 @@ def places(exam: Exam, count: int) -> np.ndarray:
 def row(exam: Exam, faces: np.ndarray, measured: Measured, name: str, kind: str, note: str) -> Row:
     """One row of the table."""
     numbers = means(measured.columns, exam.people[faces], seed=exam.seed, resamples=exam.resamples)
-    return {"name": name, "kind": kind, "note": note, **told(numbers)}
+    return {"name": name, "kind": kind, "note": note, **estimates_json(numbers)}
 
 
 def variants(folder: Path, system: str) -> Iterator[tuple[str, Path]]:
@@ -113,9 +114,37 @@ def paper_rows() -> list[Row]:
     ]
 
 
+def table_rows(
+    exam: Exam,
+    faces: np.ndarray,
+    train: np.ndarray,
+    prior: Callable[[int, int], Tensor] | None,
+    *,
+    model: Path,
+    encoders: Path,
+    precision: str,
+) -> tuple[Measured, list[Row]]:
+    """The numbers of the encoder in use (`model`), and the rows of figure 9: every encoder of this system in the folder
+    `encoders`, the floors, the paper."""
+    device = exam.editor.device
+    own = measure(exam, faces, coder(exam.editor.system, device, precision), judge=True)
+    rows = []
+    in_use = model.resolve()
+    folders = dict(variants(encoders, exam.editor.system.name))
+    if in_use not in {path.resolve() for path in folders.values()}:
+        folders[model.name] = model
+    for name, path in folders.items():
+        is_own = path.resolve() == in_use
+        measured = own
+        if not is_own:
+            measured = measure(exam, faces, coder(load(path, exam), device, precision), judge=False)
+        rows.append(row(exam, faces, measured, name, "encoder", "in use" if is_own else ""))
+    return own, rows + floor_rows(exam, faces, train, prior) + paper_rows()
+
+
 @dataclasses.dataclass(frozen=True)
 class Floors:
-    """What the floors need of the training photos."""
+    """Training photos behind the floors."""
 
     mean: Tensor  # (C, S, S) in [-1, 1]
     nearest: np.ndarray  # (n,) rows of images.npy: the nearest training photo of each test face
@@ -131,9 +160,9 @@ def floors(exam: Exam, faces: np.ndarray, train: np.ndarray) -> Floors:
     for start in range(0, len(train), CHUNK):
         pixels = exam.pixels[train[start : start + CHUNK]]
         total += pixels.sum(0, dtype=np.float64)
-        distances, found = neighbours.nearest(queries, neighbours.thumbnails(pixels, BLOCK))
+        distances, indices = neighbours.nearest(queries, neighbours.thumbnails(pixels, BLOCK))
         closer = distances[:, 0] < best
-        best[closer], rows[closer] = distances[closer, 0], train[start + found[closer, 0]]
+        best[closer], rows[closer] = distances[closer, 0], train[start + indices[closer, 0]]
     mean = torch.from_numpy(total / len(train) * (2 / 255) - 1).permute(2, 0, 1).float()
     return Floors(mean, rows)
 
@@ -141,14 +170,17 @@ def floors(exam: Exam, faces: np.ndarray, train: np.ndarray) -> Floors:
 def floor_rows(
     exam: Exam, faces: np.ndarray, train: np.ndarray, prior: Callable[[int, int], Tensor] | None
 ) -> list[Row]:
-    """Rows that every encoder must beat: the mean face, the nearest face, and the picture of a random latent."""
-    found = floors(exam, faces, train)
+    """Rows that every encoder must beat: the mean face, the nearest face, and the decoded random latent."""
+    training = floors(exam, faces, train)
 
     def nearest(x: Tensor, start: int) -> Tensor:
-        return images.gather(exam.pixels, found.nearest[start : start + len(x)]).to(x.device)
+        return images.gather(exam.pixels, training.nearest[start : start + len(x)]).to(x.device)
 
     ways: dict[str, tuple[Reconstruct, str]] = {
-        "mean training face": (lambda x, start: found.mean.to(x.device).expand_as(x), "the same picture for everyone"),
+        "mean training face": (
+            lambda x, start: training.mean.to(x.device).expand_as(x),
+            "the same picture for everyone",
+        ),
         "nearest training face": (nearest, "by means of 4 × 4 pixels"),
     }
     if prior is not None:
@@ -160,17 +192,17 @@ def floor_rows(
 
 
 def card_rows(exam: Exam, faces: np.ndarray, logits: np.ndarray) -> list[Row]:
-    """How well judge B sees each attribute on reconstructions (n, K), beside the same photos: a drop is what the model
-    lost. Below the marks an attribute is `not judged on reconstructions`."""
+    """Judge B's accuracy on each attribute of reconstructions, logits (n, K), beside the same photos: a drop is the
+    model's loss. Below MIN_AUROC or MIN_BALANCED an attribute is `not judged on reconstructions`."""
     rows = []
     answers, real_answers = exam.answers(logits), exam.answers(exam.logits[faces])
     for k, name in enumerate(exam.judge.attributes):
         labels = exam.labels[faces, k]
         area, balanced = auroc(logits[:, k], labels), balanced_accuracy(answers[:, k], labels)
         fails = [
-            f"{what} {estimate.value:.3f}, {mark:g} needed"
-            for what, estimate, mark in (("AUROC", area, MIN_AUROC), ("balanced accuracy", balanced, MIN_BALANCED))
-            if not estimate.value >= mark
+            f"{measure} {estimate.value:.3f}, {least:g} needed"
+            for measure, estimate, least in (("AUROC", area, MIN_AUROC), ("balanced accuracy", balanced, MIN_BALANCED))
+            if not estimate.value >= least
         ]
         rows.append(
             {
@@ -179,17 +211,17 @@ def card_rows(exam: Exam, faces: np.ndarray, logits: np.ndarray) -> list[Row]:
                 "reason": exam.reasons[name],
                 "judged_on_reconstructions": not fails,
                 "reconstruction_reason": "; ".join(fails),
-                "auroc": tell(area),
-                "balanced_accuracy": tell(balanced),
-                "auroc_photos": tell(auroc(exam.logits[faces, k], labels)),
-                "balanced_accuracy_photos": tell(balanced_accuracy(real_answers[:, k], labels)),
+                "auroc": estimate_json(area),
+                "balanced_accuracy": estimate_json(balanced),
+                "auroc_photos": estimate_json(auroc(exam.logits[faces, k], labels)),
+                "balanced_accuracy_photos": estimate_json(balanced_accuracy(real_answers[:, k], labels)),
             }
         )
     return rows
 
 
 def load(path: Path, exam: Exam) -> System:
-    """An encoder that fits the exam's photos; InputError where it was trained on others."""
+    """Load an encoder; InputError if it was not trained on the crop and split of the exam's photos."""
     system = systems.load(path, exam.editor.device)
     if (system.crop, system.split_hash) != (exam.editor.system.crop, exam.editor.system.split_hash):
         raise InputError(

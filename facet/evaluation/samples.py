@@ -1,4 +1,4 @@
-"""How near generated pictures come to photos, in judge A's features (judge B judges edits), beside the distance of real
+"""Distances of generated pictures to photos in judge A's features (judge B judges edits), beside the distance of real
 photos to real photos. Named `judge_…` because the features are our judge's: these numbers are not FID or KID."""
 
 import dataclasses
@@ -12,8 +12,9 @@ from torch import Tensor
 from facet import systems
 from facet.base import compute, images
 from facet.editing.directions import choose_rows
-from facet.evaluation.exam import Exam, Row, concatenated, tell
+from facet.evaluation.exam import Exam
 from facet.evaluation.latents import Population
+from facet.evaluation.rows import Row, concatenated, estimate_json
 from facet.metrics.frechet import frechet
 from facet.metrics.kid import kid
 from facet.metrics.neighbours import memorisation
@@ -21,8 +22,7 @@ from facet.metrics.prdc import NEIGHBOURS, prdc
 
 SUBSETS, SUBSET = 50, 500  # of the kernel distance
 FEWEST = 2 * NEIGHBOURS  # pictures of a set, below which it is not compared
-
-PAIRS = 12  # of samples and training photos that are shown
+PAIRS = 12  # of samples and training photos on the sheet
 
 Pictures = Callable[[int, int], Tensor]  # (first, how many) -> pictures (n, C, S, S) in [-1, 1]
 
@@ -46,7 +46,7 @@ def sample_rows(
     count: int,
 ) -> tuple[list[Row], list[Row], list[Pair]]:
     """Distances of each set of pictures to test photos, the memorisation check, and its closest pairs. All sets have
-    the same number of pictures where there are enough, so that the Fréchet distance is biased alike.
+    the same number of pictures if there are enough, so that the bias of the Fréchet distance is the same.
 
     real photos: other people's photos (valid split), the floor. prior: draws from the generator's prior. posterior:
     decoded draws from a Gaussian fitted to training latents. reconstructions, edits: of test photos."""
@@ -79,7 +79,7 @@ def sample_rows(
     known = features(exam, photos(exam, compared), len(compared))
     for name, pictures in sampled.items():
         check = memorisation(sets[name][1], known, real, seed=exam.seed, pairs=PAIRS)
-        checks.append({"name": name, "training_faces": len(known), "ratio": tell(check.ratio)})
+        checks.append({"name": name, "training_faces": len(known), "ratio": estimate_json(check.ratio)})
         if not pairs:
             pairs = [Pair(_one(exam, pictures, int(i), n), exam.pixels[compared[j]]) for i, j in check.closest.tolist()]
     return rows, checks, pairs
@@ -95,9 +95,9 @@ def _row(exam: Exam, name: str, note: str, real: np.ndarray, other: np.ndarray) 
     return {
         "name": name,
         "note": note,
-        "judge_kid": tell(kid(real, other, seed=exam.seed, subsets=SUBSETS, subset=SUBSET)),
-        "judge_frechet": tell(frechet(real, other, seed=exam.seed)),
-        **{key: tell(value) for key, value in prdc(real, other, seed=exam.seed).items()},
+        "judge_kid": estimate_json(kid(real, other, seed=exam.seed, subsets=SUBSETS, subset=SUBSET)),
+        "judge_frechet": estimate_json(frechet(real, other, seed=exam.seed)),
+        **{key: estimate_json(value) for key, value in prdc(real, other, seed=exam.seed).items()},
     }
 
 
@@ -116,13 +116,13 @@ def photos(exam: Exam, rows: np.ndarray) -> Pictures:
 
 
 def decoded(exam: Exam, latents: Tensor) -> Pictures:
-    """What the decoder makes of latents (n, d)."""
+    """Decoded latents (n, d)."""
     return lambda start, count: exam.editor.decode(latents[start : start + count].to(exam.editor.device))
 
 
 def prior_of(system: str, gan: Path, device: torch.device, precision: str, seed: int) -> Pictures | None:
-    """Draws from a generator's prior, the same for the same (first, how many); None where the system has no generator
-    of its own to draw from."""
+    """Draws from a generator's prior, the same for the same (first, how many); None if the system has no generator of
+    its own."""
     module = systems.module(system)
     if not hasattr(module, "sampler"):
         return None

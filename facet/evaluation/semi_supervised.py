@@ -20,7 +20,8 @@ from facet.base.progress import progress
 from facet.base.tables import Faces
 from facet.editing.directions import choose_rows
 from facet.evaluation.digits import classes
-from facet.evaluation.exam import Exam, Row, concatenated, short, tell
+from facet.evaluation.exam import Exam
+from facet.evaluation.rows import Row, concatenated, estimate_json, six_digits
 from facet.metrics import svm
 from facet.metrics.intervals import crossed_mean
 
@@ -35,7 +36,7 @@ Features = Callable[[np.ndarray], np.ndarray]  # rows of images.npy (n,) -> feat
 
 def semi_supervised_rows(exam: Exam, faces: Faces, module: ModuleType, model: Path, repeats: int) -> list[Row]:
     """Per kind of features and draw: the mean error, an interval over labelled sets and test digits, and the standard
-    `deviation` between labelled sets. None where the pictures are no digits or the system offers no features."""
+    `deviation` between labelled sets. None if the pictures are not digits or the system offers no features."""
     names = classes(PLACE)
     if not repeats or not hasattr(exam.editor.system, "features") or not set(names) <= set(faces.meta.attributes):
         return []
@@ -52,14 +53,14 @@ def semi_supervised_rows(exam: Exam, faces: Faces, module: ModuleType, model: Pa
         "trained network": functools.partial(features, exam, exam.editor.system.features),
     }
     sets = {draw: labelled_sets(y, draw, repeats, exam.seed) for draw in DRAWS}
-    used = np.unique(np.concatenate([places for found in sets.values() for places in found]))
+    used = np.unique(np.concatenate([places for places_of_draw in sets.values() for places in places_of_draw]))
     rows: list[Row] = []
     for kind, of in kinds.items():
         known, unknown = of(train[used]), of(test).astype(np.float32)
-        for draw, found in sets.items():
+        for draw, repeated in sets.items():
             wrong = [
                 errors(known[np.searchsorted(used, places)], y[places], unknown, y_test)
-                for places in progress(found, len(found), f"SVMs on {kind}, {draw}")
+                for places in progress(repeated, len(repeated), f"SVMs on {kind}, {draw}")
             ]
             table = np.stack(wrong)  # (repeats, test pictures)
             rows.append(
@@ -67,10 +68,10 @@ def semi_supervised_rows(exam: Exam, faces: Faces, module: ModuleType, model: Pa
                     "features": kind,
                     "draw": draw,
                     "dimensions": known.shape[1],
-                    "labels": len(found[0]),
+                    "labels": len(repeated[0]),
                     "repeats": repeats,
-                    "error": tell(crossed_mean(table, seed=exam.seed, count=exam.resamples)),
-                    "deviation": short(float(table.mean(1).std(ddof=1))),
+                    "error": estimate_json(crossed_mean(table, seed=exam.seed, count=exam.resamples)),
+                    "deviation": six_digits(float(table.mean(1).std(ddof=1))),
                 }
             )
     return rows
@@ -83,7 +84,7 @@ def labelled_sets(y: np.ndarray, draw: str, repeats: int, seed: int) -> list[np.
 
 
 def errors(x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray) -> np.ndarray:
-    """Which test examples (n,) an SVM on the labelled ones gets wrong, bool."""
+    """Errors (n,) bool on the test examples of an SVM fitted to the labelled ones."""
     cost = svm.chosen_cost(x, y, classes=10)
     return np.asarray(svm.fit(x, y, classes=10, cost=cost).predict(x_test) != y_test)
 

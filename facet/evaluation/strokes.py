@@ -1,5 +1,5 @@
-"""The Neural Photo Editor's two showpieces, measured: a dark stroke on the forehead should bring hair, a white one on
-the mouth teeth (Brock et al. 2017, figure 1); by a fixed number of steps as in its code, and painted until it shows."""
+"""The Neural Photo Editor's two showcase strokes, measured: a dark stroke on the forehead should bring hair, a white
+one on the mouth teeth (Brock et al. 2017, figure 1); by a fixed number of steps as in its code, and until it shows."""
 
 import dataclasses
 
@@ -11,8 +11,9 @@ from facet.base import images
 from facet.editing import brush
 from facet.editing.brush import Stroke
 from facet.editing.directions import choose_rows
-from facet.evaluation.exam import Exam, Row, concatenated, tell
+from facet.evaluation.exam import Exam
 from facet.evaluation.exhibits import in_columns
+from facet.evaluation.rows import Row, concatenated, estimate_json
 from facet.metrics.intervals import wilson
 from facet.pictures import crops
 
@@ -23,18 +24,19 @@ REACH, HOLD = 0.75, 20.0  # of ours: chosen on validation faces with judge A, th
 
 
 @dataclasses.dataclass(frozen=True)
-class Deed:
-    """A stroke on the aligned 178 x 218 frame (place and side in its pixels), and the attributes one of which should
-    become plainer on faces that lack them all."""
+class Experiment:
+    """A stroke on the aligned 178 x 218 frame (place and side in its pixels), and the attributes of which one should
+    become clearer on faces that lack them all."""
 
     name: str
     place: tuple[float, float]
     side: float
     colour: tuple[float, float, float]
     raises: tuple[str, ...]
-    until: bool = False  # painted until it shows, instead of STEPS steps
+    until: bool = False  # paint until it shows, instead of STEPS steps
 
-    def on(self, crop: crops.Crop) -> Stroke:
+    def stroke(self, crop: crops.Crop) -> Stroke:
+        """The stroke in coordinates of a crop."""
         left, top, right, bottom = crop.box
         width = right - left
         x, y = (self.place[0] - left) / width, (self.place[1] - top) / (bottom - top)
@@ -43,22 +45,25 @@ class Deed:
         return Stroke("paint", x, y, self.side / width, colour=self.colour, steps=STEPS)
 
 
-FOREHEAD = Deed("dark stroke on the forehead", (89, 76), 40, (-0.85, -0.9, -0.95), ("Bangs", "Black_Hair"))
-MOUTH = Deed("white stroke on the mouth", (89, 152), 14, (1.0, 1.0, 1.0), ("Mouth_Slightly_Open",))
-DEEDS = (
+FOREHEAD = Experiment("dark stroke on the forehead", (89, 76), 40, (-0.85, -0.9, -0.95), ("Bangs", "Black_Hair"))
+MOUTH = Experiment("white stroke on the mouth", (89, 152), 14, (1.0, 1.0, 1.0), ("Mouth_Slightly_Open",))
+EXPERIMENTS = (
     FOREHEAD,
     MOUTH,
-    *(dataclasses.replace(deed, name=f"{deed.name}, until it shows", until=True) for deed in (FOREHEAD, MOUTH)),
+    *(
+        dataclasses.replace(experiment, name=f"{experiment.name}, until it shows", until=True)
+        for experiment in (FOREHEAD, MOUTH)
+    ),
 )
 
 
 def stroke_rows(exam: Exam, count: int) -> list[Row]:
-    """Per deed and attribute: the share of `count` test faces without it whose logit by judge B rises; a last row per
-    deed for any of its attributes. `outside` is the largest change in levels where the mask is 0."""
+    """Per experiment and attribute: the share of `count` test faces without it whose logit by judge B rises; a last row
+    per experiment for any of its attributes. `outside` is the largest change in levels where the mask is 0."""
     crop = crops.crop(exam.editor.table.meta.crop)
-    found: list[Row] = []
-    for deed in DEEDS:
-        names = [name for name in deed.raises if name in exam.judge.attributes]
+    rows: list[Row] = []
+    for experiment in EXPERIMENTS:
+        names = [name for name in experiment.raises if name in exam.judge.attributes]
         columns = [exam.column(name) for name in names]
         if not columns:
             continue
@@ -67,7 +72,7 @@ def stroke_rows(exam: Exam, count: int) -> list[Row]:
         rises: list[np.ndarray] = []
         outside = 0.0
         for part, x, _ in exam.batches(faces):
-            painted = brush.paint(exam.editor, x, [deed.on(crop)], MODE)
+            painted = brush.paint(exam.editor, x, [experiment.stroke(crop)], MODE)
             after = exam.judge.logits(painted.y).cpu().numpy()[:, columns]
             rises.append(after > exam.logits[faces[part]][:, columns])
             changed = (painted.y - x).abs() * (painted.mask == 0)
@@ -76,20 +81,20 @@ def stroke_rows(exam: Exam, count: int) -> list[Row]:
         shares = {name: rose[:, k] for k, name in enumerate(names)}
         if len(names) > 1:
             shares[" or ".join(names)] = np.asarray(rose.any(1))
-        found += [
+        rows += [
             {
-                "deed": deed.name,
+                "deed": experiment.name,
                 "attribute": name,
-                "rises": tell(wilson(int(share.sum()), len(share))),
+                "rises": estimate_json(wilson(int(share.sum()), len(share))),
                 "outside": outside,
             }
             for name, share in shares.items()
         ]
-    return found
+    return rows
 
 
 def stroke_sheet(exam: Exam) -> Image.Image:
-    """Test faces in rows: the photo, and for each deed the decoder's picture, the photo with the change, the mask."""
+    """Test faces in rows: the photo; for each experiment the decoded picture, the photo with the change, the mask."""
     crop = crops.crop(exam.editor.table.meta.crop)
     faces = choose_rows(SHOWN, len(exam.rows), exam.seed)
     x = images.gather(exam.pixels, exam.rows[faces]).to(exam.editor.device)
@@ -97,10 +102,10 @@ def stroke_sheet(exam: Exam) -> Image.Image:
         ("photo", x),
         ("reconstruction", exam.editor.decode(exam.editor.encode(x))),
     ]
-    for deed in DEEDS:
-        painted = brush.paint(exam.editor, x, [deed.on(crop)], MODE)
+    for experiment in EXPERIMENTS:
+        painted = brush.paint(exam.editor, x, [experiment.stroke(crop)], MODE)
         columns += [
-            (f"{deed.name}: decoded", painted.edited),
+            (f"{experiment.name}: decoded", painted.edited),
             ("into the photo", painted.y),
             ("mask", 2 * painted.mask - 1),
         ]

@@ -1,6 +1,6 @@
 """Two photos exchange descriptions and keep their z (Perarnau et al. 2016), for systems that take one.
 
-Measured on test faces without compositing: does judge B see in the result what the other face's description says?"""
+Measured on test faces without compositing: the share in which judge B sees what the other face's description says."""
 
 import numpy as np
 import torch
@@ -8,8 +8,9 @@ from PIL import Image
 from torch import Tensor
 
 from facet.base import images
-from facet.evaluation.exam import Exam, Row, concatenated, told
+from facet.evaluation.exam import Exam
 from facet.evaluation.exhibits import in_columns
+from facet.evaluation.rows import Row, concatenated, estimates_json
 from facet.metrics.intervals import Estimate, wilson
 
 SHOWN = 8  # pairs of the sheet
@@ -17,10 +18,10 @@ SHOWN = 8  # pairs of the sheet
 
 def swap_rows(exam: Exam, pairs: int) -> list[Row]:
     """For all attributes together and each: over both faces of up to `pairs` pairs, the share of attributes that differ
-    between the two in which judge B's answer on the result is the donor's (`swapped`), and of those that are alike in
-    which it stays (`kept`); the plain reconstruction beside both, the first being a floor.
+    between the two in which judge B's answer on the result is the donor's (`swapped`), and of those that are the same
+    in which it stays (`kept`); beside both the plain reconstruction, a floor of the first.
 
-    An attribute counts where both labels are known and judge B reads both photos as labelled."""
+    An attribute counts if both labels are known and judge B reads both photos as labelled."""
     system, judge = exam.editor.system, exam.judge
     seen = [name in system.attributes and judged for name, judged in zip(judge.attributes, judge.judged, strict=True)]
     columns = np.flatnonzero(seen)
@@ -35,13 +36,13 @@ def swap_rows(exam: Exam, pairs: int) -> list[Row]:
     rows = []
     for attribute, shares in by_attribute.items():
         people = {name: len(np.unique(exam.people[takers[np.isfinite(values)]])) for name, values in shares.items()}
-        found = {name: _with_width(one, people[name]) for name, one in exam.means(takers, shares).items()}
-        rows.append({"attribute": attribute, **told(found)})
+        means = {name: _with_width(mean, people[name]) for name, mean in exam.means(takers, shares).items()}
+        rows.append({"attribute": attribute, **estimates_json(means)})
     return rows
 
 
 def _agreement(exam: Exam, takers: np.ndarray, donors: np.ndarray, columns: np.ndarray) -> dict[str, np.ndarray]:
-    """Whether judge B's answers (n, columns) are as the donors are labelled; NaN where an attribute does not count."""
+    """1 where judge B's answer (n, columns) is the donor's label, 0 where not; NaN if an attribute does not count."""
     right = (exam.answers(exam.logits) == (exam.labels > 0)) & (exam.labels != 0)
     counts = (right[takers] & right[donors])[:, columns]
     labels, donated = exam.labels[takers][:, columns], exam.labels[donors][:, columns]
@@ -50,16 +51,16 @@ def _agreement(exam: Exam, takers: np.ndarray, donors: np.ndarray, columns: np.n
         given = exam.latents[torch.from_numpy(donors[part]).to(latent.device)]
         for way, shown in (("", described_as(exam, latent, given)), ("_reconstruction", latent)):
             logits[way].append(exam.judge.logits(exam.editor.decode(shown)).cpu().numpy())
-    agrees = {way: exam.answers(concatenated(found))[:, columns] == (donated > 0) for way, found in logits.items()}
+    agrees = {way: exam.answers(concatenated(parts))[:, columns] == (donated > 0) for way, parts in logits.items()}
     return {
-        name + way: np.where(counts & which, found, np.nan)
+        name + way: np.where(counts & which, agreed, np.nan)
         for name, which in (("swapped", labels != donated), ("kept", labels == donated))
-        for way, found in agrees.items()
+        for way, agreed in agrees.items()
     }
 
 
 def _with_width(share: Estimate, people: int) -> Estimate:
-    """The share with Wilson's interval of as many people where all faces answered alike, which no resample can vary."""
+    """The share, with Wilson's interval for that many people if all faces agree, which no resample can vary."""
     if share.low != share.high:
         return share
     bound = wilson(round(share.value * people), people)
@@ -67,7 +68,7 @@ def _with_width(share: Estimate, people: int) -> Estimate:
 
 
 def _shares(values: np.ndarray) -> np.ndarray:
-    """Mean over attributes (n, K) for each face, NaNs left out; NaN where there are only such."""
+    """Mean over attributes (n, K) for each face, NaNs left out; NaN if there are only NaNs."""
     known = np.isfinite(values)
     count = known.sum(1)
     total = np.where(known, values, 0.0).sum(1)

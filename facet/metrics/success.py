@@ -1,24 +1,57 @@
-"""How well edits work, from a judge's calibrated logits: success, score shift, off-target flips, matched success.
+"""Success and side effects of edits, read off a judge's answers, and methods compared at equal success.
 
-Names of arrays: `before` (N, K) logits of the photos; `after` (N, K) logits of the edited photos, or (S, N, K) over the
-strengths (S,), ascending; `labels` (N, K) of -1, 0, +1; `thresholds` (K,) on the probability; `k` the edited attribute,
-`direction` +1 to add it and -1 to remove it. Definitions: AttGAN's protocol made comparable, see the report's notes."""
+Success: the judge sees the target state of the edited attribute. Side effects: the share of other attributes whose
+answer differs from the judge's own on the photo (not from the label). Judge A's calibration and judge B's exam both
+count by these functions.
+
+Arrays: logits and answers (n, K) of a judge on n faces, or (S, n, K) over the strengths (S,), ascending; `labels` of
+-1, 0 (unknown), +1; `thresholds` (K,) on the probability. Definitions: AttGAN's protocol made comparable, see the
+report's notes."""
 
 import dataclasses
 import math
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.special import expit
 
 from facet.metrics.intervals import RESAMPLES, UNDEFINED, Estimate, mean_draws, percentile, wilson
 
-ABSENT, PRESENT = 0.3, 0.7  # probabilities that make a face eligible for adding and for removing
-MATCHED = 0.8  # the success at which methods are compared
+ABSENT, PRESENT = 0.3, 0.7  # probabilities up to and from which a face is eligible for adding and for removing
+MATCHED = 0.8  # success at which methods are compared
+TOLERANCE = 1e-9  # by which a success curve may miss a level: averages of shares are not exact
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """Faces that certainly lack an attribute and should get it (`on`), or certainly have it and should lose it."""
+
+    attribute: str
+    on: bool
+    faces: np.ndarray  # (n,) row numbers of the faces
+
+    @property
+    def word(self) -> str:
+        """The direction as reports name it."""
+        return "add" if self.on else "remove"
+
+    @property
+    def sign(self) -> int:
+        """+1 if the edit should raise the attribute's logit, -1 if it should lower it."""
+        return 1 if self.on else -1
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """The effect of an edit on each of n faces, (n,) or (S, n)."""
+
+    success: np.ndarray  # bool: the judge sees the target
+    side_effects: np.ndarray  # share of the other judged attributes whose answer changed, 0..1; NaN if there is none
 
 
 def probability(logits: np.ndarray) -> np.ndarray:
-    """Logits -> probabilities, without overflow."""
-    return 0.5 * (1 + np.tanh(np.asarray(logits, np.float64) / 2))
+    """Probabilities (float64) from logits, without overflow."""
+    return np.asarray(expit(np.asarray(logits, np.float64)))
 
 
 def predicted(logits: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
@@ -26,42 +59,35 @@ def predicted(logits: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     return probability(logits) >= np.asarray(thresholds, np.float64)
 
 
-def eligible(before: np.ndarray, labels: np.ndarray, k: int, direction: int) -> np.ndarray:
-    """(N,) bool: faces whose attribute k can be flipped in `direction`: the judge sees the source state with margin
-    (p <= .3 to add, p >= .7 to remove) and the label agrees."""
-    p = probability(before[:, k])
-    if direction > 0:
-        return (p <= ABSENT) & (labels[:, k] < 0)
-    return (p >= PRESENT) & (labels[:, k] > 0)
+def eligible(probabilities: np.ndarray, labels: np.ndarray, on: bool) -> np.ndarray:
+    """(n,) bool: faces on which an edit to `on` can be judged. The judge sees the source state with a margin
+    (probability <= .3 to add, >= .7 to remove) and the label agrees. Both arguments (n,), of the edited attribute."""
+    if on:
+        return np.asarray((probabilities <= ABSENT) & (labels < 0))
+    return np.asarray((probabilities >= PRESENT) & (labels > 0))
 
 
-def flipped(after: np.ndarray, thresholds: np.ndarray, k: int, direction: int) -> np.ndarray:
-    """(N,) or (S, N) bool: the judge's answer on the edited photo is the wanted state of attribute k."""
-    return predicted(after, thresholds)[..., k] == (direction > 0)
+def side_effect_columns(
+    attribute: str, attributes: Sequence[str], judged: Sequence[bool], exclusive: Sequence[str]
+) -> np.ndarray:
+    """(K,) bool: the attributes whose change counts as a side effect of an edit of `attribute`: those the judge can
+    see, without the attribute itself and without the `exclusive` ones, which have to change with it."""
+    return np.array(judged, bool) & ~np.isin(np.array(attributes), [attribute, *exclusive])
 
 
-def counted(judged: Sequence[bool], k: int, groups: Sequence[Sequence[int]]) -> np.ndarray:
-    """(K,) bool: the attributes whose flips are off target when k is edited: those the judges can see, without k and
-    without the members of its exclusive groups, which have to change with it."""
-    counts = np.array(judged, bool)
-    counts[k] = False
-    for group in groups:
-        if k in group:
-            counts[list(group)] = False
-    return counts
-
-
-def off_target(before: np.ndarray, after: np.ndarray, thresholds: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """(N,) or (S, N): share of the counted attributes whose answer differs from the one on the photo itself."""
-    if not np.any(counts):
-        return np.full(after.shape[:-1], math.nan)
-    changed = predicted(after, thresholds) != predicted(before, thresholds)
-    return changed[..., counts].mean(-1)
+def outcome(before: np.ndarray, after: np.ndarray, column: int, on: bool, others: np.ndarray) -> Outcome:
+    """Compare answers `after` (n, K) or (S, n, K) with the target of one column and, in the columns `others` (K,) bool,
+    with the answers `before` (n, K) on the photos."""
+    if np.any(others):
+        side_effects = (after != before)[..., others].mean(-1)
+    else:
+        side_effects = np.full(after.shape[:-1], math.nan)
+    return Outcome(after[..., column] == on, side_effects)
 
 
 def strength_at(strengths: np.ndarray, curve: np.ndarray, level: float = MATCHED) -> float:
-    """The least strength at which the success curve (S,) reaches `level`, linear between strengths; NaN if never."""
-    reached = np.flatnonzero(np.asarray(curve) >= level)
+    """The lowest strength at which the success curve (S,) reaches `level`, linear between strengths; NaN if never."""
+    reached = np.flatnonzero(np.asarray(curve) >= level - TOLERANCE)
     if not len(reached):
         return math.nan
     i = int(reached[0])
@@ -90,11 +116,11 @@ class Curve:
 
     strengths: np.ndarray  # (S,)
     success: list[Estimate]  # (S,)
-    preservation: list[Estimate]  # (S,) 1 - mean share of off-target flips
+    preservation: list[Estimate]  # (S,) 1 - mean side effects
     area: Estimate  # mean height of the success curve
-    strength: Estimate  # where success reaches the matched level; undefined if it never does
-    matched: Estimate  # preservation there
-    reached: float  # share of resamples that reach it; below 1 the two intervals above hold only for those
+    strength: Estimate  # at which success reaches the matched level; undefined if it never does
+    matched: Estimate  # preservation at that strength
+    reached: float  # share of resamples that reach the level; below 1 the two intervals above hold only for those
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -109,8 +135,7 @@ class Curve:
 
 
 def curve(
-    flips: np.ndarray,
-    spill: np.ndarray,
+    outcome: Outcome,
     strengths: np.ndarray,
     *,
     seed: int,
@@ -118,37 +143,42 @@ def curve(
     clusters: np.ndarray | None = None,
     count: int = RESAMPLES,
 ) -> Curve:
-    """`flips` (S, N) from `flipped` and `spill` (S, N) from `off_target`, of eligible faces only -> the curve.
+    """The curve of an outcome (S, n) on eligible faces.
 
     The bootstrap resamples faces (or identities) and keeps each face's whole curve together."""
     strengths = np.asarray(strengths, np.float64)
-    n = flips.shape[1]
+    n = outcome.success.shape[1]
     if n == 0:
         empty = [UNDEFINED] * len(strengths)
         return Curve(strengths, empty, empty, UNDEFINED, UNDEFINED, UNDEFINED, 0.0)
-    rates, kept = flips.mean(1), 1 - spill.mean(1)
-    drawn_rates, drawn_kept = _curve_draws(flips, spill, seed=seed, clusters=clusters, count=count)
+    rates, preservation = outcome.success.mean(1), 1 - outcome.side_effects.mean(1)
+    both = np.concatenate([outcome.success, 1 - outcome.side_effects]).T.astype(np.float64)  # (n, 2S)
+    draws = mean_draws(both, seed=seed, clusters=clusters, count=count)
+    drawn_rates, drawn_preservation = draws[:, : len(strengths)], draws[:, len(strengths) :]
     drawn_at = np.array([strength_at(strengths, draw, level) for draw in drawn_rates])
-    drawn_matched = np.array([_height(kept_, strengths, at) for kept_, at in zip(drawn_kept, drawn_at, strict=True)])
+    drawn_matched = np.array(
+        [_height(heights, strengths, at) for heights, at in zip(drawn_preservation, drawn_at, strict=True)]
+    )
     at = strength_at(strengths, rates, level)
     areas = np.array([area_under(strengths, draw) for draw in drawn_rates])
+    undefined = Estimate(math.nan, math.nan, math.nan, n)
     return Curve(
         strengths=strengths,
-        success=[wilson(int(row.sum()), n) for row in flips],
-        preservation=[percentile(kept[s], drawn_kept[:, s], n) for s in range(len(strengths))],
+        success=[wilson(int(row.sum()), n) for row in outcome.success],
+        preservation=[percentile(preservation[s], drawn_preservation[:, s], n) for s in range(len(strengths))],
         area=percentile(area_under(strengths, rates), areas, n),
-        strength=percentile(at, drawn_at, n) if math.isfinite(at) else _undefined(n),
-        matched=percentile(_height(kept, strengths, at), drawn_matched, n) if math.isfinite(at) else _undefined(n),
+        strength=percentile(at, drawn_at, n) if math.isfinite(at) else undefined,
+        matched=percentile(_height(preservation, strengths, at), drawn_matched, n) if math.isfinite(at) else undefined,
         reached=float(np.isfinite(drawn_at).mean()),
     )
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
-    """One row of the entanglement matrix: what editing attribute k does to every attribute (K,)."""
+class EntanglementRow:
+    """One row of the entanglement matrix: the effect of editing one attribute on every attribute (K,)."""
 
     shift: list[Estimate]  # mean logit change over that attribute's spread on real photos (standard deviations)
-    flips: list[Estimate]  # share of faces whose answer changes
+    changed: list[Estimate]  # share of faces whose answer changes
 
 
 def entanglement_row(
@@ -160,33 +190,20 @@ def entanglement_row(
     seed: int,
     clusters: np.ndarray | None = None,
     count: int = RESAMPLES,
-) -> Row:
-    """Logits of the same faces before and after an edit at matched success -> its row; `spread` (K,) is the standard
-    deviation of each logit over real photos. Answers are compared with the judge's own on the photo, not the label."""
+) -> EntanglementRow:
+    """The row from logits (n, K) of the same faces before and after an edit at matched success; `spread` (K,) is the
+    standard deviation of each logit over real photos. Answers are compared with the judge's own on the photo."""
     n, attributes = before.shape
     if n == 0:
-        return Row([UNDEFINED] * attributes, [UNDEFINED] * attributes)
+        return EntanglementRow([UNDEFINED] * attributes, [UNDEFINED] * attributes)
     shifts = (np.asarray(after, np.float64) - before) / np.maximum(spread, 1e-9)
     draws = mean_draws(shifts, seed=seed, clusters=clusters, count=count)
     changed = predicted(after, thresholds) != predicted(before, thresholds)
-    return Row(
+    return EntanglementRow(
         shift=[percentile(shifts[:, j].mean(), draws[:, j], n) for j in range(attributes)],
-        flips=[wilson(int(changed[:, j].sum()), n) for j in range(attributes)],
+        changed=[wilson(int(changed[:, j].sum()), n) for j in range(attributes)],
     )
-
-
-def _curve_draws(
-    flips: np.ndarray, spill: np.ndarray, *, seed: int, clusters: np.ndarray | None, count: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Bootstrap draws (B, S) of success and of preservation, from the same resamples."""
-    both = np.concatenate([flips, 1 - spill]).T.astype(np.float64)  # (N, 2S)
-    draws = mean_draws(both, seed=seed, clusters=clusters, count=count)
-    return draws[:, : len(flips)], draws[:, len(flips) :]
 
 
 def _height(values: np.ndarray, strengths: np.ndarray, strength: float) -> float:
     return float(at_strength(values, strengths, strength)) if math.isfinite(strength) else math.nan
-
-
-def _undefined(n: int) -> Estimate:
-    return Estimate(math.nan, math.nan, math.nan, n)

@@ -23,9 +23,9 @@ from facet.base.tables import Faces, read_faces
 from facet.editing.editor import Editor
 from facet.editing.spec import Change, Spec
 from facet.evaluation import reconstructions
-from facet.evaluation.exam import Exam, short
+from facet.evaluation.exam import Exam
+from facet.evaluation.rows import six_digits
 from facet.judges.judge import Judge
-from facet.metrics import success as metric
 from facet.metrics.intervals import Estimate, bootstrap, paired_difference, percentile
 from facet.metrics.kid import kernel
 from facet.metrics.subgroups import FEWEST, cells
@@ -103,11 +103,11 @@ class Measure:
         return f"{name} is {what}: {mine} against {theirs}, a gain of {gain} ({interval}), where {allowed} is allowed"
 
     def to_json(self) -> dict[str, Any]:
-        numbers = {name: short(value) for name, value in self.difference.to_json().items()}
+        numbers = {name: six_digits(value) for name, value in self.difference.to_json().items()}
         return {
             "name": self.name,
-            "candidate": short(float(self.candidate)),
-            "champion": short(float(self.champion)),
+            "candidate": six_digits(float(self.candidate)),
+            "champion": six_digits(float(self.champion)),
             "difference": numbers,
             "tolerance": self.tolerance,
             "holds": self.holds,
@@ -188,7 +188,7 @@ def judged(params: Params, candidate: Exam, champion: Exam | None) -> dict[str, 
 
 def _means(own: Scores) -> dict[str, float | None]:
     found = {"success": own.hits, "preservation": own.kept, "l2": own.l2}
-    return {name: short(float(np.nanmean(values))) if len(values) else None for name, values in found.items()}
+    return {name: six_digits(float(np.nanmean(values))) if len(values) else None for name, values in found.items()}
 
 
 def _measures(
@@ -223,7 +223,6 @@ def _score(params: Params, exam: Exam, names: list[str]) -> tuple[Scores, np.nda
         first, second = (exam.labels[:, exam.column(name)] for name in GROUPS)
         cell = cells(first, second, GROUPS)
     for name in names:
-        column = exam.column(name)
         for on in (True, False):
             case = exam.case(name, on, params.faces)
             for part, x, latent in exam.batches(case.faces):
@@ -232,9 +231,9 @@ def _score(params: Params, exam: Exam, names: list[str]) -> tuple[Scores, np.nda
                     x, latent, exam.editor.decode(latent), Spec((Change(name, on=on),)), exam.mode
                 )
                 after = exam.judge.logits(result.y).cpu().numpy()
-                hits.append(metric.flipped(after, exam.thresholds, column, case.sign).astype(float))
-                spill = metric.off_target(exam.logits[places], after, exam.thresholds, exam.others(name))
-                kept.append(1 - spill)
+                outcome = exam.outcome(dataclasses.replace(case, faces=places), after)
+                hits.append(outcome.success.astype(float))
+                kept.append(1 - outcome.side_effects)
                 people.append(exam.people[places])
                 groups.append(cell[places])
     places = reconstructions.places(exam, params.reconstructions)

@@ -207,7 +207,7 @@ class PhotoEditor:
             moved &= ~((before > 0.5) == wanted).all(1)
         reconstruction, edited = to_levels(result.reconstruction), to_levels(result.edited)
         a, b = (weight[:, 0].float().cpu().numpy() for weight in (result.mask, result.fade))
-        strengths = result.moves.strengths.tolist()
+        strengths = result.applied.strengths.tolist()
         return [
             FaceEdit(
                 face_crop=face,
@@ -218,7 +218,7 @@ class PhotoEditor:
                     a=a[i],
                     b=b[i],
                 ),
-                attributes=result.moves.attributes,
+                attributes=result.applied.attributes,
                 strengths=tuple(strengths[i]),
                 before=tuple(before[i].tolist()),
                 after=tuple((after if moved[i] else before)[i].tolist()),

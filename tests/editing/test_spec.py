@@ -3,7 +3,7 @@ import math
 import pytest
 
 from facet.base.errors import InputError
-from facet.editing.spec import Change, Spec, parse
+from facet.editing.spec import Change, Spec, exclusive_with, parse
 
 NAMES = ("Smiling", "Eyeglasses", "Blond_Hair", "Black_Hair", "Male")
 
@@ -51,3 +51,10 @@ def test_a_spec_that_makes_no_sense_is_refused_with_advice(text, message):
 
 def test_one_hair_colour_may_come_while_another_goes():
     assert len(parse("Blond_Hair=on, Black_Hair=off", NAMES).changes) == 2
+
+
+def test_groups_exclude_each_other_both_ways():
+    assert exclusive_with("Blond_Hair") == ("Black_Hair", "Brown_Hair", "Gray_Hair")
+    assert "Bald" in exclusive_with("Bangs")
+    assert "Bangs" in exclusive_with("Bald")
+    assert exclusive_with("No_Beard") == ()

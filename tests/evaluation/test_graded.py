@@ -68,14 +68,14 @@ def an_exam(count=20, *, judged=(True, True, True), y_dim=3, unknown=(), **paint
 
 
 def summary(exam, count=20):
-    return {row["attribute"]: row for row in graded.summary_rows(exam, graded.walks(exam, count))}
+    return {row["attribute"]: row for row in graded.summary_rows(exam, graded.sweeps(exam, count))}
 
 
 def test_a_perfect_painter_moves_every_value_where_it_is_set():
     exam = an_exam()
-    walked = graded.walks(exam, 20)
-    assert [walk.attribute for walk in walked] == ["Age", "Smile"]  # Male is no real number
-    smile = walked[1].judged
+    swept = graded.sweeps(exam, 20)
+    assert [sweep.attribute for sweep in swept] == ["Age", "Smile"]  # Male is no real number
+    smile = swept[1].judged
     np.testing.assert_allclose(smile, np.broadcast_to(graded.VALUES * 0.999, smile.shape), atol=2e-3)
     row = summary(exam)["Smile"]
     for name in ("spearman", "monotone", "rising"):
@@ -113,7 +113,7 @@ def test_the_range_of_photos_is_that_of_photos_at_the_ends():
 
 def test_rows_follow_the_values_from_end_to_end():
     exam = an_exam()
-    rows = [row for row in graded.graded_rows(exam, graded.walks(exam, 20)) if row["attribute"] == "Age"]
+    rows = [row for row in graded.graded_rows(exam, graded.sweeps(exam, 20)) if row["attribute"] == "Age"]
     assert [row["value"] for row in rows] == pytest.approx(np.linspace(-1, 1, 7), abs=1e-5)
     judged = [row["judged"]["value"] for row in rows]
     assert judged == sorted(judged)
@@ -122,29 +122,29 @@ def test_rows_follow_the_values_from_end_to_end():
 
 
 def test_faces_whose_value_is_unknown_are_not_moved():
-    walked = {walk.attribute: walk.faces for walk in graded.walks(an_exam(unknown=range(8)), 20)}
-    assert walked["Smile"].tolist() == list(range(8, 20))
-    assert len(walked["Age"]) == 20
+    swept = {sweep.attribute: sweep.faces for sweep in graded.sweeps(an_exam(unknown=range(8)), 20)}
+    assert swept["Smile"].tolist() == list(range(8, 20))
+    assert len(swept["Age"]) == 20
 
 
 def test_what_the_judges_cannot_see_and_systems_without_a_description_are_left_out():
-    assert [walk.attribute for walk in graded.walks(an_exam(judged=(False, True, True)), 20)] == ["Smile"]
-    assert graded.walks(an_exam(y_dim=0), 20) == []
+    assert [sweep.attribute for sweep in graded.sweeps(an_exam(judged=(False, True, True)), 20)] == ["Smile"]
+    assert graded.sweeps(an_exam(y_dim=0), 20) == []
     two_states = an_exam()
     two_states.ranges = {}
-    assert graded.walks(two_states, 20) == []
+    assert graded.sweeps(two_states, 20) == []
 
 
 def test_an_entry_without_others_has_no_floor():
     exam = an_exam(y_dim=1)
     exam.ranges = {"Age": (40.0, 80.0)}
     assert summary(exam)["Age"]["floor_spearman"]["value"] is None
-    assert graded.graded_rows(exam, graded.walks(exam, 20))[0]["floor"]["n"] == 0
+    assert graded.graded_rows(exam, graded.sweeps(exam, 20))[0]["floor"]["n"] == 0
 
 
 def test_sheets_show_the_photo_and_every_value():
     exam = an_exam()
-    sheets = graded.graded_sheets(exam, graded.walks(exam, 20))
+    sheets = graded.graded_sheets(exam, graded.sweeps(exam, 20))
     assert set(sheets) == {"graded_age", "graded_smile"}
     pixels = np.asarray(sheets["graded_age"])
     assert pixels.shape[0] > graded.SHOWN * 2 * SIZE

@@ -138,10 +138,10 @@ def test_turning_an_attribute_on_turns_its_rivals_off_and_male_to_the_other_stat
     system = types.SimpleNamespace(z_dim=1, attributes=("Black_Hair", "Blond_Hair", "Smiling", "Male"))
     exam = types.SimpleNamespace(editor=types.SimpleNamespace(system=system))
     latent = torch.tensor([[7.0, 0.8, -0.6, 0.3, 0.4], [7.0, -1.0, 1.0, -1.0, -0.2]])
-    blond = descriptions.turned(exam, latent, "Blond_Hair")
+    blond = descriptions.switched(exam, latent, "Blond_Hair")
     expected = torch.tensor([[7.0, -1.0, 1.0, 0.3, 0.4], [7.0, -1.0, 1.0, -1.0, -0.2]])
     torch.testing.assert_close(blond, expected, rtol=0, atol=0)
-    assert descriptions.turned(exam, latent, "Male")[:, 4].tolist() == [-1.0, 1.0]
+    assert descriptions.switched(exam, latent, "Male")[:, 4].tolist() == [-1.0, 1.0]
     assert latent[0, 1] == pytest.approx(0.8)  # the latents given stay
 
 

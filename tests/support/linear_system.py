@@ -123,6 +123,6 @@ def rewrite_meta(prepared: Path, **changes: object) -> None:
     """Change what faces.parquet says of itself."""
     import pyarrow.parquet as pq
 
-    table = pq.read_table(prepared / "faces.parquet")
-    meta = json.loads(table.schema.metadata[b"facet"]) | changes
-    write_table(prepared / "faces.parquet", table.replace_schema_metadata({b"facet": json.dumps(meta).encode()}))
+    rows = pq.read_table(prepared / "faces.parquet")
+    meta = json.loads(rows.schema.metadata[b"facet"]) | changes
+    write_table(prepared / "faces.parquet", rows.replace_schema_metadata({b"facet": json.dumps(meta).encode()}))
