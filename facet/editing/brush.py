@@ -1,19 +1,19 @@
 """The contextual brush of the Neural Photo Editor (Brock et al. 2017, arXiv:1609.07093, section 2): a stroke is some
-gradient steps on the latent that bring the decoder's picture under the brush nearer to a colour, so that paint on a
+gradient steps on the latent that bring the decoder's picture under the brush closer to a colour, so that paint on a
 forehead becomes hair. Strokes are JSON: a list of objects, each one of
 
 {"x": 0.5, "y": 0.2, "size": 0.15, "colour": "#1c140f", "steps": 8}   paint (x, y: centre, size: side, in crops)
 {"x": 0.5, "y": 0.2, "size": 0.15, "colour": "#1c140f", "reach": 0.75, "hold": 20}   paint until it shows
 {"x": 0.5, "y": 0.7, "size": 0.2, "lighten": 1, "steps": 8}           lighten (1) or darken (-1)
 {"latent": {"3": 1.5, "7": -0.5}}                                     set entries of the latent
-{"stack": true}                                                       take the edited picture for the photo and go on
+{"stack": true}                                                       continue from the edited picture as the photo
 
-`steps` are those of the public code: a fixed rate, whatever came of it. It suits the decoder it was made for; elsewhere
-the same steps paint twice as much or half, and where a lighter face explains white paint as well as teeth do, all of
-the face grows lighter. `reach` (ours) is what the hand at the editor does: go on until this share of the squared
-distance to the colour is gone, and leave the rest alone: `hold` weighs the mean squared change outside the brush
-against the distance under it (0: let it go). Its gradient is taken in units of each latent number's spread in training:
-what hardly varies among faces hardly moves, so that paint becomes a feature of a face and no spot."""
+`steps` are those of the public code: a fixed rate, whatever its effect. It suits the decoder it was made for; with
+others the same steps paint twice as much or half, and if a lighter face explains white paint as well as teeth do, the
+whole face becomes lighter. `reach` (ours) does what a person at the editor does: it continues until this share of the
+squared distance to the colour is gone, and keeps the rest: `hold` weighs the mean squared change outside the brush
+against the distance under it (0: ignore it). Its gradient is taken in units of each latent number's spread in training:
+numbers that hardly vary among faces hardly move, so that paint becomes a feature of the face instead of a spot."""
 
 import dataclasses
 import json
@@ -32,8 +32,10 @@ from facet.editing.editor import Editor
 
 PAINT_RATE = 0.05  # of a gradient step, times 1 + width in pixels: NPE.py of the public code
 LIGHT_RATE = 0.1
-CLOSED = 0.1  # share of what is left that one step towards `reach` closes, to first order, on any decoder
-LONGEST = 0.1  # such a step in spreads, root mean square over the latent: where paint cannot take, gradients vanish
+CLOSED = 0.1  # share of the remaining loss that one step towards `reach` removes, to first order, on any decoder
+LONGEST = (
+    0.1  # cap on such a step in spreads, root mean square over the latent: gradients vanish if paint has no effect
+)
 MOST_STEPS = 40
 KEYS = {
     "paint": {"x", "y", "size", "colour", "steps"},
@@ -46,7 +48,7 @@ KEYS = {
 
 @dataclasses.dataclass(frozen=True)
 class Stroke:
-    """One entry of a strokes file; what does not belong to its kind is None."""
+    """One entry of a strokes file; fields that its kind does not use keep their defaults."""
 
     kind: str  # paint | reach | light | latent | stack
     x: float = 0.5  # centre, as a share of the crop's width
@@ -55,20 +57,20 @@ class Stroke:
     colour: tuple[float, float, float] = (0.0, 0.0, 0.0)  # in [-1, 1]
     sign: int = 1  # +1 lightens, -1 darkens
     steps: int = 8
-    reach: float = 0.0  # share of the squared distance to the colour that is to go
-    hold: float = 0.0  # weight of what changes outside the brush
+    reach: float = 0.0  # share of the squared distance to the colour to remove
+    hold: float = 0.0  # weight of changes outside the brush
     entries: tuple[tuple[int, float], ...] = ()  # of the latent
 
 
 def read(path: Path, dims: int) -> tuple[Stroke, ...]:
-    """The strokes of a file for latents of `dims` numbers; InputError names the entry and what is wrong with it."""
+    """Read a strokes file for latents of `dims` numbers; InputError names the wrong entry and the reason."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        entries = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InputError(f"{path} cannot be read as JSON ({error}); expected a list of strokes") from None
-    if not isinstance(found, list) or not found:
+    if not isinstance(entries, list) or not entries:
         raise InputError(f"{path} holds no list of strokes; expected for example {__doc__.splitlines()[4]}")
-    return tuple(_stroke(entry, f"{path}, stroke {number}", dims) for number, entry in enumerate(found, 1))
+    return tuple(_stroke(entry, f"{path}, stroke {number}", dims) for number, entry in enumerate(entries, 1))
 
 
 def _stroke(entry: Any, where: str, dims: int) -> Stroke:
@@ -124,27 +126,27 @@ def _colour(where: str, value: Any) -> tuple[float, float, float]:
 class Painted:
     """Images (N, C, S, S) in [-1, 1], mask (N, 1, S, S), latents (N, d)."""
 
-    y: Tensor  # the photo with the change brought back into it
+    y: Tensor  # the photo with the change composited into it
     mask: Tensor  # of the last stack; 0 where y is the photo bit for bit
-    edited: Tensor  # the decoder's picture
+    edited: Tensor  # the decoded edited latent
     latent: Tensor
     edited_latent: Tensor
 
 
 def paint(editor: Editor, x: Tensor, strokes: Sequence[Stroke], mode: str) -> Painted:
-    """Photos (N, C, S, S) in [-1, 1] after all strokes, each photo by itself; `mode` as in compositing."""
+    """Images (N, C, S, S) in [-1, 1] after all strokes, each image by itself; `mode` as in compositing."""
     *_, last = follow(editor, x, strokes, mode)
     return last
 
 
 def follow(editor: Editor, x: Tensor, strokes: Iterable[Stroke], mode: str) -> Iterator[Painted]:
-    """The photos before any stroke, then after each."""
-    painted = _begun(editor, x.to(editor.device))
+    """Yield the images before any stroke, then after each."""
+    painted = _start(editor, x.to(editor.device))
     photo, reconstruction = painted.y, painted.edited
     yield painted
     for stroke in strokes:
         if stroke.kind == "stack":
-            painted = _begun(editor, painted.y)
+            painted = _start(editor, painted.y)
             photo, reconstruction = painted.y, painted.edited
         else:
             latent = move(editor, painted.edited_latent, stroke)
@@ -154,7 +156,7 @@ def follow(editor: Editor, x: Tensor, strokes: Iterable[Stroke], mode: str) -> I
         yield painted
 
 
-def _begun(editor: Editor, x: Tensor) -> Painted:
+def _start(editor: Editor, x: Tensor) -> Painted:
     latent = editor.encode(x)
     return Painted(x, torch.zeros_like(x[:, :1]), editor.decode(latent), latent, latent)
 
@@ -179,7 +181,7 @@ def move(editor: Editor, latent: Tensor, stroke: Stroke) -> Tensor:
         z.requires_grad_(True)
         with torch.enable_grad():
             under = editor.system.decode(z).float()[:, :, rows, columns]
-            if stroke.kind == "paint":  # every photo's own mean; their sum keeps the gradients apart
+            if stroke.kind == "paint":  # the mean of each image; summing them keeps the gradients separate
                 loss = _distance(under, colour).sum()
             else:
                 loss = -stroke.sign * under.mean((1, 2, 3)).sum()
@@ -190,8 +192,8 @@ def move(editor: Editor, latent: Tensor, stroke: Stroke) -> Tensor:
 
 
 def _reach(editor: Editor, latent: Tensor, stroke: Stroke, under: tuple[slice, slice], colour: Tensor) -> Tensor:
-    """Gradient steps, each of the length that closes CLOSED of the loss to first order, until every photo's paint has
-    come as far as it should, or MOST_STEPS."""
+    """Gradient steps, each of the length that removes CLOSED of the loss to first order, until the paint on every image
+    has reached its aim, or MOST_STEPS."""
     before, z, spread = editor.system.decode(latent).float().detach(), latent.detach().clone(), editor.spread
     outside = torch.ones_like(before[:1, :1])
     outside[:, :, *under] = 0
@@ -221,8 +223,8 @@ def _distance(pixels: Tensor, colour: Tensor) -> Tensor:
 def patch(stroke: Stroke, size: int) -> tuple[slice, slice]:
     """Rows and columns under the brush, at least one pixel, within the picture of `size` pixels."""
     half = max(round(stroke.size * size), 1) / 2
-    found = []
+    slices = []
     for centre in (stroke.y, stroke.x):
         begin = min(max(round(centre * size - half), 0), size - 1)
-        found.append(slice(begin, min(max(round(centre * size + half), begin + 1), size)))
-    return found[0], found[1]
+        slices.append(slice(begin, min(max(round(centre * size + half), begin + 1), size)))
+    return slices[0], slices[1]

@@ -1,11 +1,11 @@
-"""Bringing the decoder's change back into the photo, in the crop frame: Y = X + U (a D + b (Xhat - X)), where
+"""Compositing of the decoder's change into the photo, in the crop frame: Y = X + U (a D + b (Xhat - X)), where
 D = G(z') - G(z), Xhat = G(z) and U is an optional user mask.
 
-ian      a = b = M, M = min(gaussian(|D|), 1): Brock et al. 2017 (arXiv:1609.07093, section 3.4). Weak changes arrive
-         weaker still: a change of .3 (of a range of 2) at 30 %.
-ian_code the same in the order of the paper's public code: M = gaussian(min(|D|, 1)), and pictures in 8 bits.
-add      a = a gate with a low threshold, b = 0: full change, the photo's detail stays, and so do the edges of what
-         should disappear.
+ian      a = b = M, M = min(gaussian(|D|), 1): Brock et al. 2017 (arXiv:1609.07093, section 3.4). Weak changes become
+         even weaker: a change of .3 (of a range of 2) arrives at 30 %.
+ian_code the same in the order of the paper's public code: M = gaussian(min(|D|, 1)), and images in 8 bits.
+add      a = a gate with a low threshold, b = 0: full change; the photo's detail stays, including the edges of things
+         that should disappear.
 replace  a as in add, b = a gate with a high threshold: the photo's detail fades where the change is large.
 decode   a = b = 1: plain decoder output (the Photoshop 2.0 report)."""
 
@@ -25,9 +25,9 @@ LEVEL = 2 / 255  # one 8-bit level in [-1, 1]
 
 @dataclasses.dataclass(frozen=True)
 class Gates:
-    """Thresholds of smoothstep on the channel mean of |D|, in [-1, 1] units: below the first 0, from the second on 1.
+    """Thresholds of smoothstep on the channel mean of |D|, in [-1, 1] units: 0 below the first, 1 from the second on.
 
-    `change` lets the change in, `fade` lets the photo's own detail out (mode `replace`)."""
+    `change` gates the change, `fade` the removal of the photo's own detail (mode `replace`)."""
 
     change: tuple[float, float] = (2 * LEVEL, 6 * LEVEL)
     fade: tuple[float, float] = (0.1, 0.4)
@@ -37,12 +37,12 @@ class Composite(NamedTuple):
     """Images (N, C, S, S) in [-1, 1] and two weights (N, 1, S, S) in [0, 1]."""
 
     y: Tensor
-    mask: Tensor  # a, the share of the change that was let in; where it is 0, y is the photo bit for bit
-    fade: Tensor  # b, the share of the photo's own detail that was let out
+    mask: Tensor  # a, share of the change that reached the photo; where it is 0, y is the photo bit for bit
+    fade: Tensor  # b, share of the photo's own detail that was removed
 
 
 def check_mode(mode: str, modes: Sequence[str] = MODES) -> None:
-    """InputError where a mode is none of these."""
+    """InputError if the mode is not one of `modes`."""
     if mode not in modes:
         raise InputError(f"mode {mode!r} is unknown; choose one of {', '.join(modes)}")
 
@@ -50,7 +50,7 @@ def check_mode(mode: str, modes: Sequence[str] = MODES) -> None:
 def composite(
     x: Tensor, reconstruction: Tensor, edited: Tensor, mode: str, gates: Gates, user: Tensor | None = None
 ) -> Composite:
-    """Photo, G(z), G(z') (N, C, S, S) in [-1, 1], user mask (N, 1, S, S) in [0, 1] -> what the user gets."""
+    """Photo, G(z), G(z') (N, C, S, S) in [-1, 1], user mask (N, 1, S, S) in [0, 1] -> the edited photo."""
     if mode == "ian_code":
         reconstruction, edited = (picture.add(1).mul(127.5).round() / 127.5 - 1 for picture in (reconstruction, edited))
     change = edited - reconstruction

@@ -1,5 +1,5 @@
-"""Bringing latents nearer to the photo than the encoder does: hybrid inversion (Zhu et al. 2016, arXiv:1609.03552,
-section 3.3), some gradient steps from the encoder's answer."""
+"""Latents closer to the photo than the encoder's: hybrid inversion (Zhu et al. 2016, arXiv:1609.03552,
+section 3.3), a few gradient steps from the encoder's latent."""
 
 import torch
 from torch import Tensor
@@ -7,13 +7,13 @@ from torch import Tensor
 from facet.editing.editor import Editor
 
 RATE = 0.05  # of Adam, in spreads of training latents
-STAY = 0.002  # weight of the squared distance from the encoder's answer, in spreads, against the mean absolute error
+STAY = 0.002  # weight of the squared distance from the encoder's latent, in spreads, against the mean absolute error
 
 
 def refine(editor: Editor, x: Tensor, latent: Tensor, steps: int) -> Tensor:
-    """Images (N, C, S, S) in [-1, 1] and their latents (N, d) -> latents that decode nearer to them.
+    """Images (N, C, S, S) in [-1, 1] and their latents (N, d) -> latents that decode closer to them.
 
-    What a description says stays: only the z of (z, y) moves. Every face by itself."""
+    The description stays: only the z of (z, y) moves. Each face is refined by itself."""
     free, spread = editor.system.z_dim, editor.spread.clamp(min=1e-6)
     start, fixed = latent[:, :free] / spread[:free], latent[:, free:]
     moved = start.clone().requires_grad_(True)

@@ -1,4 +1,4 @@
-"""How well a classifier tells two states apart: AUROC, balanced accuracy and calibration error, with intervals.
+"""Accuracy of a classifier of two states: AUROC, balanced accuracy and calibration error, with intervals.
 
 Labels are int (n,): +1 present, -1 absent, 0 unknown (left out). Sources: DeLong et al. 1988 by the mid-ranks of Sun
 and Xu 2014 (AUROC); Naeini et al. 2015 (expected calibration error)."""
@@ -40,6 +40,7 @@ def auroc(scores: np.ndarray, labels: np.ndarray) -> Estimate:
         return Estimate(value, min(value, bound.low), max(value, bound.high), m + n)
     centre = math.log(value / (1 - value))
     half = quantile_of_normal() * math.sqrt(variance) / (value * (1 - value))
+    # not SciPy's expit, whose last bit differs: reports hold the interval in full precision
     low, high = 1 / (1 + np.exp(-np.array([centre - half, centre + half])))
     return Estimate(value, float(low), float(high), m + n)
 
@@ -68,7 +69,7 @@ def top_one(scores: np.ndarray, labels: np.ndarray) -> Estimate:
 
 
 def balanced_weights(labels: np.ndarray) -> np.ndarray:
-    """Weights (n,) that give present and absent half of the total each, 0 to unknown; they sum to 1."""
+    """Weights (n,) that sum to 1: half for all present together, half for all absent, 0 for unknown."""
     positive, negative = labels > 0, labels < 0
     return positive / (2 * max(1, positive.sum())) + negative / (2 * max(1, negative.sum()))
 

@@ -1,7 +1,7 @@
 """Frechet distance between Gaussian fits of two sets of features (Heusel et al. 2017), on judge A's features.
 
 Not comparable with FID on Inception features. Biased upwards by about d (d + 5) / (2 N) of the features' mean variance,
-so it always stands beside its floor: two halves of the real images."""
+so it is always reported beside its floor: two halves of the real images."""
 
 import numpy as np
 
@@ -24,7 +24,7 @@ def frechet_distance(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def principal(real: np.ndarray, *others: np.ndarray, dimensions: int = DIMENSIONS) -> list[np.ndarray]:
-    """Every set projected on the first principal components of the real one; unchanged where it is not wider."""
+    """Every set projected on the first principal components of the real one; unchanged if it has no more dimensions."""
     sets = [np.asarray(features, np.float64) for features in (real, *others)]
     if sets[0].shape[1] <= dimensions:
         return sets

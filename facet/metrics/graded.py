@@ -1,5 +1,5 @@
-"""How real numbers that were judged follow those that are true, or that were set: rank correlation (Spearman 1904),
-mean absolute error, and how steadily they rise."""
+"""Agreement of judged real numbers with the true ones, or with those that were set: rank correlation (Spearman 1904),
+mean absolute error, and monotonicity."""
 
 import numpy as np
 from scipy.stats import rankdata
@@ -8,8 +8,8 @@ from facet.metrics.intervals import RESAMPLES, Estimate, bootstrap, bootstrap_me
 
 
 def spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Correlation of the ranks of x and y (..., n) over the last axis, ties at their mean rank, -1..1; 0 where either
-    side is constant and so follows nothing."""
+    """Correlation of the ranks of x and y (..., n) over the last axis, ties at their mean rank, -1..1; 0 if either
+    side is constant."""
     a, b = (rankdata(values, axis=-1) - (values.shape[-1] + 1) / 2 for values in np.broadcast_arrays(x, y))
     size = np.sqrt((a * a).sum(-1) * (b * b).sum(-1))
     return np.asarray((a * b).sum(-1) / np.where(size > 0, size, 1.0))
@@ -36,7 +36,7 @@ def absolute_error(
 
 
 def never_falls(judged: np.ndarray) -> np.ndarray:
-    """Values (n, s) that were judged while another was raised s - 1 times -> (n,) bool."""
+    """(n,) bool: the values (n, s), judged while another was raised s - 1 times, never fall."""
     return np.asarray((np.diff(judged, axis=-1) >= 0).all(-1))
 
 

@@ -1,7 +1,7 @@
 """Numbers with intervals: every metric reports {value, low, high, n}.
 
 Sources: Wilson 1927 (score interval); Efron and Tibshirani 1993, chapter 13 (percentile bootstrap), with whole clusters
-resampled where several images show one person; Owen 2007 (pigeonhole bootstrap); Holm 1979 (stepwise correction); Zou
+resampled if several images show one person; Owen 2007 (pigeonhole bootstrap); Holm 1979 (stepwise correction); Zou
 and Donner 2008 (MOVER)."""
 
 import dataclasses
@@ -18,7 +18,7 @@ CHUNK = 4_000_000  # indices drawn at once, so that memory stays flat
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """A value, its two-sided 95 % interval, and the number of observations behind it; NaN where undefined."""
+    """A value, its two-sided 95 % interval, and the number of observations behind it; NaN if undefined."""
 
     value: float
     low: float
@@ -26,7 +26,7 @@ class Estimate:
     n: int
 
     def to_json(self) -> dict[str, float | int | None]:
-        """NaN and infinity become null, so that the report says "not defined" and stays valid JSON."""
+        """NaN and infinity become null, so that the report shows "not defined" and stays valid JSON."""
         numbers = {"value": self.value, "low": self.low, "high": self.high}
         return {name: float(x) if math.isfinite(x) else None for name, x in numbers.items()} | {"n": int(self.n)}
 
@@ -128,7 +128,7 @@ def mean_draws(
 def bootstrap_mean(
     values: np.ndarray, *, seed: int, clusters: np.ndarray | None = None, count: int = RESAMPLES
 ) -> Estimate:
-    """Mean of `values` (n,) with its bootstrap interval, by cluster where given."""
+    """Mean of `values` (n,) with its bootstrap interval, by cluster if given."""
     values = np.asarray(values, np.float64)
     if not len(values):
         return UNDEFINED
@@ -137,7 +137,7 @@ def bootstrap_mean(
 
 def crossed_mean(values: np.ndarray, *, seed: int, count: int = RESAMPLES) -> Estimate:
     """Mean of a table `values` (r, c) whose rows and columns are both drawn at random, such as training sets by test
-    examples: every resample draws rows and columns anew, which is on the wide side (Owen 2007). n counts columns."""
+    examples. Every resample draws rows and columns anew, so intervals are rather wide (Owen 2007); n counts columns."""
     rows, columns = values.shape
     table = values.astype(np.float32)
     rng = np.random.default_rng(seed)
@@ -159,7 +159,7 @@ def paired_difference(
 
 
 def holm(p_values: np.ndarray, level: float = LEVEL) -> np.ndarray:
-    """Which hypotheses of any shape Holm 1979 rejects at familywise error 1 - level; NaN entries are not tested."""
+    """Rejected hypotheses (bool, any shape) by Holm 1979 at familywise error 1 - level; NaN entries are not tested."""
     p_values = np.asarray(p_values, np.float64)
     flat = p_values.ravel()
     order = np.argsort(flat, kind="stable")
@@ -173,7 +173,7 @@ def holm(p_values: np.ndarray, level: float = LEVEL) -> np.ndarray:
 
 
 def _groups(clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Indices sorted by cluster, and where each cluster starts."""
+    """Indices sorted by cluster, and the start of each cluster."""
     clusters = np.asarray(clusters)
     order = np.argsort(clusters, kind="stable")
     ordered = clusters[order]

@@ -18,13 +18,13 @@ def nearest(queries: np.ndarray, references: np.ndarray, count: int = 1) -> tupl
         part = queries[first : first + CHUNK]
         squared = np.maximum((part**2).sum(1)[:, None] + squares - 2 * part @ references.T, 0)
         if count < len(references):
-            found = np.argpartition(squared, count - 1, axis=1)[:, :count]
+            chosen = np.argpartition(squared, count - 1, axis=1)[:, :count]
         else:
-            found = np.broadcast_to(np.arange(len(references)), squared.shape)
-        order = np.take_along_axis(squared, found, 1).argsort(axis=1, kind="stable")
-        found = np.take_along_axis(found, order, 1)
-        distances.append(np.sqrt(np.take_along_axis(squared, found, 1)))
-        indices.append(found)
+            chosen = np.broadcast_to(np.arange(len(references)), squared.shape)
+        order = np.take_along_axis(squared, chosen, 1).argsort(axis=1, kind="stable")
+        chosen = np.take_along_axis(chosen, order, 1)
+        distances.append(np.sqrt(np.take_along_axis(squared, chosen, 1)))
+        indices.append(chosen)
     return np.concatenate(distances), np.concatenate(indices)
 
 
@@ -37,7 +37,7 @@ def thumbnails(pixels: np.ndarray, block: int = 4) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class Memorisation:
-    """Whether samples sit closer to training images than fresh test images do."""
+    """The memorisation check: are samples closer to training images than fresh test images are?"""
 
     ratio: Estimate  # median nearest distance of samples / of test images; well below 1 means copies
     closest: np.ndarray  # (pairs, 2) sample and training index of the closest pairs, closest first

@@ -1,4 +1,4 @@
-"""How close reconstructions come: one number per image, images in [-1, 1] unless said otherwise.
+"""Errors of reconstructions: one number per image, images in [-1, 1] unless noted otherwise.
 
 The Photoshop 2.0 report's figure 9 sums over the S x S x C values in [-1, 1] (its L1 and L2); MSE, MAE, PSNR and SSIM
 are on [0, 1]. SSIM: Wang et al. 2004 with their Gaussian window (11 pixels, sigma 1.5) over positions where it fits."""

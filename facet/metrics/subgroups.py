@@ -1,4 +1,4 @@
-"""Whether a score differs between groups of people (Male x Young): each group's mean, and the largest gap."""
+"""Differences of a score between groups of people (Male x Young): each group's mean, and the largest gap."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ PERMUTATIONS = 1_000
 
 @dataclasses.dataclass(frozen=True)
 class Gap:
-    """Means by group, largest minus smallest, and how often a random regrouping gaps as much."""
+    """Means by group, largest minus smallest, and how often a random regrouping has as large a gap."""
 
     groups: dict[str, Estimate]
     gap: Estimate  # max - min over groups of at least FEWEST images; never negative, so read it with p
@@ -24,7 +24,7 @@ class Gap:
 
 
 def cells(first: np.ndarray, second: np.ndarray, names: tuple[str, str]) -> np.ndarray:
-    """Labels (n,) of two attributes -> group names (n,) such as "Male, not Young"; "" where either is unknown."""
+    """Labels (n,) of two attributes -> group names (n,) such as "Male, not Young"; "" if either is unknown."""
     parts = [np.where(labels > 0, name, f"not {name}") for labels, name in zip((first, second), names, strict=True)]
     joined = np.char.add(np.char.add(parts[0], ", "), parts[1])
     return np.where((first != 0) & (second != 0), joined, "")
@@ -51,8 +51,8 @@ def gap(
     def spread(indices: np.ndarray, members: np.ndarray) -> float:
         totals = np.bincount(members[indices], values[indices], len(names))[entering]
         counts = np.bincount(members[indices], minlength=len(names))[entering]
-        found = totals[counts > 0] / counts[counts > 0]
-        return float(found.max() - found.min()) if len(found) > 1 else float("nan")
+        present = totals[counts > 0] / counts[counts > 0]
+        return float(present.max() - present.min()) if len(present) > 1 else float("nan")
 
     everyone = np.arange(len(values))
     value = spread(everyone, codes)

@@ -1,5 +1,5 @@
-"""A linear classifier from few labels, by which DCGAN and the introspective adversarial network measure features: the
-L2-SVM, squared hinge loss, one class against the rest (Tang 2013, arXiv:1306.0239; protocol: Radford et al. 2016,
+"""A linear classifier from few labels, with which DCGAN and the introspective adversarial network evaluate features:
+the L2-SVM, squared hinge loss, one class against the rest (Tang 2013, arXiv:1306.0239; protocol: Radford et al. 2016,
 section 5.2; Brock et al. 2017, table 1).
 
 Arrays: features x (n, F) of any number type, classes y (n,) as int 0..K-1, of which at least three occur."""
@@ -8,8 +8,8 @@ import dataclasses
 
 import numpy as np
 
-COSTS = (1e-4, 1e-3, 1e-2)  # of which held-out labels choose; for standardised features
-HELD = 5  # one label in so many is held out
+COSTS = (1e-4, 1e-3, 1e-2)  # candidates, chosen by held-out labels; for standardised features
+HELD = 5  # one label in five is held out
 TOLERANCE = 0.1  # liblinear's own for this solver; a hundredth of it moves errors by less than .001
 MOST_PASSES = 20_000
 
@@ -29,8 +29,9 @@ class Linear:
 
 def fit(x: np.ndarray, y: np.ndarray, *, classes: int, cost: float, seed: int = 0) -> Linear:
     """min_w |w|^2 / 2 + cost * sum_i max(0, 1 - t_i w.x_i)^2 for each class: t_i is 1 in it and -1 outside, the bias
-    the weight of a constant 1. Features are first brought to mean 0 and deviation 1; the answer is for them as is."""
-    from sklearn.svm import LinearSVC  # seconds to import, and only for those who ask
+    the weight of a constant 1. Features are standardised first;
+    the result applies to the original ones."""
+    from sklearn.svm import LinearSVC  # takes seconds to import, so only if it is used
 
     x = x.astype(np.float64)
     mean, deviation = x.mean(0), x.std(0)
@@ -44,7 +45,7 @@ def fit(x: np.ndarray, y: np.ndarray, *, classes: int, cost: float, seed: int = 
 
 
 def chosen_cost(x: np.ndarray, y: np.ndarray, *, classes: int) -> float:
-    """The cost of COSTS with the fewest errors on the first fifth of the labels when fitted to the others; the least
+    """The cost of COSTS with the fewest errors on the first fifth of the labels when fitted to the others, the lowest
     of equals. y in random order."""
     held = len(y) // HELD
     errors = [
@@ -54,8 +55,8 @@ def chosen_cost(x: np.ndarray, y: np.ndarray, *, classes: int) -> float:
 
 
 def labelled(y: np.ndarray, count: int, *, balanced: bool, seed: tuple[int, ...]) -> np.ndarray:
-    """Places in y of `count` examples in random order, all alike or, `balanced`, equally many of each class: count // K
-    or what the rarest class has."""
+    """Indices into y of `count` examples in random order; `balanced`: equally many of each class, count // K or the
+    size of the rarest class."""
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(y))
     if not balanced:
