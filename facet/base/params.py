@@ -57,31 +57,34 @@ def check(params: P, *, prefix: str = "") -> P:
     return params
 
 
-def from_mapping(params: type[P], values: Mapping[str, Any], *, prefix: str) -> P:
+def from_mapping(params: type[P], values: Any, *, prefix: str, hint: str = "") -> P:
     """The dataclass `params` from a mapping of params.yaml, such as `nightly`; lists become tuples, strings paths.
 
-    InputError names missing and unknown keys, values of the wrong type, and what `check` refuses."""
+    InputError names missing and unknown keys, values of the wrong type, and what `check` refuses; `hint` ends the
+    message about keys and says what to do about them."""
+    if not isinstance(values, Mapping):
+        raise InputError(f"params.yaml: {prefix.rstrip('.')} {values!r}: expected a mapping")
     hints = typing.get_type_hints(params, include_extras=True)
     names = [field.name for field in dataclasses.fields(params)]  # type: ignore[arg-type]  # a dataclass
     missing, unknown = [name for name in names if name not in values], [name for name in values if name not in names]
     if missing or unknown:
         parts = [f"lacks {', '.join(missing)}"] if missing else []
         parts += [f"does not know {', '.join(map(str, unknown))}"] if unknown else []
-        raise InputError(f"params.yaml: `{prefix.rstrip('.')}` {' and '.join(parts)}")
-    return check(params(**{name: _value(hints[name], values[name], prefix + name) for name in names}), prefix=prefix)
+        ending = f"; {hint}" if hint else ""
+        raise InputError(f"params.yaml: `{prefix.rstrip('.')}` {' and '.join(parts)}{ending}")
+    read = {name: _value(hints[name], values[name], prefix + name, hint) for name in names}
+    return check(params(**read), prefix=prefix)
 
 
-def _value(hint: Any, value: Any, name: str) -> Any:
+def _value(type_hint: Any, value: Any, name: str, hint: str) -> Any:
     """A value of params.yaml as the type of its field."""
-    kind = _plain(hint)
+    kind = _plain(type_hint)
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        if not isinstance(value, Mapping):
-            raise InputError(f"params.yaml: {name} {value!r}: expected a mapping")
-        return from_mapping(kind, value, prefix=f"{name}.")
+        return from_mapping(kind, value, prefix=f"{name}.", hint=hint)
     if typing.get_origin(kind) is tuple:
         if not isinstance(value, list | tuple):
             raise InputError(f"params.yaml: {name} {value!r}: expected a list")
-        return tuple(_value(typing.get_args(kind)[0], item, name) for item in value)
+        return tuple(_value(typing.get_args(kind)[0], item, name, hint) for item in value)
     wanted: Any = {float: int | float, Path: str}.get(kind, str if typing.get_origin(kind) is Literal else kind)
     if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
         words = {float: "a number", int: "a whole number", bool: "true or false", Path: "a path"}.get(kind, "a word")

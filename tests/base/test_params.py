@@ -114,13 +114,26 @@ class Night:
     share: UpToOne
     start: Literal["scratch", "champion"]
     git: bool
+    gate: "Gate"
 
 
-NIGHT = {"systems": ["vigan"], "drop": "a/b", "faces": 5, "share": 1, "start": "scratch", "git": False}
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Gate:
+    """A mapping inside the section."""
+
+    success: Positive
+
+
+NIGHT = {
+    "systems": ["vigan"], "drop": "a/b", "faces": 5, "share": 1, "start": "scratch", "git": False,
+    "gate": {"success": 0.1},
+}  # fmt: skip
 
 
 def test_a_section_of_params_yaml_arrives_with_the_types_of_its_fields():
-    expected = Night(systems=("vigan",), drop=Path("a/b"), faces=5, share=1, start="scratch", git=False)
+    expected = Night(
+        systems=("vigan",), drop=Path("a/b"), faces=5, share=1, start="scratch", git=False, gate=Gate(success=0.1)
+    )
     assert from_mapping(Night, NIGHT, prefix="nightly.") == expected
 
 
@@ -135,6 +148,8 @@ def test_a_section_of_params_yaml_arrives_with_the_types_of_its_fields():
         ({"start": "none"}, "nightly.start 'none' is unknown; choose one of scratch, champion"),
         ({"git": 1}, "nightly.git 1: expected true or false"),
         ({"more": 1}, "`nightly` does not know more"),
+        ({"gate": 3}, "nightly.gate 3: expected a mapping"),
+        ({"gate": {"success": 0}}, "nightly.gate.success 0: expected above 0"),
     ],
 )
 def test_a_section_of_params_yaml_that_does_not_fit_is_a_clear_error(changes, message):
@@ -145,6 +160,17 @@ def test_a_section_of_params_yaml_that_does_not_fit_is_a_clear_error(changes, me
 def test_a_key_that_a_section_of_params_yaml_lacks_is_named():
     with pytest.raises(InputError, match="`nightly` lacks share"):
         from_mapping(Night, {key: value for key, value in NIGHT.items() if key != "share"}, prefix="nightly.")
+
+
+@pytest.mark.parametrize("changes", [{"more": 1}, {"gate": {}}])
+def test_what_to_do_about_wrong_keys_ends_the_message(changes):
+    with pytest.raises(InputError, match=r"; write it anew$"):
+        from_mapping(Night, NIGHT | changes, prefix="nightly.", hint="write it anew")
+
+
+def test_a_section_of_params_yaml_is_a_mapping():
+    with pytest.raises(InputError, match=r"params\.yaml: nightly 3: expected a mapping"):
+        from_mapping(Night, 3, prefix="nightly.")
 
 
 def test_ctrl_c_ends_a_stage_with_one_line(monkeypatch, capsys):
