@@ -1,9 +1,9 @@
-"""Flows: Prefect over dvc's own graph, and the `facet` command."""
+"""Flows: Prefect over dvc's own graph, and the commands of a project."""
 
 import os
 
-# Read by prefect and dvc when they are imported, so they are set before either. No telemetry; and a small machine needs
-# 20 to 30 s to start Prefect's temporary server, which by default is given up after 20.
+# Prefect and dvc read these when they are imported, so they are set before either. No telemetry; and a small machine
+# needs 20 to 30 s to start Prefect's temporary server, for which Prefect waits 20 by default.
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("DVC_NO_ANALYTICS", "1")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")

@@ -1,4 +1,4 @@
-"""dvc's own graph as data: stage -> the stages it needs. The only place that looks inside dvc."""
+"""dvc's own graph as data: stage -> the stages it needs. The only module that uses dvc's internals."""
 
 import difflib
 import json
@@ -12,14 +12,16 @@ import networkx as nx
 
 from facet.base.errors import FacetError
 
-BUSY = "is busy, it is being blocked by"  # another dvc works on the same path; `--wait-for-lock` does not cover it
+# Printed by dvc if another dvc works on the same path; the exit code is that of any error, and `--wait-for-lock`
+# waits only for the lock of the whole project.
+BUSY = "is busy, it is being blocked by"
 BUSY_PAUSE = 2.0  # seconds between two tries
 
 Needs = dict[str, list[str]]
 
 
 class UnknownStage(FacetError):
-    """A stage that dvc.yaml does not have; the message names the nearest."""
+    """A stage that dvc.yaml does not have; the message names the nearest one."""
 
 
 def stage_needs(root: Path) -> Needs:
@@ -27,19 +29,19 @@ def stage_needs(root: Path) -> Needs:
 
     Stages of foreach and matrix are expanded (`train_gan@dcgan`); stages that could run at the same time keep the order
     of dvc.yaml."""
-    from dvc.repo import Repo  # a second of imports
+    from dvc.repo import Repo  # its import takes a second
 
     with Repo(str(root)) as repo:
         graph = repo.index.graph  # an edge runs from a stage to what it needs
-        place = {stage: number for number, stage in enumerate(repo.index.stages)}
-        ordered = list(nx.lexicographical_topological_sort(graph.reverse(copy=False), key=place.__getitem__))
+        order = {stage: number for number, stage in enumerate(repo.index.stages)}
+        ordered = list(nx.lexicographical_topological_sort(graph.reverse(copy=False), key=order.__getitem__))
         return {
             _address(stage): [_address(need) for need in ordered if graph.has_edge(stage, need)] for stage in ordered
         }
 
 
 def _address(stage) -> str:  # type: ignore[no-untyped-def]  # dvc.stage.Stage
-    """What `dvc repro` in the root calls the stage; dvc's own `addressing` depends on the working directory."""
+    """The name of a stage for `dvc repro` in the root; dvc's own `addressing` depends on the working directory."""
     path = Path(stage.path_in_repo).as_posix()
     name = getattr(stage, "name", None)
     if name is None:
@@ -48,7 +50,7 @@ def _address(stage) -> str:  # type: ignore[no-untyped-def]  # dvc.stage.Stage
 
 
 def select(needs: Mapping[str, list[str]], targets: Iterable[str]) -> Needs:
-    """The part of the graph that `targets` need, themselves included; `train_gan` means every `train_gan@…`."""
+    """The part of the graph that `targets` need, targets included; `train_gan` means every `train_gan@…`."""
     chosen: set[str] = set()
     for target in targets:
         matches = [stage for stage in needs if stage == target or stage.startswith(f"{target}@")]
@@ -63,15 +65,15 @@ def select(needs: Mapping[str, list[str]], targets: Iterable[str]) -> Needs:
     return {stage: list(needs[stage]) for stage in needs if stage in chosen}
 
 
-def unfit(root: Path, target: str) -> list[str]:
-    """Why what lies in the workspace is not what dvc.yaml and params.yaml ask for, one line per stage that `target`
-    needs: it never ran, ran with other numbers, or its reports (the outs that git holds) were changed since.
+def stale_reasons(root: Path, target: str) -> list[str]:
+    """Reasons why the reports in the workspace are not those of dvc.yaml and params.yaml: one line for each stage that
+    `target` needs and that never ran, ran with other numbers, or whose reports (the outs in git) have changed since.
 
-    Only commands and reports are compared, so it needs no data; `dvc status` would also see code that changed."""
+    It compares only commands and reports, so it needs no data; `dvc status` would also see changed code."""
     from dvc.repo import Repo
 
     chosen = select(stage_needs(root), [target])
-    found = []
+    reasons = []
     with Repo(str(root)) as repo:
         for stage in repo.index.stages:
             name = _address(stage)
@@ -79,19 +81,20 @@ def unfit(root: Path, target: str) -> list[str]:
                 continue
             reports = [out for out in stage.outs if not out.use_cache]
             if not all(out.hash_info for out in stage.outs):
-                found.append(f"stage {name} has not run")
+                reasons.append(f"stage {name} has not run")
             elif stage.cmd_changed:
-                found.append(f"stage {name} ran with other numbers than params.yaml has now")
+                reasons.append(f"stage {name} ran with other numbers than params.yaml has now")
             else:
                 changed = [out.def_path for out in reports if not out.exists or out.changed_checksum()]
-                found += [f"{path} is not as stage {name} wrote it" for path in changed]
-    return found
+                reasons += [f"{path} is not as stage {name} wrote it" for path in changed]
+    return reasons
 
 
 def stale_stages(root: Path, needs: Mapping[str, list[str]]) -> set[str]:
-    """Stages of `needs` that changed by dvc's word, and all that read from them; the others are up to date.
+    """Stages of `needs` that `dvc status` reports as changed, and all that read their outputs; the others are up to
+    date.
 
-    Those downstream may turn out unchanged once the stages before them ran: dvc decides then."""
+    A stage downstream may turn out unchanged once the stages before it have run; dvc decides then."""
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "status", "--json"]
     result = subprocess.run(command, cwd=root, capture_output=True, text=True)
     while BUSY in result.stderr:

@@ -1,7 +1,7 @@
-"""`facet gc`: remove from dvc's cache, or from a remote, what neither the workspace nor a tag nor a champion needs.
+"""`facet gc`: remove files from dvc's cache or a remote that neither the workspace nor a tag nor a champion needs.
 
-Every promoted version keeps the dvc.lock that it was trained by, as a small dvc project of its own in its folder
-(`pipeline`); dvc spares what these projects name."""
+Every promoted version keeps the dvc.lock of its training in its folder, as a small dvc project (`pipeline`); dvc spares
+the files these projects name."""
 
 import sys
 from pathlib import Path
@@ -11,16 +11,16 @@ from facet.nights.promotion import PIPELINE
 
 
 def projects(root: Path) -> list[Path]:
-    """The small projects of all versions in the store."""
+    """The dvc projects of all versions in the store."""
     store = Champions(root / STORE)
-    found = [
+    paths = [
         store.folder(system, version) / PIPELINE for system in store.systems() for version in store.versions(system)
     ]
-    return [path for path in found if path.exists()]
+    return [path for path in paths if path.exists()]
 
 
 def command(root: Path, remote: str | None, *, dry: bool) -> list[str]:
-    """The dvc command that removes it, or with `dry` says what it would remove."""
+    """The dvc command that removes the files, or with `dry` lists them."""
     words = [sys.executable, "-m", "dvc", "gc", "--workspace"]
     if (root / ".git").exists():
         words.append("--all-tags")

@@ -1,6 +1,5 @@
-"""dvc.lock, kept from harm: dvc writes it in place, so that a kill at the wrong moment leaves it empty or cut short,
-and no dvc command works any more. A sound copy is kept beside the checkpoints after every stage, and put back before
-the next run."""
+"""Backup of dvc.lock. dvc writes it in place, so a kill at the wrong moment leaves it empty or cut short, and then no
+dvc command works. A sound copy is kept beside the checkpoints after every stage and restored before the next run."""
 
 import json
 import logging
@@ -16,42 +15,42 @@ from facet.base.files import replacing
 log = logging.getLogger(__name__)
 
 COPY = Path(".resume/dvc.lock")
-TRIES, PAUSE = 5, 0.5  # looks at a damaged list of locks, and seconds between them
+TRIES, PAUSE = 5, 0.5  # reads of a damaged list of locks before it counts as such, and seconds between them
 _KEEPING = threading.Lock()  # stages end on several threads
 
 
 def is_sound(text: str) -> bool:
-    """Whether this is a whole dvc.lock, as dvc itself checks it."""
-    from dvc.schema import COMPILED_LOCKFILE_SCHEMA  # a second of imports
+    """True if the text is a whole dvc.lock by dvc's own schema."""
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA  # its import takes a second
 
     if not text.endswith("\n"):
         return False
     try:
-        found = YAML(typ="safe").load(text)
-        COMPILED_LOCKFILE_SCHEMA(found)
-    except Exception:  # what dvc would stumble over
+        lock = YAML(typ="safe").load(text)
+        COMPILED_LOCKFILE_SCHEMA(lock)
+    except Exception:  # any error here would also stop dvc
         return False
-    return isinstance(found, dict) and bool(found.get("stages"))
+    return isinstance(lock, dict) and bool(lock.get("stages"))
 
 
 def keep(root: Path) -> None:
-    """Copy dvc.lock aside where it is sound; another stage may just be writing it."""
+    """Keep a copy of dvc.lock if it is sound; another stage may be writing it."""
     with _KEEPING:
         text = _text(root / "dvc.lock")
         if text and is_sound(text):
-            with replacing(root / COPY) as aside:
-                aside.write_text(text, encoding="utf-8")
+            with replacing(root / COPY) as part:
+                part.write_text(text, encoding="utf-8")
 
 
 def mend(root: Path) -> str:
-    """Put a sound copy in the place of a damaged dvc.lock: the one kept, else the one that git has; else remove it, and
-    every stage is looked at anew. Remove a damaged list of dvc's own locks, with which no dvc command works either.
-    What was done, "" where nothing had to be."""
+    """Replace a damaged dvc.lock by the kept copy, else by the one in git, else remove it, so that dvc checks every
+    stage anew. Also remove a damaged list of dvc's own locks, which stops every dvc command too. Return what was done,
+    "" for nothing."""
     return "; ".join(filter(None, (_mend_locks(root / ".dvc" / "tmp" / "rwlock"), _mend_lock_file(root))))
 
 
 def _mend_locks(path: Path) -> str:
-    for _ in range(TRIES):  # another dvc may just be writing it
+    for _ in range(TRIES):  # another dvc may be writing it
         try:
             if not path.exists() or isinstance(json.loads(path.read_text(encoding="utf-8")), dict):
                 return ""
@@ -59,7 +58,7 @@ def _mend_locks(path: Path) -> str:
             pass
         time.sleep(PAUSE)
     path.unlink(missing_ok=True)
-    return f"{path} was damaged by a kill; removed: whoever held its locks is gone"
+    return f"{path} was damaged by a kill and has been removed; the processes that held its locks have ended"
 
 
 def _mend_lock_file(root: Path) -> str:
@@ -67,13 +66,13 @@ def _mend_lock_file(root: Path) -> str:
     text = _text(path)
     if text is None or is_sound(text):
         return ""
-    for origin, copy in (("its copy of the last stage", _text(root / COPY)), ("git", _committed(root))):
+    for origin, copy in (("the copy after the last stage", _text(root / COPY)), ("git", _committed(root))):
         if copy and is_sound(copy):
-            with replacing(path) as aside:
-                aside.write_text(copy, encoding="utf-8")
-            return f"{path} was damaged by a kill; put back from {origin}"
+            with replacing(path) as part:
+                part.write_text(copy, encoding="utf-8")
+            return f"{path} was damaged by a kill and has been restored from {origin}"
     path.unlink()
-    return f"{path} was damaged by a kill, and there was no copy: stages are looked at anew"
+    return f"{path} was damaged by a kill, and there is no copy; every stage is checked anew"
 
 
 def _text(path: Path) -> str | None:

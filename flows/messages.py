@@ -1,5 +1,5 @@
-"""Messages to people: a webhook that takes {"text": …} (Slack, Mattermost, Teams, …) and mail. Where they go stands in
-the environment, never in params.yaml: addresses are secrets.
+"""Messages to people: a webhook that takes {"text": …} (Slack, Mattermost, Teams, …) and mail. The addresses come from
+the environment, never from params.yaml, because they are secrets.
 
     FACET_WEBHOOK   URL
     FACET_MAIL      recipients, separated by commas; FACET_SMTP host:port (default localhost:25); FACET_MAIL_FROM"""
@@ -16,12 +16,12 @@ import httpx
 
 log = logging.getLogger(__name__)
 
-TRIES, PAUSE, TIMEOUT = 3, 2.0, 20.0  # of a webhook: tries, seconds between them, seconds for each
+TRIES, PAUSE, TIMEOUT = 3, 2.0, 20.0  # tries of a webhook, seconds between them, seconds for each
 
 
 def send(title: str, text: str, environment: Mapping[str, str] = os.environ) -> list[str]:
-    """Send a message wherever the environment says; what could not be delivered, in words. Never raises: a night's
-    result does not hang on a mailbox."""
+    """Send a message to every address in the environment; return the failures as text. It never raises, so a mailbox
+    cannot fail a night."""
     failed = []
     for name, deliver in (("FACET_WEBHOOK", _webhook), ("FACET_MAIL", _mail)):
         if environment.get(name):

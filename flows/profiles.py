@@ -1,9 +1,8 @@
-"""Profiles: one set of numbers each, written to params.yaml, which stays the only file of numbers that dvc reads.
+"""Profiles: sets of numbers that are written to params.yaml, the only file of numbers that dvc reads.
 
-`profiles/drawn.yaml` is the base, params.yaml as it is committed; every other profile is a short file of what it
-changes in the base. In such a file null removes an entry, and an entry that the base does not have may stand only
-beside entries of the same shape (one more encoder, say). The first line of a written params.yaml names its profile.
-"""
+`profiles/drawn.yaml` is the base and equals the committed params.yaml; every other profile is a short file of its
+differences from the base. There, null removes an entry, and a new entry is allowed only beside entries with the same
+keys (one more encoder, for example). The first line of a written params.yaml names its profile."""
 
 import copy
 import difflib
@@ -24,13 +23,13 @@ MARK = "# Written by: facet profile "
 
 
 class ProfileError(FacetError):
-    """A profile, or a value for it, does not fit; the message names the file and the key, and what to do."""
+    """A profile or a setting that does not fit; the message names the file, the key and what to do."""
 
 
 def names(root: Path) -> list[str]:
     """Profiles of the project at `root`, the base first."""
-    found = sorted(path.stem for path in (root / "profiles").glob("*.yaml"))
-    return [BASE, *(name for name in found if name != BASE)] if BASE in found else found
+    stems = sorted(path.stem for path in (root / "profiles").glob("*.yaml"))
+    return [BASE, *(name for name in stems if name != BASE)] if BASE in stems else stems
 
 
 def about(root: Path, name: str) -> str:
@@ -40,27 +39,29 @@ def about(root: Path, name: str) -> str:
 
 
 def render(root: Path, name: str, settings: Sequence[str] = ()) -> str:
-    """params.yaml for a profile with `settings` (`train_gan.dcgan.steps=100`) over it; the base's comments stay."""
+    """The text of params.yaml for a profile with `settings` (`train_gan.dcgan.steps=100`) applied on top; the comments
+    of the base stay."""
     if name == BASE and not settings:
         return _read(root, BASE)
     params = _load(root, BASE)
     if name != BASE:
-        _lay(_load(root, name), params, where=f"profiles/{name}.yaml")
+        _override(params, _load(root, name), origin=f"profiles/{name}.yaml")
     for setting in settings:
-        _lay(_nested(setting), params, where=f"--set {setting}")
+        _override(params, _nested(setting), origin=f"--set {setting}")
     text = io.StringIO()
     _yaml().dump(params, text)
     body = text.getvalue()
-    if body.startswith("#"):  # what the base says it is for
+    if body.startswith("#"):  # the description of the base
         body = body.split("\n", 1)[1]
-    settings_again = [part for setting in settings for part in ("--set", setting)]
-    return f"{MARK}{shlex.join([name, *settings_again])}\n{body}"
+    flags = [part for setting in settings for part in ("--set", setting)]
+    return f"{MARK}{shlex.join([name, *flags])}\n{body}"
 
 
 def apply(root: Path, name: str, settings: Sequence[str] = (), *, force: bool = False) -> list[str]:
-    """Write params.yaml; what changed, as `key: old -> new`, a whole mapping as `key: removed` or `key: added`.
+    """Write params.yaml; return the changes as `key: old -> new`, those of a whole mapping as `key: removed` or
+    `key: added`.
 
-    A params.yaml that somebody edited by hand is left alone unless `force`."""
+    A params.yaml that was edited by hand is replaced only with `force`."""
     target = root / "params.yaml"
     old = target.read_bytes().decode("utf-8", "replace") if target.exists() else None
     new = render(root, name, settings)
@@ -68,14 +69,14 @@ def apply(root: Path, name: str, settings: Sequence[str] = (), *, force: bool = 
         raise ProfileError(
             f"{target} holds values of no profile; commit or copy them, then add --force to replace them"
         )
-    aside = target.with_name(".params.yaml.part")
-    aside.write_text(new, encoding="utf-8")
-    aside.replace(target)
-    return _changes(_tree_of(old), _tree_of(new))
+    part = target.with_name(".params.yaml.part")
+    part.write_text(new, encoding="utf-8")
+    part.replace(target)
+    return _changes(_tree(old), _tree(new))
 
 
-def _tree_of(text: str | None) -> Mapping[str, Any]:
-    """A params.yaml; empty where there was none, or none that could be read."""
+def _tree(text: str | None) -> Mapping[str, Any]:
+    """The mapping of a params.yaml; empty if the text is None or cannot be read."""
     try:
         tree = _yaml().load(text) if text else None
     except YAMLError:
@@ -84,22 +85,22 @@ def _tree_of(text: str | None) -> Mapping[str, Any]:
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any], above: str = "") -> list[str]:
-    found: list[str] = []
+    changes: list[str] = []
     for key in [*after, *(key for key in before if key not in after)]:
         path, old, new = f"{above}{key}", before.get(key), after.get(key)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
-            found += _changes(old, new, f"{path}.")
+            changes += _changes(old, new, f"{path}.")
         elif key not in after:
-            found.append(f"{path}: removed")
+            changes.append(f"{path}: removed")
         elif key not in before:
-            found.append(f"{path}: added" if isinstance(new, Mapping) else f"{path}: {new}")
+            changes.append(f"{path}: added" if isinstance(new, Mapping) else f"{path}: {new}")
         elif old != new:
-            found.append(f"{path}: {old} -> {new}")
-    return found
+            changes.append(f"{path}: {old} -> {new}")
+    return changes
 
 
 def origin(root: Path) -> tuple[str, list[str]] | None:
-    """The profile that params.yaml holds and the settings over it; None where somebody edited it by hand."""
+    """The profile in params.yaml and the settings applied to it; None if it was edited by hand."""
     path = root / "params.yaml"
     return _origin(root, path.read_bytes().decode("utf-8", "replace")) if path.exists() else None
 
@@ -113,37 +114,39 @@ def _origin(root: Path, text: str) -> tuple[str, list[str]] | None:
     try:
         name, *rest = shlex.split(first.removeprefix(MARK))
         return (name, rest[1::2]) if render(root, name, rest[1::2]) == text else None
-    except (ProfileError, ValueError):  # the profile was removed or changed since, or the line was
+    except (ProfileError, ValueError):  # the profile or the line was removed or changed since
         return None
 
 
-def _lay(overlay: Any, base: CommentedMap, *, where: str, above: str = "") -> None:
-    """Replace the leaves of `base` by those of `overlay`, in place."""
-    if not isinstance(overlay, Mapping):
-        raise ProfileError(f"{where}: {above or 'the file'} is a mapping in the base, not {overlay!r}")
-    for key, value in overlay.items():
+def _override(base: CommentedMap, overrides: Any, *, origin: str, above: str = "") -> None:
+    """Replace the leaves of `base` by those of `overrides`, in place; ProfileError names their `origin`."""
+    if not isinstance(overrides, Mapping):
+        raise ProfileError(f"{origin}: {above or 'the file'} is a mapping in the base, not {overrides!r}")
+    for key, value in overrides.items():
         path = f"{above}.{key}" if above else str(key)
         if key not in base:
-            if not _like_its_siblings(value, base):
-                raise ProfileError(f"{where}: no key {path} in profiles/{BASE}.yaml{_nearest(str(key), base, above)}")
+            if not _may_join(value, base):
+                raise ProfileError(f"{origin}: no key {path} in profiles/{BASE}.yaml{_nearest(str(key), base, above)}")
             base[key] = copy.deepcopy(value)
         elif value is None:
             del base[key]
         elif isinstance(base[key], Mapping):
-            _lay(value, base[key], where=where, above=path)
+            _override(base[key], value, origin=origin, above=path)
         elif not _same_kind(value, base[key]):
-            raise ProfileError(f"{where}: {path} is {base[key]!r} in the base, {value!r} is of another kind")
+            raise ProfileError(f"{origin}: {path} is {base[key]!r} in the base, {value!r} is of another kind")
         else:
             base[key] = value
 
 
-def _like_its_siblings(value: Any, siblings: Mapping[str, Any]) -> bool:
-    """One more entry of a table: all entries are mappings, and one of them has just these keys."""
+def _may_join(value: Any, siblings: Mapping[str, Any]) -> bool:
+    """True if a value may be added to a mapping: all its entries are mappings, and one of them has the same keys."""
     tables = all(isinstance(other, Mapping) for other in siblings.values())
     return isinstance(value, Mapping) and tables and any(set(other) == set(value) for other in siblings.values())
 
 
 def _same_kind(value: Any, old: Any) -> bool:
+    """True if a value may replace another: both numbers, texts, lists, mappings or booleans."""
+
     def kind(item: Any) -> str:
         if isinstance(item, bool):
             return "bool"
@@ -155,8 +158,9 @@ def _same_kind(value: Any, old: Any) -> bool:
 
 
 def _nearest(key: str, base: Mapping[str, Any], above: str) -> str:
+    """The end of a message about an unknown key: the nearest one, and all."""
     near = difflib.get_close_matches(key, [str(other) for other in base], n=1, cutoff=0.4)
-    keys = f" (there: {', '.join(str(other) for other in base)})"
+    keys = f" (keys: {', '.join(str(other) for other in base)})"
     return f"; did you mean {above + '.' if above else ''}{near[0]}?{keys}" if near else keys
 
 

@@ -10,39 +10,40 @@ from typing import Any
 from facet.base import project
 from facet.base.errors import FacetError
 from flows import profiles
-from flows.dag import unfit
+from flows.dag import stale_reasons
 
 FOLDER = Path("docs") / "records"
-SPEED = {"machine", "profile", "rows"}  # what benchmarks/systems.py --json writes
+SPEED = {"machine", "profile", "rows"}  # keys of a file of benchmarks/systems.py --json
 
 Json = dict[str, Any]
 
 
 class RecordError(FacetError):
-    """A run cannot be recorded; the message says why and what to do."""
+    """A run that cannot be recorded; the message says why and what to do."""
 
 
 def record(root: Path, name: str | None = None, speed: Path | None = None) -> Path:
-    """Write what the workspace at `root` has measured; the file.
+    """Write the measurements of the workspace at `root` to a record; return its path.
 
-    `name`: that of the profile, where params.yaml holds one as it is. `speed`: a file of benchmarks/systems.py."""
-    from facet.base.files import write_rows  # pandas: not before the command is known
+    `name` may be left out if params.yaml holds a profile unchanged, which then names the record. `speed` is a file of
+    benchmarks/systems.py."""
+    from facet.base.files import write_rows  # imports pandas
     from facet.reporting.papers import damage
     from facet.reporting.records import measured
 
     params = project.params(root)
     profile, changes = _origin(root, params)
     path = root / FOLDER / f"{_name(name, profile, changes)}.json"
-    stale = unfit(root, "evaluate")
-    if stale:
-        more = f" and {len(stale) - 1} more" if len(stale) > 1 else ""
-        raise RecordError(f"{root / 'reports'}: {stale[0]}{more}; run `dvc repro`, then record")
+    reasons = stale_reasons(root, "evaluate")
+    if reasons:
+        more = f" and {len(reasons) - 1} more" if len(reasons) > 1 else ""
+        raise RecordError(f"{root / 'reports'}: {reasons[0]}{more}; run `dvc repro`, then record")
     value: Json = {"profile": profile, "changes": changes, "params_sha256": _hash(params)}
     value |= measured(root / "reports", _settings(params))
-    found = _speed(speed, profile) if speed else _speed_before(path, value)
-    value |= {"speed": found} if found else {}
+    speeds = _speed(speed, profile) if speed else _speed_before(path, value)
+    value |= {"speed": speeds} if speeds else {}
     if broken := damage(value):
-        raise RecordError(f"{speed or root / 'reports'} holds what no page could show ({broken}); measure it anew")
+        raise RecordError(f"{speed or root / 'reports'} cannot be shown on a page ({broken}); measure it anew")
     write_rows(path, value)
     return path
 
@@ -55,18 +56,18 @@ def about(root: Path) -> list[str]:
     for name, value in read(root / FOLDER).items():
         data = value["data"]
         size = f"{data['size']} x {data['size']}"
-        told = f"{', '.join(value['systems'])} on {data['images']['train']} {data['source']} pictures, {size}"
-        lines.append(f"{name:16} {told}" + (", with speed" if "speed" in value else ""))
+        run = f"{', '.join(value['systems'])} on {data['images']['train']} {data['source']} images, {size}"
+        lines.append(f"{name:16} {run}" + (", with speed" if "speed" in value else ""))
     return lines
 
 
 def _origin(root: Path, params: Mapping[str, Any]) -> tuple[str | None, list[str]]:
-    """The profile of params.yaml and what was set over it, without the place of the pictures on this machine."""
-    found = profiles.origin(root)
-    if found is None:
+    """The profile of params.yaml and the settings over it, without the folder of the images on this machine."""
+    origin = profiles.origin(root)
+    if origin is None:
         return None, []
-    place = str(params.get("source", {}).get("root", ""))
-    return found[0], [setting for setting in found[1] if not place or place not in setting]
+    folder = str(params.get("source", {}).get("root", ""))
+    return origin[0], [setting for setting in origin[1] if not folder or folder not in setting]
 
 
 def _name(name: str | None, profile: str | None, changes: Sequence[str]) -> str:
@@ -83,7 +84,7 @@ def _name(name: str | None, profile: str | None, changes: Sequence[str]) -> str:
 
 
 def _hash(params: Mapping[str, Any]) -> str:
-    """SHA-256 of all numbers of params.yaml; where the pictures lie does not count."""
+    """SHA-256 of all values of params.yaml but the folder of the images."""
     kept = dict(params)
     if isinstance(kept.get("source"), dict):
         kept["source"] = {name: value for name, value in kept["source"].items() if name != "root"}
@@ -91,7 +92,7 @@ def _hash(params: Mapping[str, Any]) -> str:
 
 
 def _settings(params: Mapping[str, Any]) -> dict[str, Json]:
-    """Per system of params.yaml the settings of its training."""
+    """The training settings of each system of params.yaml."""
     encoders: Mapping[str, Json] = params.get("train_encoder") or {}
     return {
         system: {
@@ -118,7 +119,7 @@ def _speed(path: Path, profile: str | None) -> Json:
 
 
 def _speed_before(path: Path, value: Json) -> Json | None:
-    """The speeds that the record of the same numbers had."""
+    """The speeds in an earlier record of the same params."""
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

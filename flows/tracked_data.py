@@ -1,5 +1,5 @@
-"""A raw data set that dvc tracks, as where new pictures come from: somebody adds to it elsewhere, `dvc push`es, and the
-night fetches what it has become. It stays as it is; what is new in it is taken in by hash."""
+"""A data set that dvc tracks, as the source of deliveries: its owner adds photos elsewhere and pushes it, and the night
+fetches it. The night never changes it and takes in by hash what is new."""
 
 import dataclasses
 import json
@@ -12,20 +12,20 @@ from ruamel.yaml.error import YAMLError
 from facet.base.errors import InputError
 from facet.base.files import write_json
 
-TAKEN = Path(".resume") / "pulled.json"  # what of it was taken in last
+TAKEN = Path(".resume") / "pulled.json"  # the version that was taken in last
 
 
 @dataclasses.dataclass(frozen=True)
 class DataSet:
-    """What a .dvc file says."""
+    """A data set as its .dvc file describes it."""
 
-    file: Path  # in the project's root
-    folder: Path  # where the pictures and their labels lie
-    digest: str  # of all of it, by dvc
-    imported: bool  # from somewhere that has changes of its own (dvc import, dvc import-url)
+    file: Path  # the .dvc file, relative to the project's root
+    folder: Path  # folder of the photos and their labels
+    digest: str  # dvc's hash of the whole data set
+    imported: bool  # True if it was imported from elsewhere (dvc import, dvc import-url)
 
     def command(self, remote: str) -> list[str]:
-        """What fetches it as it is now."""
+        """The dvc command that fetches its latest version."""
         dvc = [sys.executable, "-m", "dvc", "--wait-for-lock"]
         if self.imported:
             return [*dvc, "update", str(self.file)]
@@ -33,31 +33,31 @@ class DataSet:
 
 
 def read(root: Path, name: str) -> DataSet:
-    """The data set of a .dvc file; InputError where it names none."""
+    """The data set of a .dvc file; InputError if it describes none."""
     path = root / name
     if name.startswith("-") or not path.resolve().is_relative_to(root.resolve()):
         raise InputError(f"nightly.pull: {name} is not below {root}; expected a .dvc file of this project")
     if not path.is_file():
-        raise InputError(f"nightly.pull: {path} is missing; `dvc add`, `dvc import` and `dvc import-url` write such")
+        raise InputError(f"nightly.pull: {path} is missing; `dvc add`, `dvc import` or `dvc import-url` writes it")
     try:
-        found = YAML(typ="safe").load(path)
-        (out,) = found["outs"]
-        folder, digest = path.parent / found.get("wdir", "") / out["path"], str(out.get("md5") or out.get("hash"))
+        content = YAML(typ="safe").load(path)
+        (out,) = content["outs"]
+        folder, digest = path.parent / content.get("wdir", "") / out["path"], str(out.get("md5") or out.get("hash"))
     except (YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"nightly.pull: {path} is no .dvc file of one data set ({error})") from None
-    return DataSet(path.relative_to(root), folder, digest, imported=bool(found.get("deps")))
+    return DataSet(path.relative_to(root), folder, digest, imported=bool(content.get("deps")))
 
 
 def is_taken(root: Path, data: DataSet) -> bool:
-    """Whether just this was taken in before."""
+    """True if this version was the last to be taken in."""
     try:
         return bool(json.loads((root / TAKEN).read_text(encoding="utf-8")) == _mark(data))
-    except (OSError, ValueError):  # none, or a torn one
+    except (OSError, ValueError):  # missing, or damaged by a kill
         return False
 
 
 def note_taken(root: Path, data: DataSet) -> None:
-    """Remember that all of it was taken in."""
+    """Record that this version was taken in."""
     write_json(root / TAKEN, _mark(data))
 
 

@@ -1,4 +1,4 @@
-"""The clone that a command works in: its params.yaml, read without dvc."""
+"""params.yaml of a project, read without dvc."""
 
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,9 @@ def params(root: Path) -> dict[str, Any]:
 
     path = root / "params.yaml"
     try:
-        found = YAML(typ="safe").load(path)
+        values = YAML(typ="safe").load(path)
     except (OSError, UnicodeDecodeError, YAMLError) as error:
         raise InputError(f"{path} cannot be read ({error}); run this in a clone of Facet, or name one") from None
-    if not isinstance(found, dict):
-        raise InputError(f"{path} is no mapping; `facet profile drawn --force` brings the committed one back")
-    return found
+    if not isinstance(values, dict):
+        raise InputError(f"{path} is no mapping; `facet profile drawn --force` restores the committed one")
+    return values

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.dag import UnknownStage, select, stage_needs, stale_stages, unfit
+from flows.dag import UnknownStage, select, stage_needs, stale_reasons, stale_stages
 
 NEEDS = {"a": [], "gan@x": ["a"], "gan@y": ["a"], "report": ["gan@x", "gan@y"], "aside": []}
 
@@ -91,11 +91,11 @@ stages:
     outs: [page]
 """
     )
-    assert unfit(tmp_path, "evaluate") == ["stage evaluate has not run"]
+    assert stale_reasons(tmp_path, "evaluate") == ["stage evaluate has not run"]
     subprocess.run([sys.executable, "-m", "dvc", "repro", "--quiet", "evaluate"], cwd=tmp_path, check=True)
-    assert unfit(tmp_path, "evaluate") == []
-    assert unfit(tmp_path, "report") == ["stage report has not run"]
+    assert stale_reasons(tmp_path, "evaluate") == []
+    assert stale_reasons(tmp_path, "report") == ["stage report has not run"]
     (tmp_path / "numbers").write_text("6")
-    assert unfit(tmp_path, "evaluate") == ["numbers is not as stage evaluate wrote it"]
+    assert stale_reasons(tmp_path, "evaluate") == ["numbers is not as stage evaluate wrote it"]
     (tmp_path / "params.yaml").write_text("steps: 6\n")
-    assert unfit(tmp_path, "evaluate") == ["stage evaluate ran with other numbers than params.yaml has now"]
+    assert stale_reasons(tmp_path, "evaluate") == ["stage evaluate ran with other numbers than params.yaml has now"]

@@ -20,14 +20,14 @@ def test_a_damaged_lock_is_put_back_from_the_copy(tmp_path, damaged):
     assert lockfile.mend(tmp_path) == ""
     lock.write_text(damaged)
     lockfile.keep(tmp_path)  # never keeps what is damaged
-    assert "last stage" in lockfile.mend(tmp_path)
+    assert "copy after the last stage" in lockfile.mend(tmp_path)
     assert lock.read_text() == SOUND
 
 
 def test_without_a_copy_git_has_one_and_without_git_stages_are_looked_at_anew(tmp_path):
     lock = tmp_path / "dvc.lock"
     lock.write_text("")
-    assert "no copy" in lockfile.mend(tmp_path)
+    assert "there is no copy" in lockfile.mend(tmp_path)
     assert not lock.exists()
     lock.write_text(SOUND)
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@x"]
@@ -63,5 +63,5 @@ def test_a_damaged_list_of_locks_is_removed_and_a_sound_one_stays(tmp_path, monk
     assert lockfile.mend(tmp_path) == ""
     assert locks.exists()
     locks.write_text(damaged)
-    assert "whoever held its locks is gone" in lockfile.mend(tmp_path)
+    assert "the processes that held its locks have ended" in lockfile.mend(tmp_path)
     assert not locks.exists()

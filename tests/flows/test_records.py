@@ -30,7 +30,7 @@ SHORT = NUMBER | {"value": 0.123457}
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project whose reports fit params.yaml by dvc's word."""
-    monkeypatch.setattr(records, "unfit", lambda root, target: [])
+    monkeypatch.setattr(records, "stale_reasons", lambda root, target: [])
     reports = tmp_path / "reports"
     for folder in (tmp_path / "profiles", reports / "metrics", reports / "train"):
         folder.mkdir(parents=True)
@@ -124,7 +124,7 @@ def test_params_edited_by_hand_need_a_name_that_is_one(root):
 
 
 def test_reports_that_do_not_fit_params_yaml_are_refused_in_one_line(root, monkeypatch, capsys):
-    monkeypatch.setattr(records, "unfit", lambda root, target: ["stage evaluate@dcgan has not run", "another"])
+    monkeypatch.setattr(records, "stale_reasons", lambda root, target: ["stage evaluate@dcgan has not run", "another"])
     assert main(["record", "--root", str(root)]) == 2
     error = capsys.readouterr().err
     assert "stage evaluate@dcgan has not run and 1 more; run `dvc repro`" in error
@@ -159,7 +159,7 @@ def test_speed_of_the_profile_is_kept_and_stays_while_the_numbers_stay(root):
     [
         ({"profile": "celeba"}, "measured at profile celeba, the run is drawn; run .*--profile drawn"),
         (None, "no speeds"),
-        ({"rows": [{"system": "dcgan", "images_per_second": "fast"}]}, "holds what no page could show"),
+        ({"rows": [{"system": "dcgan", "images_per_second": "fast"}]}, "cannot be shown on a page"),
     ],
 )
 def test_speed_of_another_profile_or_file_is_refused(root, changes, message):
@@ -177,4 +177,4 @@ def test_the_list_tells_system_and_data_of_every_record(root, capsys):
     assert "no record yet" in capsys.readouterr().out
     record(root)
     assert main(["record", "list", "--root", str(root)]) == 0
-    assert capsys.readouterr().out == "drawn            dcgan on 80 drawn pictures, 64 x 64\n"
+    assert capsys.readouterr().out == "drawn            dcgan on 80 drawn images, 64 x 64\n"
