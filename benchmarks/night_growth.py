@@ -1,11 +1,11 @@
-"""What a night costs in which few pictures come to many, step by step.
+"""Cost of a night that adds few photos to many, step by step.
 
     python benchmarks/night_growth.py [--old 50000] [--new 500] [--set KEY=VALUE ...] [--folder FOLDER]
 
-A copy of this working tree with profile `nightly`, on drawn faces: a night with the old ones, a night with the new
-ones, a night without any. Steps that look at data (intake, source, prepare) are timed once more on the new pictures
-alone: what they take beyond that in the second night is work on the old ones, done again. Training, encoding, attribute
-vectors and gate belong to a new model and are new work. `--set train_gan.vigan.steps=200` makes training small."""
+A copy of this working tree with profile `nightly`, on drawn faces: a night with the old photos, a night with the new
+ones, a night without any. The steps on data (intake, source, prepare) are timed once more on the new photos alone: the
+time beyond that in the second night is work on the old photos done again. Training, encoding, attribute vectors and
+gate belong to a new model and are new work. `--set train_gan.vigan.steps=200` makes training small."""
 
 import argparse
 import os
@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 LINE = re.compile(r"^(\d\d:\d\d:\d\d\.\d{3}) \| \w+ +\| (?:Task|Flow) run '([^']+)'")
-DATA = ("take_in", "source", "prepare")  # look at pictures, whatever the model
+DATA = ("take_in", "source", "prepare")  # steps that read photos, whatever the model
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--old", type=int, default=50_000)
     parser.add_argument("--new", type=int, default=500)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="sets")
-    parser.add_argument("--folder", type=Path, help="to work in, kept afterwards")
+    parser.add_argument("--folder", type=Path, help="folder to work in, which is kept")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
         place = args.folder or Path(made)
@@ -44,11 +44,11 @@ def main() -> None:
             nights[night] = steps(facet(big, "nightly", "--night", night))
         deliver(place / "faces1", small)
         alone = alone_with(small)
-    tell(nights, alone, args.old, args.new)
+    print_table(nights, alone, args.old, args.new)
 
 
 def project(folder: Path, sets: list[str]) -> Path:
-    """A copy of this working tree, as its own repository, at profile `nightly`."""
+    """Copy this working tree to a repository of its own, with profile `nightly`."""
     shutil.rmtree(folder, ignore_errors=True)
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     for name in subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines():
@@ -69,7 +69,7 @@ def deliver(faces: Path, project: Path) -> None:
 
 
 def facet(root: Path, *words: str) -> str:
-    """A command of the copy's own code; its output."""
+    """Run a command with the code of the copy; its output."""
     env = {**os.environ, "PYTHONPATH": str(root), "PREFECT_API_URL": "", "DO_NOT_TRACK": "1",
            "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120"}  # fmt: skip
     command = [sys.executable, "-m", "facet", *words]
@@ -80,13 +80,13 @@ def facet(root: Path, *words: str) -> str:
 
 
 def steps(log: str) -> dict[str, float]:
-    """Seconds of each step of a night: from the end of the one before to its own end."""
+    """Seconds of each step of a night, from the end of the step before to its own end."""
     ends: dict[str, datetime] = {}
     first = None
-    for found in filter(None, map(LINE.match, log.splitlines())):
-        moment = datetime.strptime(found[1], "%H:%M:%S.%f")
+    for match in filter(None, map(LINE.match, log.splitlines())):
+        moment = datetime.strptime(match[1], "%H:%M:%S.%f")
         first = first or moment
-        name = found[2].split("@")[0]
+        name = match[2].split("@")[0]
         ends[re.sub(r"-(vigan|[0-9a-f]{3})$", "", name)] = moment
     taken = {}
     before = first
@@ -102,7 +102,7 @@ KNOWN = (*DATA, "look_for_drift", "drift", "train_judge", "train_gan", "encode",
 
 
 def alone_with(project: Path) -> dict[str, float]:
-    """Seconds of the data's steps on the new pictures alone."""
+    """Seconds of the steps on data, on the new photos alone."""
     taken = {}
     places = ["--drop", "arrivals/drop", "--root", "arrivals/faces", "--quarantine", "arrivals/quarantine"]
     dvc = [sys.executable, "-m", "dvc", "repro", "--single-item"]
@@ -118,7 +118,7 @@ def alone_with(project: Path) -> dict[str, float]:
     return taken
 
 
-def tell(nights: dict[str, dict[str, float]], alone: dict[str, float], old: int, new: int) -> None:
+def print_table(nights: dict[str, dict[str, float]], alone: dict[str, float], old: int, new: int) -> None:
     totals = {night: sum(taken.values()) for night, taken in nights.items()}
     print(f"{'seconds':16} {f'{old:,}':>10} {f'+ {new:,}':>10} {'nothing':>10} {f'{new:,} alone':>12}")
     for name in dict.fromkeys(name for taken in nights.values() for name in taken):
@@ -127,7 +127,7 @@ def tell(nights: dict[str, dict[str, float]], alone: dict[str, float], old: int,
     print(f"{'all':16} {' '.join(f'{total:10.1f}' for total in totals.values())}")
     again = sum(max(0.0, nights["new"].get(name, 0.0) - alone[name]) for name in alone)
     share = again / (totals["new"] - again)
-    print(f"work on the old pictures done again: {again:.1f} s, {100 * share:.1f} % of the new work with training")
+    print(f"work on the old photos done again: {again:.1f} s, {100 * share:.1f} % of the new work with training")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What a run shows on the server's pages beside its log: how far it is, tables, pictures, links. Nothing here may end a
-run: what cannot be shown is left out.
+"""Artifacts of a run on the server's pages: progress, tables, pictures and links. What cannot be shown is left out, so
+that nothing here ends a run.
 
-    FACET_REPORTS   URL under which somebody serves reports/, for links (default: the files themselves)"""
+    FACET_REPORTS   URL under which reports/ is served, for links (default: the files themselves)"""
 
 import contextlib
 import json
@@ -23,82 +23,82 @@ from prefect.runtime import flow_run
 
 from facet.pictures import data_uri
 
-WIDEST = 1000  # pixels of a picture
-DONE = re.compile(r"(?:^|\s)(\d[\d,]*)/(\d[\d,]*)[ ,]")  # of a stage's line: "step 619/1100, …", "1,200/5,000 images"
+WIDEST = 1000  # most pixels of a picture's width
+DONE = re.compile(r"(?:^|\s)(\d[\d,]*)/(\d[\d,]*)[ ,]")  # in a line such as "step 619/1100, …", "1,200/5,000 images"
 ESTIMATE = ("value", "low", "high", "n")
-PICTURES = {
+PICTURES = {  # by stage: kind, path and description
     "train_gan": ("samples", "data/samples/{}.png", "drawn from the prior"),
     "train_encoder": ("samples", "data/samples/{}.png", "validation faces above their reconstructions"),
     "edit": ("sheet", "data/sheets/{}/overview.png", "edits of test faces"),
 }
 
-
-_ran: dict[str, list[dict[str, Any]]] = {}  # by run
+_stages_of_run: dict[str, list[dict[str, Any]]] = {}  # by flow run
 
 
 class Progress:
-    """A bar of the task or flow that it is made in; there is none before the first news."""
+    """A progress bar of the task or flow that makes it; it appears with the first progress."""
 
     def __init__(self, name: str):
         self.name = name
         self._bar: uuid.UUID | None = None
 
     def set(self, share: float, text: str) -> None:
-        """`share` of 0 to 1 is done, and what is going on."""
+        """Show that `share` (0 to 1) is done, with a line of text."""
         with contextlib.suppress(Exception):
             if self._bar is None:
-                made = create_progress_artifact(100 * share, key=_key("progress", self.name), description=text)
-                self._bar = cast(uuid.UUID, made)  # outside of a coroutine
+                bar = create_progress_artifact(100 * share, key=_key("progress", self.name), description=text)
+                self._bar = cast(uuid.UUID, bar)  # a coroutine's result only inside a coroutine
             else:
                 update_progress_artifact(self._bar, 100 * share, description=text)
 
     def end(self) -> None:
-        """All is done, where there was news before."""
+        """Show that all is done, if the bar has appeared."""
         if self._bar is not None:
             self.set(1.0, "done")
 
-    def hear(self, line: str) -> None:
-        """A line of output that may say how far its command is."""
-        if found := DONE.search(line):
-            done, of = (int(number.replace(",", "")[:9]) for number in found.groups())
+    def read_line(self, line: str) -> None:
+        """Show the progress that a line of output reports, if it reports any."""
+        if match := DONE.search(line):
+            done, of = (int(number.replace(",", "")[:9]) for number in match.groups())
             if of > 0 and done <= of:
                 self.set(done / of, line.strip())
 
 
 def results(root: Path, stage: str) -> None:
-    """What a stage made: a sheet of pictures, its measures, the report."""
+    """Show the results of a stage: a sheet of pictures, its measures, or a link to the report."""
     name, _, item = stage.partition("@")
     with contextlib.suppress(Exception):
         if name in PICTURES:
-            kind, path, about = PICTURES[name]
+            kind, path, description = PICTURES[name]
             picture = data_uri.uri(data_uri.read(root / path.format(item), widest=WIDEST))
-            # as text: the page of an image shows its address too, which here is the picture itself
-            create_markdown_artifact(f"![{about}]({picture})", key=_key(kind, item), description=f"{item}: {about}")
+            # Markdown, because an image artifact also prints its URL, which here is the whole picture.
+            markdown = f"![{description}]({picture})"
+            create_markdown_artifact(markdown, key=_key(kind, item), description=f"{item}: {description}")
         elif name == "evaluate":
-            found = json.loads((root / "reports" / "metrics" / f"{item}.json").read_text(encoding="utf-8"))
-            rows = [(row["name"], row["value"]) for row in found["summary"] if row["value"]]
+            metrics = json.loads((root / "reports" / "metrics" / f"{item}.json").read_text(encoding="utf-8"))
+            rows = [(row["name"], row["value"]) for row in metrics["summary"] if row["value"]]
             table = [{"measure": name} | {part: value[part] for part in ESTIMATE} for name, value in rows]
             create_table_artifact(table, key=_key("measures", item), description=f"{item}: means over attributes")
         elif name == "report":
-            lead_to(link(root, "index.html"), "the report", key="report", about="All numbers.")
+            show_link(page_url(root, "index.html"), "the report", key="report", description="All numbers.")
 
 
 def stages(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Which stages ran, and how long, those of the same run before them included."""
+    """Show which stages ran and for how long, together with those of earlier calls in the same run."""
     with contextlib.suppress(Exception):
-        ran = _ran.setdefault(str(flow_run.id), [])
-        ran += [dict(row) for row in rows]
-        create_table_artifact(ran, key="stages", description="Stages of this run")
+        table = _stages_of_run.setdefault(str(flow_run.id), [])
+        table += [dict(row) for row in rows]
+        create_table_artifact(table, key="stages", description="Stages of this run")
 
 
-def lead_to(target: str, text: str, *, key: str, about: str) -> None:
-    """A link on the run's page."""
+def show_link(url: str, text: str, *, key: str, description: str) -> None:
+    """Show a link on the run's page."""
     with contextlib.suppress(Exception):
-        create_link_artifact(target, text, key=key, description=about)
+        create_link_artifact(url, text, key=key, description=description)
 
 
-def link(root: Path, page: str) -> str:
-    """Where people find a page of reports/."""
+def page_url(root: Path, page: str) -> str:
+    """The URL of a page of reports/."""
     base = os.environ.get("FACET_REPORTS")
     return f"{base.rstrip('/')}/{page}" if base else (root / "reports" / page).resolve().as_uri()
 

@@ -1,4 +1,4 @@
-"""`facet doctor`: what is wrong with a set-up, and how to mend it."""
+"""`facet doctor`: find what is wrong with a set-up, and say how to fix it."""
 
 import dataclasses
 import importlib.metadata
@@ -22,9 +22,9 @@ from flows import lockfile, profiles, tracked_data
 
 Level = Literal["ok", "note", "FAIL"]
 REMOTE_SECONDS, SERVER_SECONDS = 60, 10
-QUIET_SECONDS = 120.0  # after which nobody asks for runs any more; workers ask every few seconds
-ROOM = 3  # times the size of data/ that should be free: outs, cache, and what replaces them
-BOUNDS = {  # what is known not to work; see pyproject.toml
+QUIET_SECONDS = 120.0  # without a poll, after which no worker is running; workers poll every few seconds
+ROOM = 3  # multiple of the size of data/ that should be free: outs, cache, and what replaces them
+BOUNDS = {  # first version that does not work, and why; see pyproject.toml
     "fastapi": ((0, 151), "the Prefect server refuses its own client"),
     "sqlalchemy": ((2, 1), "the Prefect server never fires a schedule"),
 }
@@ -32,20 +32,20 @@ BOUNDS = {  # what is known not to work; see pyproject.toml
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     level: Level
     what: str
-    mend: str = ""
+    fix: str = ""  # what to do about it
 
     def __str__(self) -> str:
-        return f"{self.level:<4}  {self.what}" + (f"\n      -> {self.mend}" if self.mend else "")
+        return f"{self.level:<4}  {self.what}" + (f"\n      -> {self.fix}" if self.fix else "")
 
 
 def examine(root: Path) -> Iterator[Finding]:
-    """Everything about the project at `root` and the server of PREFECT_API_URL, one after another."""
+    """Check the project at `root` and the server of PREFECT_API_URL, one thing after another."""
     checks: tuple[Callable[[Path], Iterator[Finding]], ...] = (
-        _python, _project, _disk, _device, _server, _remote, _champions, _arrivals, _messages,
+        _python, _project, _disk, _device, _server, _remote, _champions, _deliveries, _messages,
     )  # fmt: skip
     for check in checks:
         try:
@@ -59,13 +59,13 @@ def _python(root: Path) -> Iterator[Finding]:
     good = sys.version_info >= (3, 11)
     yield Finding("ok" if good else "FAIL", f"Python {version}", "" if good else "Facet needs 3.11 or later")
     for name, (bound, why) in BOUNDS.items():
-        found = importlib.metadata.version(name)
-        parts = tuple(int(part) for part in found.split(".")[:2] if part.isdigit())
+        installed = importlib.metadata.version(name)
+        parts = tuple(int(part) for part in installed.split(".")[:2] if part.isdigit())
         if parts >= bound:
-            mend = "install what requirements.lock says: make .venv/.installed"
-            yield Finding("FAIL", f"{name} {found}: with it {why}", mend)
+            fix = "install the versions of requirements.lock: make .venv/.installed"
+            yield Finding("FAIL", f"{name} {installed}: with it {why}", fix)
         else:
-            yield Finding("ok", f"{name} {found}")
+            yield Finding("ok", f"{name} {installed}")
     for name in ("prefect", "dvc", "torch"):
         yield Finding("ok", f"{name} {importlib.metadata.version(name)}")
 
@@ -76,7 +76,7 @@ def _project(root: Path) -> Iterator[Finding]:
         return
     lock = root / "dvc.lock"
     if lock.exists() and not lockfile.is_sound(lock.read_bytes().decode("utf-8", "replace")):
-        yield Finding("FAIL", "dvc.lock is damaged", "facet reproduce puts a copy back; or git checkout dvc.lock")
+        yield Finding("FAIL", "dvc.lock is damaged", "facet reproduce restores a copy; or git checkout dvc.lock")
     origin = profiles.origin(root)
     name = f"profile {origin[0]}" if origin else "values of no profile"
     yield Finding("ok" if origin else "note", f"params.yaml holds {name}")
@@ -86,19 +86,19 @@ def _project(root: Path) -> Iterator[Finding]:
     if kind == "shards":
         yield Finding("ok", f"nightly trains {', '.join(settings.systems)}")
     else:
-        mend = "facet profile nightly"
-        yield Finding("note", f"source.kind is {kind}: nights retrain, but nothing can arrive", mend)
+        fix = "facet profile nightly"
+        yield Finding("note", f"source.kind is {kind}: nights retrain, but take no deliveries", fix)
 
 
 def _disk(root: Path) -> Iterator[Finding]:
     used = sum(path.stat().st_size for path in (root / "data").rglob("*") if path.is_file() and not path.is_symlink())
     free = shutil.disk_usage(root).free
     enough = free > max(ROOM * used, 1 << 30)
-    mend = "" if enough else "free some: `dvc gc --workspace` and `facet champion prune` remove what nothing needs"
-    yield Finding("ok" if enough else "FAIL", f"{free / 1e9:.1f} GB free, data/ holds {used / 1e9:.1f}", mend)
+    fix = "" if enough else "free some: `dvc gc --workspace` and `facet champion prune` remove unneeded files"
+    yield Finding("ok" if enough else "FAIL", f"{free / 1e9:.1f} GB free, data/ holds {used / 1e9:.1f}", fix)
     for path in (root, root / "data"):
         if path.exists() and not os.access(path, os.W_OK):
-            yield Finding("FAIL", f"{path} cannot be written", "give this user the right to write there")
+            yield Finding("FAIL", f"{path} cannot be written", "give this user write permission")
 
 
 def _device(root: Path) -> Iterator[Finding]:
@@ -110,8 +110,8 @@ def _device(root: Path) -> Iterator[Finding]:
     if torch.cuda.is_available():
         yield Finding("ok", f"GPU {torch.cuda.get_device_name()}")
     elif wanted == "cuda":
-        mend = "install a driver that fits torch, or set compute.device to auto"
-        yield Finding("FAIL", "compute.device is cuda, and torch sees no GPU", mend)
+        fix = "install a driver that fits torch, or set compute.device to auto"
+        yield Finding("FAIL", "compute.device is cuda, and torch sees no GPU", fix)
     else:
         precision = "bf16" if compute.has_bf16(torch.device("cpu")) else "fp32"
         yield Finding("ok", f"no GPU: {os.cpu_count()} cores in {precision}")
@@ -120,43 +120,47 @@ def _device(root: Path) -> Iterator[Finding]:
 def _server(root: Path) -> Iterator[Finding]:
     url = os.environ.get("PREFECT_API_URL") or _configured()
     if not url:
-        mend = "for schedules: prefect server start, then export PREFECT_API_URL=http://127.0.0.1:4200/api"
-        yield Finding("note", "no Prefect server: every run starts one of its own, and nothing runs by itself", mend)
+        fix = "for schedules: prefect server start, then export PREFECT_API_URL=http://127.0.0.1:4200/api"
+        yield Finding("note", "no Prefect server: every run starts its own, and nothing runs on a schedule", fix)
         return
     try:
         with httpx.Client(base_url=url, timeout=SERVER_SECONDS) as client:
             client.get("/health").raise_for_status()
             theirs, mine = client.get("/admin/version").json(), importlib.metadata.version("prefect")
             same = theirs == mine
-            mend = "" if same else "run server and flows from the same lock"
-            yield Finding("ok" if same else "FAIL", f"Prefect server {theirs} at {url}, client {mine}", mend)
+            fix = "" if same else "run server and flows from the same lock"
+            yield Finding("ok" if same else "FAIL", f"Prefect server {theirs} at {url}, client {mine}", fix)
             ready = client.get("/ready").status_code == 200
             if not ready:
-                mend = "look at the server's log; PREFECT_API_DATABASE_CONNECTION_URL names its database"
-                yield Finding("FAIL", "the server cannot reach its database", mend)
-            found = client.get("/deployments/name/nightly/nightly")
-            if found.status_code == 404:
-                mend = "prefect deploy --all, or facet nightly --serve"
-                yield Finding("note", "the server has no deployment nightly: nothing runs by itself", mend)
+                fix = "read the server's log; PREFECT_API_DATABASE_CONNECTION_URL names its database"
+                yield Finding("FAIL", "the server cannot reach its database", fix)
+            response = client.get("/deployments/name/nightly/nightly")
+            if response.status_code == 404:
+                fix = "prefect deploy --all, or facet nightly --serve"
+                yield Finding("note", "the server has no deployment nightly: nothing runs on a schedule", fix)
                 return
-            deployment = found.raise_for_status().json()
+            deployment = response.raise_for_status().json()
             yield from _schedule(deployment)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        mend = "start it (prefect server start), or mend PREFECT_API_URL"
-        yield Finding("FAIL", f"the Prefect server at {url} does not answer ({type(error).__name__}: {error})", mend)
+        fix = "start it (prefect server start), or correct PREFECT_API_URL"
+        yield Finding("FAIL", f"the Prefect server at {url} does not answer ({type(error).__name__}: {error})", fix)
 
 
 def _schedule(deployment: dict[str, Any]) -> Iterator[Finding]:
-    """Whether the server will start nights, and whether anybody will run them."""
+    """Check that the server will schedule nights and that a worker will run them."""
     active = [one["schedule"] for one in deployment["schedules"] if one["active"] and not deployment["paused"]]
     when = ", ".join(f"{one.get('cron')} {one.get('timezone') or 'UTC'}" for one in active)
-    mend = "facet nightly --serve, or resume it: prefect deployment schedule resume"
-    yield Finding("ok", f"nightly is due {when}") if active else Finding("note", "nightly has no active schedule", mend)
-    asked = deployment.get("last_polled")
-    quiet = (datetime.now(UTC) - datetime.fromisoformat(asked)).total_seconds() if asked else math.inf
+    fix = "facet nightly --serve, or resume it: prefect deployment schedule resume"
+    yield (
+        Finding("ok", f"nightly is scheduled at {when}")
+        if active
+        else Finding("note", "nightly has no active schedule", fix)
+    )
+    polled = deployment.get("last_polled")
+    quiet = (datetime.now(UTC) - datetime.fromisoformat(polled)).total_seconds() if polled else math.inf
     if deployment.get("status") != "READY" or quiet > QUIET_SECONDS:
-        mend = "facet nightly --serve, or prefect worker start --pool facet (docs/nightly.md has units for systemd)"
-        yield Finding("FAIL", "nobody asks the server for nights: what is due will not run", mend)
+        fix = "facet nightly --serve, or prefect worker start --pool facet (docs/nightly.md has units for systemd)"
+        yield Finding("FAIL", "no worker is polling; scheduled nights will not run", fix)
 
 
 def _configured() -> str | None:
@@ -168,8 +172,8 @@ def _configured() -> str | None:
 def _remote(root: Path) -> Iterator[Finding]:
     name = Settings.of(project.params(root)).remote
     if not name:
-        mend = "dvc remote add store URL, and nightly.remote: store in params.yaml"
-        yield Finding("note", "no remote: results are on this disk alone", mend)
+        fix = "dvc remote add store URL, and nightly.remote: store in params.yaml"
+        yield Finding("note", "no remote: results are only on this disk", fix)
         return
     command = [sys.executable, "-m", "dvc", "remote", "list"]
     listed = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=REMOTE_SECONDS).stdout
@@ -181,47 +185,47 @@ def _remote(root: Path) -> Iterator[Finding]:
         done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=REMOTE_SECONDS)
     except subprocess.TimeoutExpired:
         yield Finding(
-            "FAIL", f"the remote {name} did not answer in {REMOTE_SECONDS} s", "dvc remote list; try dvc push"
+            "FAIL", f"the remote {name} did not answer within {REMOTE_SECONDS} s", "dvc remote list; try dvc push"
         )
         return
     if done.returncode in (0, 1) and not done.stderr.strip():
         yield Finding("ok", f"the remote {name} answers")
     else:
-        last = (done.stderr.strip().splitlines() or ["no word"])[-1]
-        yield Finding("FAIL", f"the remote {name}: {last}", "dvc remote list shows where it should be")
+        last = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        yield Finding("FAIL", f"the remote {name}: {last}", "dvc remote list shows its URL")
 
 
 def _champions(root: Path) -> Iterator[Finding]:
     store = Champions(root / STORE)
     if not store.systems():
-        yield Finding("note", "no champion yet: edits take the model trained last", "facet nightly promotes the first")
+        yield Finding("note", "no champion yet: edits use the model trained last", "facet nightly promotes the first")
     for system in store.systems():
         fault = store.fault(system)
-        cure = f"facet champion rollback {system}" if fault else ""
-        yield Finding("FAIL" if fault else "ok", fault or f"champion of {system}: {store.live(system)}", cure)
+        fix = f"facet champion rollback {system}" if fault else ""
+        yield Finding("FAIL" if fault else "ok", fault or f"champion of {system}: {store.live(system)}", fix)
 
 
-def _arrivals(root: Path) -> Iterator[Finding]:
+def _deliveries(root: Path) -> Iterator[Finding]:
     params = project.params(root)
     if params["source"]["kind"] != "shards":
         return
     settings = Settings.of(params)
     if settings.pull:
         try:
-            yield Finding("ok", f"arrivals are what is new in {tracked_data.read(root, settings.pull).folder}")
+            yield Finding("ok", f"deliveries come from {tracked_data.read(root, settings.pull).folder}")
         except InputError as error:
-            yield Finding("FAIL", str(error), "or nightly.pull: '' in params.yaml, for the drop folder")
+            yield Finding("FAIL", str(error), "or set nightly.pull to '' in params.yaml, to use the drop folder")
         return
     drop = root / settings.arrivals / "drop"
     if not drop.exists():
-        yield Finding("note", f"{drop} is missing: nothing can arrive", f"mkdir -p {drop}")
+        yield Finding("note", f"{drop} is missing: there is no place for deliveries", f"mkdir -p {drop}")
         return
     waiting = sum(path.is_file() for path in drop.rglob("*"))
     yield Finding("ok", f"{waiting:,} files wait in {drop}")
     held = sum(1 for path in (drop.parent / "quarantine").rglob("*") if path.is_file() and path.suffix != ".csv")
     if held:
         yield Finding(
-            "note", f"{held:,} pictures are in {drop.parent / 'quarantine'}", "reasons.csv beside them says why"
+            "note", f"{held:,} photos are in {drop.parent / 'quarantine'}", "reasons.csv beside them has the reasons"
         )
 
 
@@ -230,4 +234,4 @@ def _messages(root: Path) -> Iterator[Finding]:
     if ways:
         yield Finding("ok", f"messages go to {', '.join(ways)}")
     else:
-        yield Finding("note", "nobody is told what a night came to", "export FACET_WEBHOOK=URL or FACET_MAIL=ADDRESS")
+        yield Finding("note", "nobody gets a message about nights", "export FACET_WEBHOOK=URL or FACET_MAIL=ADDRESS")

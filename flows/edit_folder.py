@@ -96,5 +96,5 @@ def edit_folder(
     summary = edit_on(job, engine, jobs=jobs, address=address)
     get_run_logger().info("%s", summary)
     contact = (out / "contact.html").resolve().as_uri()
-    artifacts.lead_to(contact, "before and after", key="edited", about=str(summary))
+    artifacts.show_link(contact, "before and after", key="edited", description=str(summary))
     return str(summary)

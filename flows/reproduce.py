@@ -1,4 +1,4 @@
-"""The flow `reproduce`: a Prefect task a stage over dvc's own graph. dvc decides what runs and keeps what came out;
+"""The flow `reproduce`: one Prefect task per stage, over dvc's own graph. dvc decides what runs and keeps the outputs;
 Prefect adds names, states, live logs, parallel stages, cancellation and a history."""
 
 import functools
@@ -27,23 +27,24 @@ from flows.dag import BUSY, BUSY_PAUSE, Needs, select, stage_needs, stale_stages
 from flows.supervise import Children, Stopped, end_with_this_process
 
 GRACE = 30.0  # seconds a stage has to write its checkpoint after SIGTERM
-UNCHANGED = ("didn't change, skipping", "is cached - skipping run")  # what dvc says of a stage it had no need to run
-CHATTER = (  # of dvc, after every stage
+# Lines of dvc about a stage that it did not run. `dvc repro` exits with 0 either way and reports it nowhere else.
+UNCHANGED = ("didn't change, skipping", "is cached - skipping run")
+CHATTER = (  # lines that dvc prints after every stage
     "To track the changes with git, run:", "To enable auto staging, run:", "dvc config core.autostage true",
     "Use `dvc push` to send your updates to remote storage.",
 )  # fmt: skip
-TAIL = 15  # lines of a failed stage that stand in its error
+TAIL = 15  # last lines of a failed stage that its error quotes
 
 
 class StageFailed(FacetError):
-    """One or more stages failed; the message holds the end of what each said."""
+    """One or more stages failed; the message quotes the last lines of each."""
 
     exit_code = 1
 
 
 @task(persist_result=False, cache_policy=NO_CACHE, task_run_name="{stage}")
 def reproduce_stage(stage: str, root: Path, stale: bool, force: bool, children: Children) -> State[Any]:
-    """Bring one stage up to date; its inputs are."""
+    """Bring one stage up to date, whose inputs are."""
     log = get_run_logger()
     if not (stale or force):
         return Completed(name="Cached", message="up to date")
@@ -53,7 +54,7 @@ def reproduce_stage(stage: str, root: Path, stale: bool, force: bool, children: 
     bar = artifacts.Progress(stage)
     while True:
         try:
-            code, said = logged(children, command, root, bar=bar)
+            code, output = run_logged(children, command, root, bar=bar)
         except Stopped:
             return Cancelled(message="the flow ended before this stage began")
         if children.stopped.is_set():
@@ -61,31 +62,31 @@ def reproduce_stage(stage: str, root: Path, stale: bool, force: bool, children: 
         if code == 0:
             lockfile.keep(root)
             bar.end()
-            skipped = any(text in line for text in UNCHANGED for line in said)
+            skipped = any(text in line for text in UNCHANGED for line in output)
             if not skipped:
                 artifacts.results(root, stage)
-            return Completed(name="Cached", message="dvc had it") if skipped else Completed()
-        if not any(BUSY in line for line in said):
-            raise StageFailed("\n".join(said[-TAIL:]) or f"exit code {code} without a word")
+            return Completed(name="Cached", message="unchanged, or in dvc's cache") if skipped else Completed()
+        if not any(BUSY in line for line in output):
+            raise StageFailed("\n".join(output[-TAIL:]) or f"exit code {code} without output")
         log.warning("%s waits for another dvc", stage)
         if children.stopped.wait(BUSY_PAUSE):
             return Cancelled(message="ended with the flow")
 
 
-def logged(
+def run_logged(
     children: Children, command: Sequence[str], root: Path, bar: artifacts.Progress | None = None
 ) -> tuple[int, list[str]]:
-    """Run a command under supervision, its lines in the log: exit code and last lines. Stopped where the flow ended
-    before. `bar` shows how far it is."""
-    log, said = get_run_logger(), deque[str](maxlen=200)
+    """Run a command under supervision with its output in the log; return its exit code and last lines. Stopped if the
+    flow has ended before. `bar` shows the progress that its lines report."""
+    log, output = get_run_logger(), deque[str](maxlen=200)
     with children.run(command, cwd=root, env=_environment(), grace=GRACE) as child:
         for line in child.lines():
             if line and line.strip() not in CHATTER and not line.startswith("\tgit add"):
-                said.append(line)
+                output.append(line)
                 log.info("%s", line)
                 if bar is not None:
-                    bar.hear(line)
-        return child.wait(), list(said)
+                    bar.read_line(line)
+        return child.wait(), list(output)
 
 
 @flow(name="reproduce")
@@ -94,7 +95,7 @@ def reproduce(
 ) -> None:
     """Run every stage whose inputs changed, or only those that `stages` need, at most `jobs` at the same time.
 
-    A failed stage stops all that reads from it and, once the others are done, the flow."""
+    A failed stage stops the stages that read its outputs and, once the others are done, the flow."""
     log = get_run_logger()
     guard_temporary_server()
     root = root.resolve()
@@ -126,10 +127,10 @@ def reproduce(
 def run_stages(
     needs: Needs, *, stale: set[str], root: Path, jobs: int, force: bool, children: Children
 ) -> dict[str, State[Any]]:
-    """Submit each stage once those it needs have ended, `jobs` at a time; every stage's final state.
+    """Submit each stage once the stages it needs have ended, `jobs` at a time; return every stage's final state.
 
-    A waiting task would hold one of the runner's threads, so stages are held back here instead. One whose needs failed
-    is submitted all the same: Prefect then shows it as not ready."""
+    A waiting task would occupy one of the runner's threads, so stages are held back here instead. A stage whose needs
+    failed is submitted all the same: Prefect then shows it as not ready."""
     waiting = list(needs)
     futures: dict[str, PrefectFuture[Any]] = {}
     states: dict[str, State[Any]] = {}
@@ -167,21 +168,21 @@ def run_stages(
 
 @functools.cache
 def guard_temporary_server() -> list[subprocess.Popen[bytes]]:
-    """Prefect leaves its temporary server running when this process is killed, and also on SIGTERM."""
+    """End Prefect's temporary server with this process; Prefect leaves it running after SIGTERM or SIGKILL."""
     servers = [server.server_process for server in SubprocessASGIServer._instances.values()]
     return [end_with_this_process(server.pid) for server in servers if server is not None]
 
 
 def leave_if_interrupted(error: BaseException) -> None:
-    """End the process at Ctrl-C where a temporary server got it too: Prefect's own clean-up would try to reach that for
-    minutes. Supervised commands still get their time for a checkpoint."""
+    """End the process after Ctrl-C if it also ended a temporary server, which Prefect's clean-up would try to reach for
+    minutes. Supervised commands still have their time to write a checkpoint."""
     if isinstance(error, KeyboardInterrupt) and guard_temporary_server():
-        print("interrupted; run it again to go on", file=sys.stderr)
+        print("interrupted; run it again to continue", file=sys.stderr)
         leave()
 
 
 def leave() -> NoReturn:
-    """Exit as after Ctrl-C without Prefect's own clean-up."""
+    """Exit as after Ctrl-C, without Prefect's clean-up."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(130)
@@ -192,18 +193,18 @@ def _put(ended: queue.SimpleQueue[str], stage: str, future: PrefectFuture[Any]) 
 
 
 def failures(states: Mapping[str, State[Any]]) -> list[str]:
-    """Which stages failed, and why."""
+    """The stages that failed, each with its reason."""
     failed = {stage: state for stage, state in states.items() if state.is_failed() or state.is_crashed()}
-    return [f"stage {stage} failed:\n{_words(state)}" for stage, state in failed.items()]
+    return [f"stage {stage} failed:\n{_reason(state)}" for stage, state in failed.items()]
 
 
-def _words(state: State[Any]) -> str:
+def _reason(state: State[Any]) -> str:
     result = state.result(raise_on_failure=False)
     return str(result) if isinstance(result, BaseException) else str(state.message)
 
 
 def _environment() -> dict[str, str]:
-    """This process's, with `python` meaning this interpreter, and lines that come as they are written."""
+    """This process's environment, with `python` meaning this interpreter and unbuffered output."""
     folder = str(Path(sys.executable).parent)
     return {
         **os.environ,
@@ -214,7 +215,7 @@ def _environment() -> dict[str, str]:
 
 
 def default_jobs(root: Path) -> int:
-    """Stages at a time: cores / `compute.threads` of params.yaml; one where the stages share a GPU."""
+    """Number of stages at a time: cores / `compute.threads` of params.yaml; one if the stages share a GPU."""
     params = root / "params.yaml"
     loaded = YAML(typ="safe").load(params) if params.exists() else None
     compute = (loaded or {}).get("compute") or {}
@@ -222,7 +223,7 @@ def default_jobs(root: Path) -> int:
         return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = compute.get("threads") or cores
-    processes = os.environ.get("FACET_PROCESSES", "")  # of one training (facet/training/launch.py)
+    processes = os.environ.get("FACET_PROCESSES", "")  # ranks of one training (facet/training/launch.py)
     return max(1, cores // (threads * max(int(processes) if processes.isdecimal() else 1, 1)))
 
 

@@ -1,8 +1,8 @@
-"""Run a command so that nothing of it outlives the flow that started it, however that flow ends.
+"""Run a command so that no process of it outlives the flow that started it, however that flow ends.
 
-`Child` starts this file as a small process of its own, in its own session, holding one end of a pipe as its standard
-input. When the pipe closes (the flow said stop, ended, or was killed with -9) or SIGTERM comes, it sends SIGTERM to the
-command's process group, waits long enough for a checkpoint to be written, then sends SIGKILL to all that is left.
+`Child` starts this file as a small process in a session of its own, with one end of a pipe as its standard input. When
+the pipe closes (the flow stopped it, ended, or was killed with -9) or SIGTERM comes, it sends SIGTERM to the command's
+process group, waits long enough for a checkpoint to be written, then sends SIGKILL to whatever is left.
 
     python supervise.py GRACE_SECONDS COMMAND [ARGUMENT...]"""
 
@@ -20,11 +20,13 @@ from pathlib import Path
 
 SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 TERMINATED = 128 + signal.SIGTERM
-STRAGGLERS = 2.0  # seconds that helpers of a finished command (multiprocessing's trackers) get to end by themselves
+STRAGGLERS = 2.0  # seconds that helpers of a finished command (multiprocessing's trackers) have to end by themselves
 
 
 class Child:
-    """A supervised command: its output as lines, its exit code, and a way to end it."""
+    """A supervised command: its output as lines, its exit code, and a way to end it.
+
+    `held` are file descriptors that the supervisor inherits, such as that of a lock."""
 
     def __init__(
         self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str], grace: float, held: Sequence[int] = ()
@@ -38,31 +40,33 @@ class Child:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            start_new_session=True,  # Ctrl-C reaches the flow alone, which then closes the pipe
+            start_new_session=True,  # Ctrl-C reaches only the flow, which then closes the pipe
             pass_fds=held,
         )
 
     def lines(self) -> Iterator[str]:
-        """Standard output and error, line by line as they come, until the command has ended."""
+        """Standard output and error, line by line as they are written, until the command has ended."""
         assert self._process.stdout is not None
         with self._process.stdout as output:
             for line in output:
                 yield line.rstrip()
 
     def stop(self) -> None:
-        """Close the pipe: the command ends within its grace."""
+        """Close the pipe, which ends the command within its grace."""
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
 
     def wait(self) -> int:
+        """Wait for the end; the exit code."""
         code = self._process.wait()
         self.stop()
         return code
 
 
 def end_with_this_process(pid: int) -> subprocess.Popen[bytes]:
-    """SIGTERM to process `pid` once this process is gone, however it ended; keep what is returned until then."""
+    """Send SIGTERM to process `pid` once this process has ended, in whatever way; keep the returned process until
+    then."""
     code = "import os, signal, sys; sys.stdin.read(); os.kill(int(sys.argv[1]), signal.SIGTERM)"
     return subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", code, str(pid)],
@@ -73,8 +77,8 @@ def end_with_this_process(pid: int) -> subprocess.Popen[bytes]:
 
 
 class Children:
-    """Every running command of one flow. After `stop` none can be started. `held` are open files, such as a lock, that
-    stay open until the last command has ended, even where the flow is killed before."""
+    """All running commands of one flow; after `stop` none can be started. `held` are open files, such as a lock, that
+    stay open until the last command has ended, even if the flow is killed before."""
 
     def __init__(self, held: Sequence[int] = ()) -> None:
         self._held = held
@@ -84,6 +88,7 @@ class Children:
 
     @contextlib.contextmanager
     def run(self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str], grace: float) -> Iterator[Child]:
+        """Start a command, and end it with the block; Stopped if none can be started any more."""
         with self._lock:
             if self.stopped.is_set():
                 raise Stopped
@@ -98,6 +103,7 @@ class Children:
             child.wait()
 
     def stop(self) -> None:
+        """End all commands, each within its grace."""
         with self._lock:
             self.stopped.set()
             for child in self._running:
@@ -105,11 +111,11 @@ class Children:
 
 
 class Stopped(Exception):
-    """The flow is ending; no command may start."""
+    """The flow is ending, so no command can be started; callers turn it into the state of their task or night."""
 
 
 def supervise(command: Sequence[str], grace: float) -> int:
-    """Run `command`; its exit code (128 + signal where one ended it), or 143 where it was told to stop."""
+    """Run `command`; its exit code (128 + signal if a signal ended it), or 143 if it was stopped."""
     _adopt_orphans()
     wake, woken = os.pipe()
     os.set_blocking(woken, False)
@@ -137,18 +143,18 @@ def supervise(command: Sequence[str], grace: float) -> int:
 
 
 def _end(child: subprocess.Popen[bytes], grace: float) -> None:
-    """Wait until nothing of the command is left; after `grace` seconds kill what is.
+    """Wait until no process of the command is left; after `grace` seconds kill those that are.
 
-    A process outside the command's group gets its SIGTERM when its parent is gone; until then that looks after it."""
+    A process outside the command's group gets SIGTERM once its parent has ended; until then the parent ends it."""
     deadline = time.monotonic() + grace
-    told = set()
+    terminated = set()
     while _any_left(child):
         for pid, parent in _descendants(child).items():
             with contextlib.suppress(ProcessLookupError):
                 if time.monotonic() > deadline:
                     os.kill(pid, signal.SIGKILL)
-                elif parent == os.getpid() and pid not in told and os.getpgid(pid) != child.pid:
-                    told.add(pid)
+                elif parent == os.getpid() and pid not in terminated and os.getpgid(pid) != child.pid:
+                    terminated.add(pid)
                     os.kill(pid, signal.SIGTERM)
         time.sleep(0.05)
 
@@ -159,7 +165,7 @@ def _running(child: subprocess.Popen[bytes]) -> bool:
 
 
 def _reap(child: subprocess.Popen[bytes]) -> bool:
-    """Collect every child that ended, orphans we adopted among them; whether some are left."""
+    """Collect every child that has ended, adopted orphans included; True if some are left."""
     with contextlib.suppress(ChildProcessError):
         while True:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -171,10 +177,10 @@ def _reap(child: subprocess.Popen[bytes]) -> bool:
 
 
 def _any_left(child: subprocess.Popen[bytes]) -> bool:
-    """Whether anything that `child` started still runs.
+    """True if any process that `child` started still runs.
 
-    Where orphans become our children, the kernel knows. A list of processes would not do: one whose parent ends while
-    the list is read is missing from it."""
+    On Linux orphans become our children, so the kernel knows. A list of processes would miss one whose parent ends
+    while the list is read."""
     children = _reap(child)
     if sys.platform == "linux":
         return children
@@ -185,22 +191,22 @@ def _any_left(child: subprocess.Popen[bytes]) -> bool:
 
 
 def _descendants(child: subprocess.Popen[bytes]) -> dict[int, int]:
-    """What `child` started and still runs, as `os.kill` takes it, with the parent of each: one look at /proc."""
+    """The running processes that `child` started, as `os.kill` takes them, with the parent of each, from /proc."""
     if sys.platform != "linux":
-        return {-child.pid: child.pid}  # the group is all that can be known
+        return {-child.pid: child.pid}  # only the group is known
     parents: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
                 parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-    found = {os.getpid()}
-    while more := {pid for pid, parent in parents.items() if parent in found} - found:
-        found |= more
-    return {pid: parents[pid] for pid in found - {os.getpid()}}
+    family = {os.getpid()}
+    while more := {pid for pid, parent in parents.items() if parent in family} - family:
+        family |= more
+    return {pid: parents[pid] for pid in family - {os.getpid()}}
 
 
 def _adopt_orphans() -> None:
-    """Processes whose parent ends become ours, even where they left for a session of their own (torchrun's workers)."""
+    """Become the parent of processes whose own parent ends, also of those in other sessions (torchrun's workers)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 

@@ -1,9 +1,9 @@
-"""The champion of each system: the trained model that edits, until a better one takes its place.
+"""The champion of each system: the live model, until a better one replaces it.
 
-    champions/champion.json          which version of each system is live, and every change of it: one atomic pointer
+    champions/champion.json          the pointer: the live version of each system, and every change of it
     champions/<system>/<version>/    a model folder with its attributes.parquet and card.json; never changed
 
-Versions are copied in whole and found by the pointer alone, so that nothing half-promoted is ever seen."""
+A version is copied in whole before the pointer is replaced, so readers never see half a promotion."""
 
 import contextlib
 import dataclasses
@@ -21,18 +21,18 @@ from facet.base.files import hash_named, replacing, replacing_folder, to_disk, w
 from facet.base.params import need
 
 STORE = "champions"  # folder of the store in a project's root
-ENDS = "ends"  # in the store: where the champions' trainings ended, for warm starts
+ENDS = "ends"  # folder in the store: the ends of the champions' trainings, for warm starts
 POINTER, CARD, TABLE = "champion.json", "card.json", "attributes.parquet"
-KEPT = 10  # versions of a system that `prune` leaves, the live one not counted
+KEPT = 10  # versions of a system that `prune` leaves beside the live one and the one before it
 
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """One move of the pointer."""
+    """One change of the pointer."""
 
     system: str
-    version: str
-    before: str | None  # the version that was live
+    version: str  # version that became live
+    before: str | None  # version that was live
     why: str
     when: str  # UTC, ISO 8601
 
@@ -41,7 +41,7 @@ class Change:
 
 
 class Champions:
-    """The store in the folder `root`."""
+    """The store of champions in the folder `root`."""
 
     def __init__(self, root: Path):
         self.root = root
@@ -51,10 +51,10 @@ class Champions:
         if not path.exists():
             return {"live": {}, "changes": []}
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            if not isinstance(found, dict):
+            pointer = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(pointer, dict):
                 raise TypeError("expected live and changes")
-            live, changes = found["live"], found["changes"]
+            live, changes = pointer["live"], pointer["changes"]
             if not isinstance(live, dict) or not isinstance(changes, list):
                 raise TypeError("expected live and changes")
             return {"live": dict(live), "changes": list(changes)}
@@ -64,7 +64,7 @@ class Champions:
             ) from None
 
     def live(self, system: str) -> str | None:
-        """The live version of a system, None before its first promotion."""
+        """The live version of a system; None before its first promotion."""
         version = self._pointer()["live"].get(system)
         return None if version is None else str(version)
 
@@ -73,7 +73,7 @@ class Champions:
         return sorted(self._pointer()["live"])
 
     def folder(self, system: str, version: str | None = None) -> Path:
-        """The model folder of a version, by default the live one; InputError where there is none."""
+        """The model folder of a version, by default the live one; InputError if there is none."""
         chosen = version or self.live(system)
         if chosen is None:
             raise InputError(
@@ -89,63 +89,64 @@ class Champions:
         return sorted(path.name for path in (self.root / system).glob("*") if (path / CARD).exists())
 
     def card(self, system: str, version: str | None = None) -> dict[str, Any]:
-        """What is known of a version."""
-        found: dict[str, Any] = json.loads((self.folder(system, version) / CARD).read_text(encoding="utf-8"))
-        return found
+        """The card of a version: scores, verdict, night and hash."""
+        card: dict[str, Any] = json.loads((self.folder(system, version) / CARD).read_text(encoding="utf-8"))
+        return card
 
     def changes(self) -> list[Change]:
-        """Every move of the pointer, the oldest first."""
-        return [Change(**one) for one in self._pointer()["changes"]]
+        """Every change of the pointer, the oldest first."""
+        return [Change(**change) for change in self._pointer()["changes"]]
 
     def promote(self, system: str, model: Path, table: Path, card: dict[str, Any], *, why: str) -> str:
-        """Copy a trained model and its attributes table in and make them live; the version. The same model again is
-        the version that it was."""
+        """Copy a trained model and its attributes table into the store and make them live; return the version. A model
+        that is in the store already keeps its version."""
         need(model / "model.json", f"train_gan@{system}")
         need(table, f"attributes@{system}")
         digest = digest_of(model, table)
-        with self._alone():
-            version = next((one for one in self.versions(system) if one.endswith(digest[:12])), None)
+        with self._write_lock():
+            versions = self.versions(system)
+            version = next((version for version in versions if version.endswith(digest[:12])), None)
             if version is None:
-                number = max((int(one[:6]) for one in self.versions(system)), default=0) + 1
+                number = max((int(version[:6]) for version in versions), default=0) + 1
                 version = f"{number:06d}-{digest[:12]}"
-                with replacing_folder(self.root / system / version) as aside:
+                with replacing_folder(self.root / system / version) as folder:
                     for path in sorted(model.iterdir()):
                         if path.is_file():
-                            shutil.copyfile(path, aside / path.name)
-                    shutil.copyfile(table, aside / TABLE)
-                    write_json(aside / CARD, card | {"system": system, "version": version, "sha256": digest})
-                    for path in aside.iterdir():
+                            shutil.copyfile(path, folder / path.name)
+                    shutil.copyfile(table, folder / TABLE)
+                    write_json(folder / CARD, card | {"system": system, "version": version, "sha256": digest})
+                    for path in folder.iterdir():
                         to_disk(path)
             self._point(system, version, why)
         return version
 
     def rollback(self, system: str, version: str | None = None, *, why: str = "rolled back") -> str:
-        """Make an earlier version live again, by default the one before the live one; the version."""
-        with self._alone():
+        """Make an earlier version live again, by default the one before the live one; return the version."""
+        with self._write_lock():
             now = self.live(system)
             version = version or self._before(system, now)
             if version is None:
                 raise InputError(f"{system} has no champion before {now}; `facet champion list` shows its versions")
-            self.folder(system, version)  # must be there
+            self.folder(system, version)  # raises if the version is missing
             if version != now:
                 self._point(system, version, why)
         return version
 
     def rebuild(self) -> dict[str, str]:
-        """A new pointer to the newest version of every system, for one that is lost; the versions."""
-        with self._alone():
-            found = {
+        """Replace a lost pointer by one to the newest version of every system; return version by system."""
+        with self._write_lock():
+            newest = {
                 path.name: versions[-1]
                 for path in sorted(self.root.glob("*"))
                 if (versions := self.versions(path.name))
             }
             (self.root / POINTER).unlink(missing_ok=True)
-            for system, version in found.items():
+            for system, version in newest.items():
                 self._point(system, version, "rebuilt")
-        return found
+        return newest
 
     def fault(self, system: str) -> str:
-        """What is wrong with the live version; "" where nothing is."""
+        """A message about damage to the live version; "" if it is sound."""
         version = self.live(system)
         if version is None:
             return ""
@@ -154,24 +155,24 @@ class Champions:
             sound = digest_of(folder, folder / TABLE) == self.card(system)["sha256"]
         except (OSError, InputError, ValueError, KeyError):
             sound = False
-        cure = f"facet champion rollback {system}"
-        return "" if sound else f"the champion {folder} is missing or damaged; {cure} makes the one before live again"
+        fix = f"facet champion rollback {system}"
+        return "" if sound else f"the champion {folder} is missing or damaged; {fix} makes the one before live again"
 
     def prune(self, system: str, *, keep: int = KEPT, dry_run: bool = False) -> list[str]:
-        """Remove the oldest versions but for `keep`, and never the live one nor the one before it; those removed."""
-        with self._alone():
+        """Remove the oldest versions and return them. The live version, the one before it and `keep` more stay."""
+        with self._write_lock():
             now = self.live(system)
             spared = {now, self._before(system, now)}
             old = [version for version in self.versions(system) if version not in spared]
-            gone = old[: max(len(old) - keep, 0)]
-            for version in () if dry_run else gone:
+            removed = old[: max(len(old) - keep, 0)]
+            for version in () if dry_run else removed:
                 shutil.rmtree(self.root / system / version)
-        return gone
+        return removed
 
     def _before(self, system: str, version: str | None) -> str | None:
         """The version that was live when this one was first promoted."""
-        moves = (one.before for one in self.changes() if (one.system, one.version) == (system, version))
-        return next(moves, None)
+        moves = (change for change in self.changes() if (change.system, change.version) == (system, version))
+        return next((change.before for change in moves), None)
 
     def _point(self, system: str, version: str, why: str) -> None:
         pointer = self._pointer()
@@ -189,8 +190,8 @@ class Champions:
         to_disk(self.root)
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """One writer at a time; readers need no lock."""
+    def _write_lock(self) -> Iterator[None]:
+        """Keep other writers out; readers need no lock."""
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -198,7 +199,7 @@ class Champions:
 
 
 def digest_of(model: Path, table: Path) -> str:
-    """SHA-256 over a model folder's weights and card and its attributes table."""
+    """SHA-256 over the weights and model.json of a model folder and its attributes table."""
     own = [*sorted(model.glob("*.safetensors")), model / "model.json"]
     return hash_named([*((path.name, path) for path in own), (TABLE, table)])
 
@@ -213,7 +214,7 @@ def latest_paths(root: Path, system: str) -> tuple[Path, Path]:
 
 
 def live_paths(root: Path, system: str) -> tuple[Path, Path]:
-    """Model folder and attributes table of the live champion, or those trained last before the first promotion."""
+    """Model folder and attributes table of the live champion; before the first promotion, those trained last."""
     store = Champions(root / STORE)
     if store.live(system) is None:
         return latest_paths(root, system)

@@ -1,10 +1,9 @@
-"""Whether new pictures are like those that a model learned from: each dimension of their latents, and the share of
-every attribute, against the training split.
+"""Drift of newcomers: their latents and attributes compared with those of the training split.
 
-PSI, the population stability index, over tenths of the training values: below .1 alike, from .25 on another population
-(the credit industry's rule of thumb). Few people scatter: with n of them PSI is 9 / n in the mean even where nothing
-changed, which is taken off; everybody is seen once. KS, the two-sample Kolmogorov-Smirnov test, and a test of two
-shares for attributes say whether chance would do; over all dimensions and attributes by Holm's correction."""
+PSI, the population stability index, is taken over deciles of the training values of each dimension: below 0.1 the
+populations are alike, from 0.25 they differ (the credit industry's rule of thumb). With n people its mean is 9 / n even
+without any change, which is subtracted. Each person counts once. The two-sample Kolmogorov-Smirnov test for dimensions
+and a test of two shares for attributes rule out chance, with Holm's correction over all of them."""
 
 import dataclasses
 import logging
@@ -28,17 +27,17 @@ from facet.metrics.intervals import holm
 log = logging.getLogger(__name__)
 
 BINS = 10
-SHIFTED = 0.25  # PSI of another population
-SHARE = 0.1  # change of an attribute's share from where on it is told
-FEWEST = 30  # people below which nothing can be said
-REFERENCE = 20_000  # training latents compared with, at most
+SHIFTED = 0.25  # least PSI that is reported
+SHARE = 0.1  # least change of an attribute's share that is reported
+FEWEST = 30  # people needed for a comparison
+REFERENCE = 20_000  # most training latents to compare with
 
 
 @dataclasses.dataclass(frozen=True)
 class Drift:
-    """What differs, most first; `alert` where it is large and no chance."""
+    """Differences of newcomers from the training split, the largest first."""
 
-    people: int  # new ones, each seen once
+    people: int  # newcomers, each counted once
     psi_mean: float | None
     psi_worst: float | None
     dimensions: list[dict[str, Any]]  # name, psi, ks, p, shifted
@@ -46,24 +45,24 @@ class Drift:
 
     @property
     def alert(self) -> bool:
-        """Whether somebody should look."""
+        """True if a difference is large and not due to chance."""
         return any(row["shifted"] for row in (*self.dimensions, *self.attributes))
 
     def to_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self) | {"alert": self.alert}
+        return dataclasses.asdict(self) | {"alert": self.alert, "summary": str(self)}
 
     def __str__(self) -> str:
         if self.psi_mean is None:
-            return f"{self.people} people in the new pictures are too few to compare"
-        found = [f"{row['name']} (PSI {row['psi']:.2f})" for row in self.dimensions if row["shifted"]][:3]
-        found += [
+            return f"{self.people} new people are too few for a comparison"
+        shifted = [f"{row['name']} (PSI {row['psi']:.2f})" for row in self.dimensions if row["shifted"]][:3]
+        shifted += [
             f"{row['name']} {100 * row['before']:.0f} -> {100 * row['now']:.0f} %"
             for row in self.attributes
             if row["shifted"]
         ][:5]
-        if not found:
+        if not shifted:
             return f"no drift in {self.people:,} new people (mean PSI {self.psi_mean:.3f})"
-        return f"DRIFT in {self.people:,} new people: {', '.join(found)}; mean PSI {self.psi_mean:.2f}"
+        return f"DRIFT in {self.people:,} new people: {', '.join(shifted)}; mean PSI {self.psi_mean:.2f}"
 
 
 def compare(
@@ -72,7 +71,10 @@ def compare(
     before: Mapping[str, np.ndarray],
     now: Mapping[str, np.ndarray],
 ) -> Drift:
-    """Latents (n, d) of the training split and (m, d) of new pictures; labels of -1, 0 unknown and +1 by attribute."""
+    """Compare newcomers with the training split.
+
+    `reference` and `latents` are latents (n, d) of the training split and (m, d) of newcomers; `before` and `now` are
+    their labels by attribute: -1, +1, 0 unknown."""
     if len(latents) < FEWEST or len(reference) < FEWEST:
         return Drift(len(latents), None, None, [], [])
     psi = stability(reference, latents)
@@ -109,26 +111,26 @@ def compare(
 
 
 def stability(reference: np.ndarray, latents: np.ndarray) -> np.ndarray:
-    """PSI (d,) of latents (m, d) against reference (n, d), over tenths of the reference, less what scatter alone would
-    give; never below 0."""
+    """PSI (d,) of latents (m, d) against reference (n, d), over deciles of the reference, less its mean without any
+    change; 0 or more."""
     n, m = len(reference), len(latents)
-    found = np.empty(reference.shape[1])
+    psi = np.empty(reference.shape[1])
     for k in range(reference.shape[1]):
         edges = np.quantile(reference[:, k], np.linspace(0, 1, BINS + 1)[1:-1])
         expected = np.bincount(np.searchsorted(edges, reference[:, k]), minlength=BINS) / n
         seen = np.bincount(np.searchsorted(edges, latents[:, k]), minlength=BINS) / m
         expected, seen = (np.maximum(share, 0.5 / size) for share, size in ((expected, n), (seen, m)))
-        found[k] = ((seen - expected) * np.log(seen / expected)).sum()
-    return np.maximum(found - (BINS - 1) * (1 / n + 1 / m), 0)
+        psi[k] = ((seen - expected) * np.log(seen / expected)).sum()
+    return np.maximum(psi - (BINS - 1) * (1 / n + 1 / m), 0)
 
 
 def _share(labels: np.ndarray) -> tuple[int, int]:
-    """How often it is present, of how many known."""
+    """Number of labels that are present, and of those that are known."""
     return int((labels > 0).sum()), int((labels != 0).sum())
 
 
 def _two_shares(first: int, n: int, second: int, m: int) -> float:
-    """p value of equal shares (normal approximation, pooled)."""
+    """p value of equal shares first / n and second / m (normal approximation, pooled)."""
     if not n or not m:
         return 1.0
     pooled = (first + second) / (n + m)
@@ -138,11 +140,11 @@ def _two_shares(first: int, n: int, second: int, m: int) -> float:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Params:
-    """Compare the pictures of one arrival with those that the champion learned from, by its encoder."""
+    """Compare the photos of one shard with those that the champion learned from, by its encoder."""
 
     prepared: Path  # folder written by `prepare`
     champion: Path  # model folder
-    shard: str  # the arrival: its pictures' image_id begins so
+    shard: str  # name of the shard, with which the image_id of its photos begins
     report: Path  # out: JSON
     batch_size: Count
     seed: Natural
@@ -156,7 +158,9 @@ def run(params: Params) -> None:
     faces, pixels = read_faces(params.prepared), images.open_images(params.prepared)
     system = systems.load(params.champion, device)
     if (system.crop, system.size, system.channels) != (faces.meta.crop, faces.meta.size, faces.meta.channels):
-        raise InputError(f"{params.champion} sees {system.crop} at {system.size} pixels; {params.prepared} differs")
+        raise InputError(
+            f"{params.champion} was trained on {system.crop} at {system.size} pixels; {params.prepared} differs"
+        )
     table = faces.ok
     new = table["image_id"].str.startswith(f"{params.shard}/").to_numpy()
     old = np.flatnonzero((table["split"] == "train").to_numpy() & ~new)
@@ -165,23 +169,23 @@ def run(params: Params) -> None:
         old = np.sort(np.random.default_rng(params.seed).choice(old, REFERENCE, replace=False))
 
     def encoded(rows: np.ndarray) -> np.ndarray:
-        found = [np.zeros((0, system.z_dim), np.float32)]
+        latents = [np.zeros((0, system.z_dim), np.float32)]
         for start in range(0, len(rows), params.batch_size):
             x = images.gather(pixels, rows[start : start + params.batch_size]).to(device)
             with torch.inference_mode(), compute.autocast(device, params.precision):
-                found.append(system.encode(x).float()[:, : system.z_dim].cpu().numpy())
-        return np.concatenate(found)
+                latents.append(system.encode(x).float()[:, : system.z_dim].cpu().numpy())
+        return np.concatenate(latents)
 
     labels = dict(zip(faces.meta.attributes, faces.labels().T, strict=True))
-    # one picture of everybody: pictures of one person are no independent witnesses
-    places = np.flatnonzero(new)[np.unique(faces.people()[new], return_index=True)[1]]
+    # one photo a person: photos of one person are not independent
+    newcomers = np.flatnonzero(new)[np.unique(faces.people()[new], return_index=True)[1]]
     drift = compare(
         encoded(old),
-        encoded(places),
+        encoded(newcomers),
         {name: values[old] for name, values in labels.items()},
-        {name: values[places] for name, values in labels.items()},
+        {name: values[newcomers] for name, values in labels.items()},
     )
-    write_json(params.report, drift.to_json() | {"told": str(drift)})
+    write_json(params.report, drift.to_json())
     log.info("%s", drift)
 
 

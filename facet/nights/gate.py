@@ -1,9 +1,11 @@
-"""The gate: may a candidate take the champion's place? Both edit and reconstruct the same frozen test faces, and judge
-B says how well. A candidate passes where it is shown to be no worse: for each measure the lower end of the paired
-difference's 95 % interval must stay above minus the tolerance (a test of non-inferiority).
+"""The gate: decides if a candidate may replace the champion.
 
-The test faces are frozen by the first gate: they never learn and never change, whatever arrives later. Judges are the
-files given; both models are scored by the same ones in the same run, so a changed judge scores both anew."""
+Both models edit and reconstruct the same frozen test faces, and judge B scores the edits. A candidate passes if it is
+shown to be no worse: for each measure the lower end of the 95 % interval of the paired difference must stay above minus
+the tolerance (a test of non-inferiority).
+
+The first gate freezes the test faces: they are never trained on and never change, whatever is delivered later. Both
+models are scored by the same judges in the same run, so a new judge scores both anew."""
 
 import dataclasses
 import json
@@ -29,37 +31,28 @@ from facet.judges.judge import Judge
 from facet.metrics.intervals import Estimate, bootstrap, paired_difference, percentile
 from facet.metrics.kid import kernel
 from facet.metrics.subgroups import FEWEST, cells
+from facet.nights import verdicts
 from facet.nights.champions import TABLE
+from facet.nights.settings import GateSettings
 from facet.reporting.verdicts import MEASURES, between, shown
 
 log = logging.getLogger(__name__)
 
-GROUPS = ("Male", "Young")  # whose cells are the subgroups, where the judges see both
+GROUPS = ("Male", "Young")  # attributes whose combinations are the groups of people, if the judges see both
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Params:
+class Params(GateSettings):
     """Compare a candidate with the champion on the frozen test faces."""
 
     system: str
     prepared: Path  # folder written by `prepare`
     judges: Path  # folder written by `train_judge`
     candidate: Path  # model folder
-    attributes: Path  # its table
-    champion: Path  # model folder with attributes.parquet; one that does not exist: there is none yet
-    frozen: Path  # JSON of the frozen test faces; written where it is missing
+    attributes: Path  # attributes table of the candidate
+    champion: Path  # model folder with attributes.parquet; a missing folder means that there is no champion yet
+    frozen: Path  # JSON of the frozen test faces; written if it is missing
     verdict: Path  # out: JSON
-    mode: str  # the compositing of the edits
-    least_success: float  # the first champion needs it
-    success: float  # tolerances: of the share of edits that succeed,
-    preservation: float  # of the share of other attributes left alone,
-    reconstruction: float  # of the reconstruction's L2, as a share of the champion's,
-    kernel_distance: float  # of the distance of reconstructions and photos, in units of 0.001,
-    gap: float  # and of the widest gap in success between groups of people
-    faces: Count  # most test faces per attribute and direction
-    reconstructions: Count  # most test faces reconstructed
-    bootstrap: Count
-    batch_size: Count
     seed: Natural
     threads: Count
     device: Device
@@ -70,15 +63,15 @@ class Params:
 class Scores:
     """One model on the frozen faces: arrays over edits (e,) and over reconstructed faces (r,)."""
 
-    hits: np.ndarray  # (e,) 1 where judge B sees the edit
-    kept: np.ndarray  # (e,) share of other attributes that stay
-    l2: np.ndarray  # (r,)
-    features: np.ndarray  # (r, d) of the reconstructions
+    success: np.ndarray  # (e,) 1.0 if judge B sees the edit, else 0.0
+    preservation: np.ndarray  # (e,) share of the other attributes left alone
+    l2: np.ndarray  # (r,) distance of photo and reconstruction
+    features: np.ndarray  # (r, d) judge A's features of the reconstructions
 
 
 @dataclasses.dataclass(frozen=True)
 class Measure:
-    """One comparison; larger differences are better for the candidate."""
+    """One comparison; a positive difference is a gain of the candidate."""
 
     name: str
     candidate: float
@@ -88,19 +81,20 @@ class Measure:
 
     @property
     def holds(self) -> bool:
+        """True if the candidate is shown to be no worse."""
         return bool(self.difference.low >= -self.tolerance)
 
     @property
-    def words(self) -> str:
-        """Why it does not hold."""
-        what = "worse" if self.difference.high < 0 else "not shown to be no worse"
+    def reason(self) -> str:
+        """The reason if the measure does not hold."""
+        how = "worse" if self.difference.high < 0 else "not shown to be no worse"
         unit = MEASURES[self.name][1]
         mine, theirs = shown(self.candidate, unit), shown(self.champion, unit)
         gain = shown(self.difference.value, unit, signed=True)
         interval = between(self.difference.low, self.difference.high, unit)
         allowed = shown(-self.tolerance, unit, signed=True)
         name = self.name.replace("_", " ")
-        return f"{name} is {what}: {mine} against {theirs}, a gain of {gain} ({interval}), where {allowed} is allowed"
+        return f"{name} is {how}: {mine} against {theirs}, a gain of {gain} ({interval}, must stay above {allowed})"
 
     def to_json(self) -> dict[str, Any]:
         numbers = {name: six_digits(value) for name, value in self.difference.to_json().items()}
@@ -126,7 +120,7 @@ def run(params: Params) -> None:
         editor = Editor.load(model, table, device, precision=params.precision)
         own, wanted = (editor.system.crop, editor.system.size), (faces.meta.crop, faces.meta.size)
         if own != wanted:
-            raise InputError(f"{model} has crop and size {own}, the test faces {wanted}: they cannot be compared")
+            raise InputError(f"{model} has crop and size {own}, the test faces {wanted}; they must be the same")
         return Exam.open(
             editor, judge, other, faces, pixels, shuffled={}, mode=params.mode, batch_size=params.batch_size,
             seed=params.seed, resamples=params.bootstrap,
@@ -134,34 +128,28 @@ def run(params: Params) -> None:
 
     candidate = exam(params.candidate, params.attributes)
     champion = exam(params.champion, params.champion / TABLE) if params.champion.exists() else None
-    verdict = judged(params, candidate, champion)
+    verdict = judge_candidate(params, candidate, champion)
     verdict |= {
         "system": params.system,
-        "judges": hash_of(*(params.judges / f"{which}.safetensors" for which in ("a", "b"))),
+        "judges": verdicts.judges_hash(params.judges),
         "frozen": hash_of(params.frozen),
         "test_faces": len(candidate.rows),
         "test_people": len(np.unique(candidate.people)),
     }
     write_json(params.verdict, verdict)
-    log.info("%s: %s", params.system, told(verdict))
+    log.info("%s: %s", params.system, verdicts.summary(verdict))
 
 
-def told(verdict: dict[str, Any]) -> str:
-    """A verdict in one line."""
-    word = "goes live" if verdict["promote"] else "stays out"
-    return f"the candidate {word}: {'; '.join(verdict['reasons'])}"
-
-
-def judged(params: Params, candidate: Exam, champion: Exam | None) -> dict[str, Any]:
-    """The verdict: `promote`, `reasons`, `measures`."""
+def judge_candidate(params: Params, candidate: Exam, champion: Exam | None) -> dict[str, Any]:
+    """The verdict: `promote`, `reasons`, `measures`, `scores` and `attributes`."""
     if champion is None:
         names = list(candidate.judged)
         own, *_ = _score(params, candidate, names)
-        success = float(own.hits.mean()) if len(own.hits) else 0.0
+        success = float(own.success.mean()) if len(own.success) else 0.0
         good = success >= params.least_success
         reason = (
-            f"{100 * success:.1f} % of {len(own.hits):,} edits of {len(names)} attributes succeed; the first champion "
-            f"needs {100 * params.least_success:.1f} %"
+            f"{100 * success:.1f} % of {len(own.success):,} edits of {len(names)} attributes succeed; the first "
+            f"champion needs {100 * params.least_success:.1f} %"
         )
         scores = _means(own)
         return {"promote": good, "reasons": [reason], "measures": [], "scores": scores, "attributes": names}
@@ -172,7 +160,7 @@ def judged(params: Params, candidate: Exam, champion: Exam | None) -> dict[str, 
     (own, people, groups), (theirs, *_) = (_score(params, one, names) for one in (candidate, champion))
     measures = _measures(params, candidate, own, theirs, people, groups)
     reasons = [f"{name} can no longer be edited: {candidate.reasons[name]}" for name in lost]
-    reasons += [measure.words for measure in measures if not measure.holds]
+    reasons += [measure.reason for measure in measures if not measure.holds]
     promote = not reasons
     if promote:
         points = 100 * measures[0].difference.value
@@ -187,8 +175,8 @@ def judged(params: Params, candidate: Exam, champion: Exam | None) -> dict[str, 
 
 
 def _means(own: Scores) -> dict[str, float | None]:
-    found = {"success": own.hits, "preservation": own.kept, "l2": own.l2}
-    return {name: six_digits(float(np.nanmean(values))) if len(values) else None for name, values in found.items()}
+    scores = {"success": own.success, "preservation": own.preservation, "l2": own.l2}
+    return {name: six_digits(float(np.nanmean(values))) if len(values) else None for name, values in scores.items()}
 
 
 def _measures(
@@ -196,28 +184,28 @@ def _measures(
 ) -> list[Measure]:
     places = reconstructions.places(exam, params.reconstructions)
     draws: dict[str, Any] = {"seed": params.seed, "count": params.bootstrap}
-    found = []
+    measures = []
     for name, mine, other, tolerance in (
-        ("success", own.hits, theirs.hits, params.success),
-        ("preservation", own.kept, theirs.kept, params.preservation),
+        ("success", own.success, theirs.success, params.success),
+        ("preservation", own.preservation, theirs.preservation, params.preservation),
     ):
         known = np.isfinite(mine) & np.isfinite(other)
         if known.any():
             difference = paired_difference(mine[known], other[known], clusters=people[known], **draws)
-            found.append(Measure(name, mine[known].mean(), other[known].mean(), difference, tolerance))
+            measures.append(Measure(name, mine[known].mean(), other[known].mean(), difference, tolerance))
     level = float(theirs.l2.mean())
     difference = paired_difference(theirs.l2 / level, own.l2 / level, clusters=exam.people[places], **draws)
-    found.append(Measure("reconstruction", own.l2.mean(), level, difference, params.reconstruction))
+    measures.append(Measure("reconstruction", own.l2.mean(), level, difference, params.reconstruction))
     real = _features(exam, places)
-    found.append(_kernel_distance(params, real, own.features, theirs.features))
+    measures.append(_kernel_distance(params, real, own.features, theirs.features))
     if len(set(groups) - {""}) > 1:
-        found.append(_gap(params, own.hits, theirs.hits, groups, people))
-    return found
+        measures.append(_gap(params, own.success, theirs.success, groups, people))
+    return measures
 
 
 def _score(params: Params, exam: Exam, names: list[str]) -> tuple[Scores, np.ndarray, np.ndarray]:
-    """The model's scores on edits of these attributes, and who and of which group each edited face is."""
-    hits, kept, people, groups = [], [], [], []
+    """The model's scores on edits of these attributes, and the person and the group of each edited face."""
+    success, preservation, people, groups = [], [], [], []
     cell = np.full(len(exam.rows), "", "<U32")
     if all(name in exam.judge.attributes for name in GROUPS):
         first, second = (exam.labels[:, exam.column(name)] for name in GROUPS)
@@ -232,8 +220,8 @@ def _score(params: Params, exam: Exam, names: list[str]) -> tuple[Scores, np.nda
                 )
                 after = exam.judge.logits(result.y).cpu().numpy()
                 outcome = exam.outcome(dataclasses.replace(case, faces=places), after)
-                hits.append(outcome.success.astype(float))
-                kept.append(1 - outcome.side_effects)
+                success.append(outcome.success.astype(float))
+                preservation.append(1 - outcome.side_effects)
                 people.append(exam.people[places])
                 groups.append(cell[places])
     places = reconstructions.places(exam, params.reconstructions)
@@ -242,7 +230,9 @@ def _score(params: Params, exam: Exam, names: list[str]) -> tuple[Scores, np.nda
         y = exam.editor.decode(latent)
         l2.append(reconstructions.compare(x, y)["l2"].double().cpu().numpy())
         features.append(exam.other.features(y).cpu().numpy())
-    joined = [np.concatenate(part) if part else np.zeros(0) for part in (hits, kept, l2, features, people, groups)]
+    joined = [
+        np.concatenate(part) if part else np.zeros(0) for part in (success, preservation, l2, features, people, groups)
+    ]
     return Scores(*joined[:4]), joined[4], joined[5]
 
 
@@ -253,7 +243,7 @@ def _features(exam: Exam, places: np.ndarray) -> np.ndarray:
 
 def _kernel_distance(params: Params, real: np.ndarray, own: np.ndarray, theirs: np.ndarray) -> Measure:
     """The kernel distance of reconstructions to photos, in thousandths, a photo never against its own reconstruction.
-    The difference is resampled by face, the same ones for both: what the photos say among themselves cancels."""
+    The difference is resampled by face, the same faces for both models, so the term of the photos alone cancels."""
     count = len(real)
     if count < 4:
         raise InputError(f"{count} test faces are too few for the gate; at least 4 are needed")
@@ -272,15 +262,15 @@ def _kernel_distance(params: Params, real: np.ndarray, own: np.ndarray, theirs: 
 
 
 def _gap(params: Params, own: np.ndarray, theirs: np.ndarray, groups: np.ndarray, people: np.ndarray) -> Measure:
-    """The widest gap in success between groups of people, narrower is better."""
+    """The widest gap in success between groups of people; narrower is better."""
     names, codes = np.unique(groups, return_inverse=True)
     entering = [k for k, name in enumerate(names) if name and (codes == k).sum() >= FEWEST]
 
-    def gap(hits: np.ndarray, chosen: np.ndarray) -> float:
+    def gap(success: np.ndarray, chosen: np.ndarray) -> float:
         counts = np.bincount(codes[chosen], minlength=len(names))[entering]
-        sums = np.bincount(codes[chosen], hits[chosen], len(names))[entering]
-        found = sums[counts > 0] / counts[counts > 0]
-        return float(found.max() - found.min()) if len(found) > 1 else 0.0
+        sums = np.bincount(codes[chosen], success[chosen], len(names))[entering]
+        shares = sums[counts > 0] / counts[counts > 0]
+        return float(shares.max() - shares.min()) if len(shares) > 1 else 0.0
 
     difference = bootstrap(
         lambda chosen: gap(theirs, chosen) - gap(own, chosen),
@@ -294,7 +284,7 @@ def _gap(params: Params, own: np.ndarray, theirs: np.ndarray, groups: np.ndarray
 
 
 def _frozen(faces: Faces, path: Path) -> Faces:
-    """Faces whose test split is the frozen one; the first call freezes the present one."""
+    """The faces with the frozen test split; the first call freezes the present one."""
     table = faces.table
     test = table[(table["split"] == "test") & (table["row"] >= 0)]
     if not path.exists():
@@ -305,13 +295,13 @@ def _frozen(faces: Faces, path: Path) -> Faces:
         wanted = set(json.loads(path.read_text(encoding="utf-8"))["sha256"])
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path} is damaged ({error}); bring it back from a copy, or remove it to freeze anew"
+            f"{path} is damaged ({error}); restore it from a copy, or remove it to freeze the present test faces"
         ) from None
     missing = len(wanted - set(test["sha256"]))
     if missing:
         raise InputError(
-            f"{missing} of the {len(wanted)} frozen test faces of {path} are no longer in the test split; bring them "
-            "back, or remove the file to freeze the present ones (scores then start anew)"
+            f"{missing} of the {len(wanted)} frozen test faces of {path} are no longer in the test split; restore "
+            "them, or remove the file to freeze the present ones (scores then start anew)"
         )
     keep = table["sha256"].isin(wanted) | (table["split"] != "test")
     return Faces(table.assign(split=table["split"].where(keep, "later")), faces.meta)

@@ -1,6 +1,6 @@
-"""The page of all nights: what is live, what each night found and did, and why a candidate went live or stayed out.
+"""The page of all nights: the live champions, the nights, and the verdicts with their reasons.
 
-The flow `nightly` writes it after every night, from its records and the champions' store; no picture is on it."""
+The flow `nightly` writes it after every night from the records and the store of champions; it shows no picture."""
 
 import dataclasses
 import json
@@ -17,20 +17,20 @@ from facet.reporting.verdicts import MEASURES, between, shown
 
 log = logging.getLogger(__name__)
 
-RECORD = {  # what a night's record has at least
+RECORD = {  # least fields of a night's record, and their types
     "name": str, "when": str, "seconds": int | float, "state": str, "verdicts": dict, "live": dict, "problems": list,
     "intake": dict | None, "drift": dict | None, "pushed": bool | None,
 }  # fmt: skip
-CHART = 60  # nights on the chart, at most
+CHART = 60  # most nights on the chart
 GRADES = {"Promoted": "good", "Kept": "near", "Failed": "bad", "Unfinished": "near"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Params:
-    """Write the page."""
+    """Write the page of all nights."""
 
     nights: Path  # folder of the nights' records
-    champions: Path  # the champions' store
+    champions: Path  # store of champions
     out: Path  # out: HTML
 
 
@@ -38,27 +38,31 @@ def run(params: Params) -> None:
     records, damaged = read(params.nights)
     page = render(records, damaged, Champions(params.champions))
     params.out.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(params.out) as aside:
-        aside.write_text(page, encoding="utf-8")
+    with replacing(params.out) as part:
+        part.write_text(page, encoding="utf-8")
     log.info("wrote %s", params.out)
 
 
 def read(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    """The records of all nights, in the order they began, and the names of files there that are none."""
-    records = {path.name: read_one(path) for path in sorted(folder.glob("*.json"))}
-    found = [record for record in records.values() if record is not None]
-    damaged = [name for name, record in records.items() if record is None]
-    return sorted(found, key=lambda record: (record["when"], record["name"])), damaged
+    """The records of all nights in the order they began, and the names of files that are no records."""
+    files = {path.name: read_one(path) for path in sorted(folder.glob("*.json"))}
+    records = [record for record in files.values() if record is not None]
+    damaged = [name for name, record in files.items() if record is None]
+    return sorted(records, key=lambda record: (record["when"], record["name"])), damaged
 
 
 def read_one(path: Path) -> dict[str, Any] | None:
-    """The record in a file, None where it is none."""
+    """The record in a file; None if it holds none. In records of Facet before 0.1 a summary is called `told`."""
     try:
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         whole = all(isinstance(record[name], kind) for name, kind in RECORD.items())
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return record if whole else None
+    if not whole:
+        return None
+    for report in filter(None, (record["intake"], record["drift"])):
+        report.setdefault("summary", report.get("told", ""))
+    return record
 
 
 def render(records: list[dict[str, Any]], damaged: list[str], champions: Champions) -> str:
@@ -73,7 +77,7 @@ def render(records: list[dict[str, Any]], damaged: list[str], champions: Champio
 
 
 def live(champions: Champions, system: str) -> dict[str, Any]:
-    """What the page shows of a live champion."""
+    """A live champion as the page shows it."""
     version = str(champions.live(system))
     change = [change for change in champions.changes() if change.system == system][-1]
     card = champions.card(system)
@@ -103,13 +107,13 @@ def night(record: dict[str, Any]) -> dict[str, Any]:
 
 def rows(verdict: dict[str, Any]) -> list[dict[str, Any]]:
     """The measures of a verdict with their intervals as bars, each on a scale of its own."""
-    found = []
+    table = []
     for measure in verdict["measures"]:
         text, unit = MEASURES.get(measure["name"], (measure["name"], "number"))
         value, low, high = (measure["difference"][part] for part in ("value", "low", "high"))
         reach = 1.15 * max(abs(value), abs(low), abs(high), measure["tolerance"], 1e-9)
         grade = "good" if measure["holds"] else "bad"
-        found.append(
+        table.append(
             {
                 "text": text,
                 "grade": grade,
@@ -125,11 +129,12 @@ def rows(verdict: dict[str, Any]) -> list[dict[str, Any]]:
                 "allowed": shown(-measure["tolerance"], unit, signed=True),
             }
         )  # fmt: skip
-    return found
+    return table
 
 
 def success_chart(records: list[dict[str, Any]], system: str) -> dict[str, Any] | None:
-    """The success of a system's candidates and of the champion they met, over the last nights with a verdict."""
+    """The success of a system's candidates and of the champions they were compared with, over the last nights with a
+    verdict."""
     judged = [record for record in records if system in record["verdicts"]][-CHART:]
     if len(judged) < 2:
         return None

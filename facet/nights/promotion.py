@@ -1,7 +1,7 @@
-"""Promotion of the workspace's trained model, with what warm starts and garbage collection need of it later.
+"""Promotion of the model trained in the workspace, with what warm starts and garbage collection need later.
 
-Every version keeps the dvc.lock that it was trained by, as a small dvc project of its own in its folder (`pipeline`),
-so that `facet gc` can spare what it names."""
+Every version keeps the dvc.lock of its training in its folder, as a small dvc project (`pipeline`), so that `facet gc`
+spares the files it names."""
 
 import os
 import shutil
@@ -24,7 +24,8 @@ CONFIG = """[core]
 
 
 def promote(root: Path, store: Champions, system: str, card: dict[str, Any], *, why: str) -> str:
-    """Make the workspace's trained model live, and keep what warm starts and garbage collection need; the version."""
+    """Make the model trained in the workspace live, keep what warm starts and garbage collection need, and return the
+    version."""
     model, table = latest_paths(root, system)
     kept = root / ".resume"
     for end in warm_start.ends_of(kept, model):
@@ -35,13 +36,13 @@ def promote(root: Path, store: Champions, system: str, card: dict[str, Any], *, 
 
 
 def keep_pipeline(root: Path, version: Path) -> None:
-    """Keep what the workspace is made by beside a champion's version."""
+    """Keep the workspace's dvc.yaml, dvc.lock and params.yaml in the folder of a version."""
     if (version / PIPELINE).exists() or not (root / "dvc.lock").exists():
         return
-    with replacing_folder(version / PIPELINE) as aside:
+    with replacing_folder(version / PIPELINE) as folder:
         for name in FILES:
-            shutil.copyfile(root / name, aside / name)
-        (aside / ".dvc").mkdir()
-        own = (version / PIPELINE / ".dvc").resolve()  # folders are known by what the cache says is in them
-        cache = os.path.relpath(root.resolve() / ".dvc" / "cache", own)
-        (aside / ".dvc/config").write_text(CONFIG.format(cache=cache))
+            shutil.copyfile(root / name, folder / name)
+        (folder / ".dvc").mkdir()
+        own = (version / PIPELINE / ".dvc").resolve()
+        cache = os.path.relpath(root.resolve() / ".dvc" / "cache", own)  # lists the files of each tracked folder
+        (folder / ".dvc/config").write_text(CONFIG.format(cache=cache))

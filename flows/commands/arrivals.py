@@ -21,8 +21,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from facet.nights.intake import Settings as Intake
-    from facet.nights.intake import take_in
+    from facet.nights.intake import IntakeSettings, take_in
     from facet.nights.settings import Settings
     from flows import tracked_data
 
@@ -36,12 +35,14 @@ def _run(args: argparse.Namespace) -> int:
         drop = tracked_data.read(args.root, settings.pull).folder
     if not drop.is_dir():
         raise InputError(f"{drop} is not a folder; expected deliveries of images with their labels")
-    look = Intake(drop=drop, root=args.root / source["root"], quarantine=place / "quarantine", settle=0.0, look=True)
-    outcome = take_in(look, "arrivals")
+    dry_run = IntakeSettings(
+        drop=drop, root=args.root / source["root"], quarantine=place / "quarantine", settle=0.0, dry_run=True
+    )
+    outcome = take_in(dry_run, "arrivals")
     if args.json:
         print_json({"folder": drop} | outcome.to_json())
     else:
         print(f"what a night would make of {drop}:")
-        for line in (*outcome.lines(), *outcome.bad_ones):
+        for line in (*outcome.lines(), *outcome.examples):
             print(f"  {line}")
     return 1 if outcome.refused or outcome.bad else 0

@@ -24,12 +24,12 @@ def _run(args: argparse.Namespace) -> int:
     if missing:
         raise InputError(f"{missing[0]} is not a folder; expected folders of images with their labels")
     from flows.commands import server
-    from flows.nightly import done, nightly
+    from flows.nightly import is_done, nightly
 
     server.check()
     for folder in sorted(args.folders, key=lambda folder: folder.resolve().name):
         name = folder.resolve().name
-        if done(args.root, name):
+        if is_done(args.root, name):
             print(f"{name}: already done")
         elif not nightly(root=args.root, night=name, drop=folder.resolve(), return_state=True).is_completed():
             print(f"error: {name} failed (see above); fix the cause and run this again", file=sys.stderr)

@@ -13,13 +13,13 @@ pytestmark = pytest.mark.slow  # the import of Prefect
 @pytest.fixture
 def made(monkeypatch):
     """What was shown: (kind, key, content)."""
-    found = []
+    shown = []
     for kind in ("link", "markdown", "progress", "table"):
         monkeypatch.setattr(
             artifacts, f"create_{kind}_artifact",
-            lambda *words, kind=kind, key, description: found.append((kind, key, words[0], description)),
+            lambda *words, kind=kind, key, description: shown.append((kind, key, words[0], description)),
         )  # fmt: skip
-    return found
+    return shown
 
 
 def test_pictures_are_shown_small_and_measures_as_a_table(made, tmp_path):
@@ -57,9 +57,9 @@ def test_what_cannot_be_shown_ends_nothing(made, tmp_path, monkeypatch):
 
 
 def test_a_link_leads_to_where_reports_are_served_or_to_the_file(tmp_path, monkeypatch):
-    assert artifacts.link(tmp_path, "index.html") == (tmp_path / "reports/index.html").as_uri()
+    assert artifacts.page_url(tmp_path, "index.html") == (tmp_path / "reports/index.html").as_uri()
     monkeypatch.setenv("FACET_REPORTS", "https://facet.example/reports/")
-    assert artifacts.link(tmp_path, "nights.html") == "https://facet.example/reports/nights.html"
+    assert artifacts.page_url(tmp_path, "nights.html") == "https://facet.example/reports/nights.html"
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_link_leads_to_where_reports_are_served_or_to_the_file(tmp_path, monke
     ],
 )
 def test_lines_say_how_far_a_stage_is(made, line, share):
-    artifacts.Progress("train_gan@vigan").hear(line)
+    artifacts.Progress("train_gan@vigan").read_line(line)
     assert [(key, value) for _, key, value, _ in made] == (
         [] if share is None else [("progress-train-gan-vigan", pytest.approx(100 * share))]
     )

@@ -2,8 +2,6 @@
 
 import json
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -13,6 +11,7 @@ from facet.nights.champions import STORE, Champions
 from facet.nights.settings import Settings
 from flows import doctor, messages
 from tests.support import nights
+from tests.support.webhook import webhook
 
 
 @pytest.fixture
@@ -28,14 +27,14 @@ def project(tmp_path, monkeypatch):
     return root
 
 
-def found(root, level: str) -> list[str]:
-    return [str(one) for one in doctor.examine(root) if one.level == level]
+def findings(root, level: str) -> list[str]:
+    return [str(finding) for finding in doctor.examine(root) if finding.level == level]
 
 
 def test_a_sound_set_up_has_nothing_to_mend(project):
-    assert found(project, "FAIL") == []
-    notes = "\n".join(found(project, "note"))
-    for part in ("no Prefect server", "no remote", "no champion yet", "nobody is told"):
+    assert findings(project, "FAIL") == []
+    notes = "\n".join(findings(project, "note"))
+    for part in ("no Prefect server", "no remote", "no champion yet", "nobody gets a message"):
         assert part in notes
     assert main(["doctor", "--root", str(project)]) == 0
 
@@ -48,11 +47,11 @@ def test_what_is_wrong_is_named_with_its_cure(project, monkeypatch, capsys):
     table.write_text("t")
     store = Champions(project / STORE)
     store.promote("vigan", folder, table, {}, why="")
-    assert found(project, "FAIL") == []
+    assert findings(project, "FAIL") == []
     (store.folder("vigan") / "weights.safetensors").write_text("torn")
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     monkeypatch.setitem(doctor.BOUNDS, "fastapi", ((0, 1), "the Prefect server refuses its own client"))
-    text = "\n".join(found(project, "FAIL"))
+    text = "\n".join(findings(project, "FAIL"))
     assert "is missing or damaged; facet champion rollback vigan" in text
     assert "the Prefect server at http://127.0.0.1:9/api does not answer" in text
     assert "requirements.lock" in text
@@ -64,29 +63,32 @@ def test_nonsense_in_params_and_no_project_at_all(project, tmp_path):
     params = json.loads((project / "params.yaml").read_text())
     params["nightly"]["systems"] = ["dragan"]
     (project / "params.yaml").write_text(json.dumps(params))
-    assert any("dragan" in text and "vigan" in text for text in found(project, "FAIL"))
-    assert any("is no clone of Facet" in text for text in found(tmp_path, "FAIL"))
+    assert any("dragan" in text and "vigan" in text for text in findings(project, "FAIL"))
+    assert any("is no clone of Facet" in text for text in findings(tmp_path, "FAIL"))
 
 
 def test_a_data_set_to_pull_is_looked_at(project):
     params = json.loads((project / "params.yaml").read_text())
     params["nightly"]["pull"] = "faces.dvc"
     (project / "params.yaml").write_text(json.dumps(params))
-    assert any("nightly.pull: " in text and "is missing" in text for text in found(project, "FAIL"))
+    assert any("nightly.pull: " in text and "is missing" in text for text in findings(project, "FAIL"))
     (project / "faces.dvc").write_text("outs:\n- path: faces\n  md5: 1.dir\n")
-    assert any(f"what is new in {project / 'faces'}" in text for text in found(project, "ok"))
+    assert any(f"deliveries come from {project / 'faces'}" in text for text in findings(project, "ok"))
 
 
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("hours", -1, "nightly.hours -1: expected more than 0"),
+        ("hours", -1, "nightly.hours -1: expected above 0"),
         ("hours", "8", "nightly.hours '8': expected a number"),
-        ("settle", True, "nightly.settle True: expected seconds"),
-        ("share", 1.5, "nightly.share 1.5: expected above 0, at most 1"),
+        ("settle", True, "nightly.settle True: expected a number"),
+        ("settle", -0.5, "nightly.settle -0.5: expected 0 or more"),
+        ("share", 1.5, "nightly.share 1.5: expected 0.05 or more, at most 1"),
         ("start", "warm", "choose one of scratch, champion"),
         ("systems", [], "names none"),
-        ("gate", {"success": 0.1}, "nightly.gate lacks batch_size"),
+        ("gate", {"success": 0.1}, "bootstrap, batch_size; `facet profile nightly --force` writes it anew"),
+        ("gate", nights.PARAMS["nightly"]["gate"] | {"gap": -0.1}, "nightly.gate.gap -0.1: expected 0 or more"),
+        ("gate", nights.PARAMS["nightly"]["gate"] | {"faces": 0}, "nightly.gate.faces 0: expected 1 or more"),
         ("gate", nights.PARAMS["nightly"]["gate"] | {"gap": "wide"}, "nightly.gate.gap 'wide': expected a number"),
         ("report", "yes", "nightly.report 'yes': expected true or false"),
     ],
@@ -101,43 +103,21 @@ def test_a_remote_is_asked(project):
     params = json.loads((project / "params.yaml").read_text())
     params["nightly"]["remote"] = "store"
     (project / "params.yaml").write_text(json.dumps(params))
-    assert any("dvc knows no remote store" in text for text in found(project, "FAIL"))
+    assert any("dvc knows no remote store" in text for text in findings(project, "FAIL"))
     config = project / ".dvc/config"
     config.write_text(config.read_text() + f"['remote \"store\"']\n    url = {project.parent / 'store'}\n")
-    assert any("the remote store answers" in text for text in found(project, "ok"))
+    assert any("the remote store answers" in text for text in findings(project, "ok"))
 
 
-@pytest.fixture
-def hook():
-    """A webhook that fails as often as its list says; what it heard."""
-    heard: list[str] = []
-    answers: list[int] = []
-
-    class Hook(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"])
-            self.send_response(answers.pop(0) if answers else 200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Hook)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/", heard, answers
-    server.shutdown()
-    server.server_close()
-
-
-def test_a_webhook_that_is_busy_is_tried_again_and_one_that_refuses_is_not(hook, monkeypatch):
-    url, heard, answers = hook
+def test_a_webhook_that_is_busy_is_tried_again_and_one_that_refuses_is_not(monkeypatch):
     monkeypatch.setattr(messages, "PAUSE", 0.0)
-    answers[:] = [503, 500]
-    assert messages.send("Title", "text", {"FACET_WEBHOOK": url}) == []
-    assert heard == ["*Title*\ntext"] * 3
-    answers[:] = [404]
-    assert "404" in messages.send("Title", "text", {"FACET_WEBHOOK": url})[0]
-    assert len(heard) == 4
+    with webhook() as hook:
+        hook.answers[:] = [503, 500]
+        assert messages.send("Title", "text", {"FACET_WEBHOOK": hook.url}) == []
+        assert hook.received == ["*Title*\ntext"] * 3
+        hook.answers[:] = [404]
+        assert "404" in messages.send("Title", "text", {"FACET_WEBHOOK": hook.url})[0]
+        assert len(hook.received) == 4
     assert "FACET_WEBHOOK" in messages.send("Title", "text", {"FACET_WEBHOOK": "http://127.0.0.1:9/"})[0]
     assert messages.send("Title", "text", {}) == []
 
@@ -171,7 +151,9 @@ def test_drawn_faces_are_people_of_their_seed_and_arrive(tmp_path, capsys):
     assert not people[0] & people[1]
     assert main(["draw", str(tmp_path / "one"), "--count", "3"]) == 2
     assert "name a new folder" in capsys.readouterr().err
-    from facet.nights.intake import Settings, take_in
+    from facet.nights.intake import IntakeSettings, take_in
 
-    settings = Settings(drop=tmp_path, root=tmp_path.parent / "faces", quarantine=tmp_path.parent / "q", settle=0.0)
+    settings = IntakeSettings(
+        drop=tmp_path, root=tmp_path.parent / "faces", quarantine=tmp_path.parent / "q", settle=0.0
+    )
     assert take_in(settings, "night").taken == 6

@@ -1,4 +1,4 @@
-"""`facet nightly` says what keeps it from a night before anything starts, and doctor whether one will come."""
+"""`facet nightly` names what prevents a night before anything starts, and doctor what prevents the scheduled ones."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ def project(tmp_path):
     return nights.make(tmp_path / "project")
 
 
-def test_a_source_to_which_nothing_can_arrive_is_refused(project, capsys):
+def test_a_source_without_deliveries_is_refused(project, capsys):
     params = json.loads((project / "params.yaml").read_text())
     params["source"]["kind"] = "drawn"
     (project / "params.yaml").write_text(json.dumps(params))
@@ -66,11 +66,11 @@ def test_a_server_that_is_gone_is_told_to_people_too(project, monkeypatch, capsy
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({}, ["ok", "nightly is due 0 2 * * * Asia/Tokyo"]),
+        ({}, ["ok", "nightly is scheduled at 0 2 * * * Asia/Tokyo"]),
         ({"paused": True}, ["note", "nightly has no active schedule"]),
-        ({"last_polled": None}, ["FAIL", "nobody asks the server for nights"]),
-        ({"last_polled": (datetime.now(UTC) - timedelta(hours=1)).isoformat()}, ["FAIL", "nobody asks"]),
-        ({"status": "NOT_READY"}, ["FAIL", "nobody asks"]),
+        ({"last_polled": None}, ["FAIL", "no worker is polling; scheduled nights will not run"]),
+        ({"last_polled": (datetime.now(UTC) - timedelta(hours=1)).isoformat()}, ["FAIL", "no worker is polling"]),
+        ({"status": "NOT_READY"}, ["FAIL", "no worker is polling"]),
     ],
 )
 def test_doctor_sees_whether_a_night_will_come(changes, words):
@@ -78,6 +78,6 @@ def test_doctor_sees_whether_a_night_will_come(changes, words):
         "schedules": [{"schedule": {"cron": "0 2 * * *", "timezone": "Asia/Tokyo"}, "active": True}],
         "paused": False, "status": "READY", "last_polled": datetime.now(UTC).isoformat(),
     }  # fmt: skip
-    told = [f"{one.level} {one}" for one in doctor._schedule(deployment | changes)]
-    assert any(all(word in line for word in words) for line in told), told
-    assert len(told) == (1 if changes in ({}, {"paused": True}) else 2)
+    findings = [f"{finding.level} {finding}" for finding in doctor._schedule(deployment | changes)]
+    assert any(all(word in line for word in words) for line in findings), findings
+    assert len(findings) == (1 if changes in ({}, {"paused": True}) else 2)

@@ -12,13 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.test_remotes import free_port, wait_for
 from tests.support import nights
 from tests.support.paths import ROOT
-from tests.support.photographs import jpeg
+from tests.support.processes import POSTGRES, free_port, wait_for_port
 
 pytestmark = pytest.mark.slow
-POSTGRES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"))), None)
 
 
 @contextlib.contextmanager
@@ -35,10 +33,10 @@ def running(command: list[str], log: Path, **options: object) -> Iterator[None]:
 @pytest.mark.skipif(POSTGRES is None, reason="needs PostgreSQL (Debian: postgresql)")
 def test_a_night_on_postgresql(tmp_path):
     assert POSTGRES is not None
-    place = Path(f"/tmp/facet-pg-{os.getpid()}")  # its socket's path must be short, and its user must get there
+    place = Path(f"/tmp/facet-pg-{os.getpid()}")  # a short path for the socket, which the user postgres can reach
     place.mkdir()
     as_user: list[str] = []
-    if getpass.getuser() == "root":  # which PostgreSQL refuses to be
+    if getpass.getuser() == "root":  # PostgreSQL refuses to run as root
         if shutil.which("runuser") is None:
             pytest.skip("needs runuser")
         shutil.chown(place, "postgres")
@@ -58,14 +56,11 @@ def test_a_night_on_postgresql(tmp_path):
         }
         server = [sys.executable, "-m", "prefect", "server", "start", "--port", str(api), "--no-ui"]
         with running(database, tmp_path / "database.log"):
-            wait_for(port)
+            wait_for_port(port)
             with running(server, tmp_path / "server.log", env=env | {"PREFECT_API_URL": ""}):
-                wait_for(api)
+                wait_for_port(api)
                 root = nights.make(tmp_path / "project")
-                drop = root / "arrivals/drop/a"
-                drop.mkdir()
-                (drop / "1.jpg").write_bytes(jpeg(seed=1))
-                (drop / "labels.csv").write_text("file,identity,Smiling\n1.jpg,p,1\n")
+                nights.deliver(root / "arrivals/drop/a", range(1, 2))
                 env |= {"PREFECT_API_URL": f"http://127.0.0.1:{api}/api", "PYTHONPATH": str(ROOT)}
                 done = subprocess.run(
                     [sys.executable, nights.__file__, str(root), "one"], env=env, capture_output=True, text=True

@@ -6,10 +6,8 @@ import hashlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +17,7 @@ import pytest
 from facet.cli import main
 from facet.nights.champions import Champions
 from tests.support import nights
+from tests.support.processes import free_port, wait_for_port
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +39,7 @@ def project(tmp_path):
 
 
 def cached(root: Path, path: Path, folder: str = ".dvc/cache/files/md5") -> bool:
-    """Whether the bytes of a file are in dvc's cache or a remote."""
+    """True if the bytes of a file are in dvc's cache or a remote."""
     digest = hashlib.md5(path.read_bytes()).hexdigest()
     return (root / folder / digest[:2] / digest[2:]).exists()
 
@@ -67,10 +66,10 @@ def ssh_remote(place: Path) -> Iterator[dict[str, str]]:
         f"PidFile {place / 'pid'}\nStrictModes no\nPasswordAuthentication no\nUsePAM no\nPermitRootLogin yes\n"
         "Subsystem sftp internal-sftp\n"
     )
-    Path("/run/sshd").mkdir(exist_ok=True)  # where it gives up its rights
+    Path("/run/sshd").mkdir(exist_ok=True)  # sshd's folder for privilege separation
     server = subprocess.Popen([sshd, "-D", "-e", "-f", str(place / "sshd_config")], stderr=subprocess.DEVNULL)
     try:
-        wait_for(port)
+        wait_for_port(port)
         user = getpass.getuser()
         yield {
             "url": f"ssh://{user}@127.0.0.1:{port}{place / 'store'}", "keyfile": str(place / "user"),
@@ -90,7 +89,7 @@ def s3_remote(place: Path) -> Iterator[dict[str, str]]:
     command = [sys.executable, "-m", "moto.server", "-p", str(port), "-H", "127.0.0.1"]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wait_for(port)
+        wait_for_port(port)
         request = urllib.request.Request(f"http://127.0.0.1:{port}/faces", method="PUT")
         urllib.request.urlopen(request).close()  # the bucket
         yield {
@@ -100,21 +99,6 @@ def s3_remote(place: Path) -> Iterator[dict[str, str]]:
     finally:
         server.terminate()
         server.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(port: int) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"nothing answers on port {port}")
 
 
 @pytest.mark.parametrize("remote", [folder_remote, ssh_remote, s3_remote])
@@ -137,7 +121,7 @@ def test_push_pull_on_another_clone_and_gc(project, tmp_path, remote, capfd):
         dvc(other, "pull", "attributes@vigan", "train_gan@vigan")
         assert read(other) == rejected
 
-        # back to the champion's pipeline: it is still there after a collection, what was rejected is gone
+        # back to the champion's pipeline: after a collection it is still there, and the rejected model is gone
         version = Champions(project / "champions").folder("vigan")
         for name in ("dvc.lock", "params.yaml"):
             shutil.copy(version / "pipeline" / name, project / name)
@@ -158,7 +142,7 @@ def read(root: Path) -> bytes:
 
 
 def clone(root: Path, target: Path) -> Path:
-    """What git would hold, and nothing of the cache."""
+    """Copy the files that git would hold, and nothing of the cache."""
     for name in (".dvc/config", "dvc.yaml", "dvc.lock", "params.yaml", "toy.py", "quality.txt"):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(root / name, target / name)

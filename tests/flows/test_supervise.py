@@ -5,13 +5,13 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from flows.supervise import Child, Children, Stopped
 from tests.support.paths import ROOT
+from tests.support.processes import running, within
 
 linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are counted in /proc")
 
@@ -22,26 +22,6 @@ def python(code: str, *arguments: str) -> list[str]:
 
 def start(command: list[str], *, grace: float = 5.0) -> Child:
     return Child(command, cwd=Path(), env=os.environ, grace=grace)
-
-
-def running(mark: str) -> list[str]:
-    """Command lines that hold `mark`, zombies left out."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if mark in line:
-            found.append(line)
-    return found
-
-
-def within(seconds: float, condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + seconds
-    while not (met := condition()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return met
 
 
 def test_output_arrives_line_by_line_while_the_command_still_runs():
@@ -165,12 +145,10 @@ with Children(held=(lock.fileno(),)).run(words, cwd=Path(), env=os.environ, grac
     child.wait()
 """
     env = os.environ | {"PYTHONPATH": str(ROOT)}
-    running = subprocess.Popen([sys.executable, "-c", flow], cwd=tmp_path, env=env)
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "started").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    running.kill()
-    running.wait()
+    process = subprocess.Popen([sys.executable, "-c", flow], cwd=tmp_path, env=env)
+    assert within(60, (tmp_path / "started").exists)
+    process.kill()
+    process.wait()
     with (tmp_path / "lock").open() as lock:
         with pytest.raises(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

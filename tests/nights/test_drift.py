@@ -1,4 +1,4 @@
-"""Drift: nothing where nothing changed, however few or many dimensions; what was moved is found and named."""
+"""Drift: no alert without a change, however many dimensions there are; what changed is named."""
 
 import numpy as np
 
@@ -18,29 +18,29 @@ def test_the_same_people_again_are_no_drift():
     alerts = 0
     for seed in range(1, 21):
         latents, now = people(seed, 100)
-        found = compare(reference, latents, before, now)
-        alerts += found.alert
-        assert found.psi_mean < 0.05
+        drift = compare(reference, latents, before, now)
+        alerts += drift.alert
+        assert drift.psi_mean < 0.05
     assert alerts <= 1
 
 
 def test_what_moved_is_named_first():
     reference, before = people(0, 5000)
     latents, now = people(1, 300, shift=1.5, smiling=0.9)
-    found = compare(reference, latents, before, now)
-    assert found.alert
-    assert [row["name"] for row in found.dimensions if row["shifted"]] == ["z7"]
-    assert [row["name"] for row in found.attributes if row["shifted"]] == ["Smiling"]
-    assert "z7" in str(found)
-    assert "Smiling 49 -> 92 %" in str(found)
+    drift = compare(reference, latents, before, now)
+    assert drift.alert
+    assert [row["name"] for row in drift.dimensions if row["shifted"]] == ["z7"]
+    assert [row["name"] for row in drift.attributes if row["shifted"]] == ["Smiling"]
+    assert "z7" in str(drift)
+    assert "Smiling 49 -> 92 %" in str(drift)
 
 
 def test_too_few_pictures_say_nothing():
     reference, before = people(0, 5000)
     latents, now = people(1, 12, shift=9.0)
-    found = compare(reference, latents, before, now)
-    assert not found.alert
-    assert "too few" in str(found)
+    drift = compare(reference, latents, before, now)
+    assert not drift.alert
+    assert "too few" in str(drift)
 
 
 def test_stability_of_a_known_shift():
@@ -48,6 +48,6 @@ def test_stability_of_a_known_shift():
     rng = np.random.default_rng(0)
     reference = rng.normal(size=(100_000, 2))
     moved = rng.normal((1.0, 0.0), size=(100_000, 2))
-    found = stability(reference, moved)
-    assert 0.8 < found[0] < 1.0
-    assert found[1] < 1e-3
+    psi = stability(reference, moved)
+    assert 0.8 < psi[0] < 1.0
+    assert psi[1] < 1e-3

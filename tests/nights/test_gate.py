@@ -1,4 +1,4 @@
-"""The gate on a system whose every answer is known: the same model passes, a worse one does not and is told why."""
+"""The gate on a system whose every answer is known: the same model passes, a worse one is rejected with a reason."""
 
 import dataclasses
 import json
@@ -84,34 +84,34 @@ def verdict(params: gate.Params, **changes: object) -> dict:
 
 
 def test_the_same_model_again_is_no_worse(linear_files):
-    found = verdict(linear_files)
-    assert found["promote"]
-    assert {one["name"] for one in found["measures"]} == {
+    result = verdict(linear_files)
+    assert result["promote"]
+    assert {one["name"] for one in result["measures"]} == {
         "success",
         "preservation",
         "reconstruction",
         "kernel_distance",
     }
-    for one in found["measures"]:
+    for one in result["measures"]:
         assert one["candidate"] == one["champion"]
         assert one["difference"]["low"] == one["difference"]["high"] == 0
-    assert found["test_faces"] == 200
+    assert result["test_faces"] == 200
 
 
 @pytest.mark.parametrize(("name", "measure"), [("dim", "reconstruction"), ("leaky", "preservation")])
 def test_a_worse_model_stays_out_with_the_reason(linear_files, name, measure):
-    found = verdict(linear_files, candidate=linear_files.candidate.with_name(name))
-    assert not found["promote"]
-    assert any(reason.startswith(f"{measure.replace('_', ' ')} is worse") for reason in found["reasons"])
-    told = next(one for one in found["measures"] if one["name"] == measure)
-    assert told["difference"]["high"] < 0
+    result = verdict(linear_files, candidate=linear_files.candidate.with_name(name))
+    assert not result["promote"]
+    assert any(reason.startswith(f"{measure.replace('_', ' ')} is worse") for reason in result["reasons"])
+    worse = next(one for one in result["measures"] if one["name"] == measure)
+    assert worse["difference"]["high"] < 0
 
 
 def test_a_better_model_goes_live(linear_files, monkeypatch):
     monkeypatch.setitem(MODELS, "champion", Dim)
-    found = verdict(linear_files)
-    assert found["promote"]
-    gains = {one["name"]: one["difference"]["low"] for one in found["measures"]}
+    result = verdict(linear_files)
+    assert result["promote"]
+    gains = {one["name"]: one["difference"]["low"] for one in result["measures"]}
     assert gains["reconstruction"] > 0
     assert gains["success"] > 0
 
@@ -132,7 +132,7 @@ def test_test_faces_are_frozen_by_the_first_gate(linear_files, tmp_path):
     meta = table.schema.metadata[META_KEY]
     frame = table.to_pandas()
     later = frame.index[frame["split"] == "train"][:50]
-    frame.loc[later, "split"] = "test"  # as if 50 new people had arrived in the test split
+    frame.loc[later, "split"] = "test"  # as if 50 new people had been delivered to the test split
     changed = table.set_column(2, table.schema.field(2), [frame["split"].tolist()])
     write_table(grown / "faces.parquet", changed.replace_schema_metadata({META_KEY: meta}))
     after = verdict(params, prepared=grown)
@@ -158,8 +158,8 @@ def test_an_attribute_that_can_no_longer_be_edited_is_a_reason(linear_files, mon
         return exam
 
     monkeypatch.setattr(gate.Exam, "open", poorer)
-    found = verdict(linear_files, candidate=linear_files.candidate.with_name("dim"))
-    assert "Eyeglasses can no longer be edited: no direction was estimated" in found["reasons"]
+    result = verdict(linear_files, candidate=linear_files.candidate.with_name("dim"))
+    assert "Eyeglasses can no longer be edited: no direction was estimated" in result["reasons"]
 
 
 def test_the_kernel_distance_s_difference_is_that_of_two_estimates(linear_files):
@@ -167,8 +167,8 @@ def test_the_kernel_distance_s_difference_is_that_of_two_estimates(linear_files)
 
     rng = np.random.default_rng(0)
     real, own, theirs = rng.normal(size=(60, 8)), rng.normal(size=(60, 8)), rng.normal(0.5, 1, size=(60, 8))
-    found = gate._kernel_distance(linear_files, real, own, theirs)
-    assert found.candidate == pytest.approx(1000 * mmd2(real, own), abs=60)
-    assert found.champion > found.candidate + 100
-    assert found.difference.low > 0
-    assert found.difference.low < found.difference.value < found.difference.high
+    measure = gate._kernel_distance(linear_files, real, own, theirs)
+    assert measure.candidate == pytest.approx(1000 * mmd2(real, own), abs=60)
+    assert measure.champion > measure.candidate + 100
+    assert measure.difference.low > 0
+    assert measure.difference.low < measure.difference.value < measure.difference.high

@@ -50,12 +50,12 @@ def project(tmp_path) -> Path:
     still = {"name": "z3", "psi": 0.01, "ks": 0.1, "p": 0.7, "shifted": False}
     kept = [
         record("a <night>", "Promoted", "2026-11-01T02:00:00+00:00", live={"vigan": version},
-               intake={"told": "9 pictures taken in"},
+               intake={"summary": "9 photos taken in"},
                verdicts={"vigan": verdict(0.91, reasons=["91.0 % of 90 edits succeed"])}),
         record("b", "Kept", "2026-11-03T02:00:00+00:00", live={"vigan": version}, pushed=False,
                problems=["report: it failed"],
                verdicts={"vigan": verdict(0.90, worse, steady, reasons=["success is worse"])},
-               drift={"told": "DRIFT", "alert": True, "dimensions": [still], "attributes": [odd]}),
+               drift={"summary": "DRIFT", "alert": True, "dimensions": [still], "attributes": [odd]}),
         record("A later one", "Nothing new", "2026-11-02T02:00:00+00:00", live={"vigan": version}),
     ]  # fmt: skip
     (tmp_path / "nights").mkdir()
@@ -89,12 +89,12 @@ def test_the_page_shows_nights_latest_first_with_verdicts_and_what_is_live(proje
 
 
 def test_the_chart_has_a_point_for_each_candidate_and_its_champion(project):
-    (found,) = [nights_page.success_chart(nights_page.read(project / "nights")[0], "vigan")]
-    assert found is not None
-    assert "candidate at 1: 91 %" in found["chart"]
-    assert "candidate at 2: 90 %" in found["chart"]
-    assert "champion at 2: 95 %" in found["chart"]
-    assert "champion at 1" not in found["chart"]
+    chart = nights_page.success_chart(nights_page.read(project / "nights")[0], "vigan")
+    assert chart is not None
+    assert "candidate at 1: 91 %" in chart["chart"]
+    assert "candidate at 2: 90 %" in chart["chart"]
+    assert "champion at 2: 95 %" in chart["chart"]
+    assert "champion at 1" not in chart["chart"]
 
 
 def test_a_project_without_nights_has_a_page_that_says_so(tmp_path):
@@ -110,3 +110,14 @@ def test_a_damaged_record_is_named_and_the_others_are_shown(project, text):
     page = page_of(project)
     assert "no records of nights: 1.json" in page
     assert ">A later one</td>" in page
+
+
+def test_the_summaries_of_records_before_0_1_are_shown(project):
+    old = record(
+        "old", "Nothing new", "2026-10-01T02:00:00+00:00", intake={"told": "7 pictures taken in"},
+        drift={"told": "no drift in 40 people", "alert": False, "dimensions": [], "attributes": []},
+    )  # fmt: skip
+    (project / "nights/old.json").write_text(json.dumps(old))
+    page = page_of(project)
+    assert "7 pictures taken in" in page
+    assert "no drift in 40 people" in page

@@ -1,11 +1,15 @@
 """A project whose stages take no time, for nights of the flow; run as a script, it runs some nights in one process.
 
-Stages are one script: what is "trained" is the number in quality.txt and a hash of the data. The gate and the drift of
-newcomers are replaced by ones that read these; arrivals are taken in by the real stage."""
+All stages are one script: what it "trains" is the number in quality.txt and a hash of the data. Gate and drift are
+replaced by ones that read these; deliveries are taken in by the real code."""
 
 import json
+import shutil
+import subprocess
 import sys
 from pathlib import Path
+
+from tests.support.photographs import jpeg
 
 REAL = Path(__file__).parents[2] / "facet"
 TOY = """
@@ -16,8 +20,8 @@ out.parent.mkdir(parents=True, exist_ok=True)
 if stage == "source":
     out.mkdir()
     shards = sorted(Path("arrivals/faces").glob("*.zip"))
-    found = hashlib.sha256(b"".join(p.name.encode() + p.read_bytes() for p in shards)).hexdigest()
-    (out / "labels").write_text(found)
+    digest = hashlib.sha256(b"".join(p.name.encode() + p.read_bytes() for p in shards)).hexdigest()
+    (out / "labels").write_text(digest)
 elif stage == "train_gan":
     Path("training").touch()
     if Path("slow").exists():
@@ -40,7 +44,8 @@ else:
 GATE = """
 import argparse, json
 from pathlib import Path
-from facet.base.files import hash_of, write_json
+from facet.base.files import write_json
+from facet.nights.verdicts import judges_hash
 p = argparse.ArgumentParser()
 for name in ("candidate", "champion", "judges", "verdict"):
     p.add_argument(f"--{name}", type=Path)
@@ -48,7 +53,7 @@ a, _ = p.parse_known_args()
 own = json.loads((a.candidate / "model.json").read_text())["quality"]
 live = json.loads((a.champion / "model.json").read_text())["quality"] if a.champion.exists() else 0
 verdict = {"promote": own >= live, "reasons": [f"quality {own} against {live}"], "measures": [],
-           "scores": {"quality": own}, "judges": hash_of(*(a.judges / f"{w}.safetensors" for w in "ab"))}
+           "scores": {"quality": own}, "judges": judges_hash(a.judges)}
 write_json(a.verdict, verdict)
 """
 DRIFT = """
@@ -57,7 +62,7 @@ from pathlib import Path
 from facet.base.files import write_json
 shard, report = (sys.argv[sys.argv.index(f"--{name}") + 1] for name in ("shard", "report"))
 alert = "odd" in shard
-write_json(Path(report), {"alert": alert, "told": "DRIFT" if alert else "no drift"})
+write_json(Path(report), {"alert": alert, "summary": "DRIFT" if alert else "no drift"})
 """
 STAGES = {
     "source": {"cmd": "python toy.py source data/raw", "deps": ["arrivals/faces"], "outs": ["data/raw"]},
@@ -97,13 +102,13 @@ PARAMS = {
 
 
 def make(root: Path, **changes: object) -> Path:
-    """The project in an empty folder; `changes` of its section `nightly`."""
+    """Make the project in an empty folder, with `changes` of its section `nightly`."""
     (root / ".dvc").mkdir(parents=True)
     (root / ".dvc/config").write_text("[core]\nno_scm = true\nanalytics = false\ncheck_update = false\n")
     (root / "dvc.yaml").write_text(json.dumps({"stages": STAGES}))  # JSON is YAML
     params = PARAMS | {"nightly": PARAMS["nightly"] | changes}
     (root / "params.yaml").write_text(json.dumps(params))
-    (root / "facet/nights").mkdir(parents=True)  # found first; every other module is the real one
+    (root / "facet/nights").mkdir(parents=True)  # first on the path; every other module is the real one
     (root / "facet/__init__.py").write_text(f"__path__.append({str(REAL)!r})\n")
     (root / "facet/nights/__init__.py").write_text(f"__path__.append({str(REAL / 'nights')!r})\n")
     (root / "facet/nights/gate.py").write_text(GATE)
@@ -114,8 +119,26 @@ def make(root: Path, **changes: object) -> Path:
     return root
 
 
+def deliver(folder: Path, seeds: range, labels: str | None = None) -> None:
+    """Write a delivery: a photo for each seed, and their labels."""
+    folder.mkdir(parents=True)
+    for seed in seeds:
+        (folder / f"{seed}.jpg").write_bytes(jpeg(seed=seed))
+    rows = [f"{seed}.jpg,p{seed},{seed % 2}" for seed in seeds]
+    (folder / "labels.csv").write_text(labels or "\n".join(["file,identity,Smiling", *rows]))
+
+
+def publish(owner: Path, root: Path, seeds: range) -> None:
+    """Push a data set of photos from its owner's folder, and copy its .dvc file into the project."""
+    shutil.rmtree(owner / "faces", ignore_errors=True)
+    deliver(owner / "faces", seeds)
+    for words in (("add", "faces"), ("push", "--remote", "store")):
+        subprocess.run([sys.executable, "-m", "dvc", *words], cwd=owner, check=True, capture_output=True)
+    shutil.copy(owner / "faces.dvc", root)
+
+
 def run(root: Path, names: list[str]) -> None:
-    """Nights of these names, each after the shell-like step that a file of its name holds, if there is one."""
+    """Run nights of these names, each after the Python of the file steps/<name>.py, if there is one."""
     from flows.nightly import nightly
 
     for name in names:
