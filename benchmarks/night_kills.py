@@ -1,12 +1,12 @@
-"""What is left of a night whose parts are killed with -9 at random moments.
+"""Robustness of nights: parts of a night are killed with -9 at random moments.
 
     python benchmarks/night_kills.py [--trials 30] [--seed 1] [--postgres]
 
 A project whose stages take a second (tests/support/nights.py), on a real Prefect server with a worker; every trial puts
-new pictures into the drop folder, starts the deployment, and kills one of: the flow, the training command, dvc, the
+new photos into the drop folder, starts the deployment, and kills one of: the flow, the training command, dvc, the
 supervisor, the worker, the server, the database (--postgres). Then everything that was killed is started again and the
-next night runs undisturbed. Told for every trial: what was killed and when, processes left over, pictures lost or
-there twice, whether the champion can be read at every moment, and the state of the night after."""
+next night runs undisturbed. Each trial prints what was killed and when, processes left over, photos lost or taken in
+twice, whether the champion could be read at every moment, and the state of the next night."""
 
 import argparse
 import hashlib
@@ -15,7 +15,6 @@ import os
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -30,10 +29,9 @@ sys.path.insert(0, str(ROOT))
 from facet.nights.champions import TABLE, Champions, digest_of  # noqa: E402
 from facet.sources import shards  # noqa: E402
 from tests.support import nights  # noqa: E402
-from tests.support.photographs import jpeg  # noqa: E402
+from tests.support.processes import POSTGRES, free_port  # noqa: E402
 
 PATIENCE = 120.0
-POSTGRES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"))), None)
 AS_POSTGRES = ("runuser", "-u", "postgres", "--")
 TARGETS = ("flow", "training", "dvc", "supervisor", "worker", "server")
 
@@ -48,10 +46,7 @@ class Stand:
         (self.project / "toy.py").write_text(
             toy.replace("import hashlib", "import time; time.sleep(.4)\nimport hashlib")
         )
-        shutil.copytree(ROOT / "flows", self.project / "flows")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.env = {
             **os.environ, "PREFECT_HOME": str(root / "home"), "DO_NOT_TRACK": "1", "PYTHONPATH": str(ROOT),
             "PREFECT_API_URL": f"http://127.0.0.1:{self.port}/api", "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -62,7 +57,7 @@ class Stand:
             self.env["PREFECT_API_DATABASE_CONNECTION_URL"] = url
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         (self.project / "prefect.yaml").write_text(
-            "name: toy\ndeployments:\n  - name: nightly\n    entrypoint: flows/nightly.py:nightly\n"
+            "name: toy\ndeployments:\n  - name: nightly\n    entrypoint: flows.nightly.nightly\n"
             "    work_pool: {name: toy}\n"
         )
 
@@ -86,17 +81,7 @@ class Stand:
                 folder.mkdir()
                 shutil.chown(folder, "postgres")
                 self.root.chmod(0o755)
-                command = [
-                    "runuser",
-                    "-u",
-                    "postgres",
-                    "--",
-                    str(POSTGRES / "initdb"),
-                    "-A",
-                    "trust",
-                    "-D",
-                    str(folder),
-                ]
+                command = [*AS_POSTGRES, str(POSTGRES / "initdb"), "-A", "trust", "-D", str(folder)]
                 subprocess.run(command, check=True, stdout=log, stderr=log)
             (folder / "postmaster.pid").unlink(missing_ok=True)
             port = str(self.port + 1)
@@ -121,7 +106,7 @@ class Stand:
         raise SystemExit((self.root / "server.log").read_text()[-3000:])
 
     def processes(self) -> Iterator[tuple[int, str]]:
-        """What works in the project: pid and command."""
+        """Processes that work in the project: pid and command line."""
         for entry in Path("/proc").glob("[0-9]*"):
             try:
                 where = (entry / "cwd").resolve()
@@ -132,17 +117,17 @@ class Stand:
                 yield int(entry.name), command
 
     def find(self, target: str) -> int | None:
-        """A process to kill."""
+        """The pid of a process to kill; None if there is none."""
         if target in self.running:
-            found = self.running[target].pid
+            pid = self.running[target].pid
             if target == "database":  # runuser's child
-                children = Path(f"/proc/{found}/task/{found}/children").read_text().split()
-                return int(children[0]) if children else found
-            return found
+                children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+                return int(children[0]) if children else pid
+            return pid
         marks = {"flow": "prefect.engine", "training": "toy.py train", "dvc": "-m dvc", "supervisor": "supervise.py"}
         flows = {"flow": ("prefect.engine", "flow-run execute", "prefect.flow_engine")}.get(target, (marks[target],))
-        found = [pid for pid, command in self.processes() if any(mark in command for mark in flows)]
-        return random.choice(found) if found else None
+        pids = [pid for pid, command in self.processes() if any(mark in command for mark in flows)]
+        return random.choice(pids) if pids else None
 
     def end(self) -> None:
         for process in self.running.values():
@@ -153,20 +138,20 @@ class Stand:
 
 
 def night(stand: Stand, name: str) -> str:
-    """Start a night by the deployment; its flow run's id."""
-    said = stand.prefect("deployment", "run", "nightly/nightly", "-p", f"night={name}", "-p", f"root={stand.project}")
-    return said.split("/flow-run/")[-1].split()[0]
+    """Start a night by the deployment; the id of its flow run."""
+    words = ("deployment", "run", "nightly/nightly", "-p", f"night={name}", "-p", f"root={stand.project}")
+    return stand.prefect(*words).split("/flow-run/")[-1].split()[0]
 
 
 def state(stand: Stand, run: str) -> tuple[str, str]:
     """Type and name of a flow run's state."""
     url = f"http://127.0.0.1:{stand.port}/api/flow_runs/{run}"
-    found = json.loads(urllib.request.urlopen(url, timeout=10).read())["state"]
-    return found["type"], found["name"]
+    value = json.loads(urllib.request.urlopen(url, timeout=10).read())["state"]
+    return value["type"], value["name"]
 
 
 def readable(project: Path) -> bool:
-    """Whether the champion, if there is one, is whole."""
+    """True if there is no champion, or a whole one."""
     store = Champions(project / "champions")
     if store.live("vigan") is None:
         return True
@@ -174,22 +159,15 @@ def readable(project: Path) -> bool:
     return bool(digest_of(folder, folder / TABLE) == store.card("vigan")["sha256"])
 
 
-def arrive(project: Path, trial: int) -> set[str]:
-    """Three new pictures in the drop folder; their hashes."""
+def deliver(project: Path, trial: int) -> set[str]:
+    """Put three new photos into the drop folder; their hashes."""
     folder = project / "arrivals" / "drop" / f"t{trial}"
-    folder.mkdir(parents=True)
-    rows, hashes = ["file,identity,Smiling"], set()
-    for index in range(3):
-        data = jpeg(seed=10 * trial + index)
-        (folder / f"{index}.jpg").write_bytes(data)
-        rows.append(f"{index}.jpg,p{10 * trial + index},{index % 2}")
-        hashes.add(hashlib.sha256(data).hexdigest())
-    (folder / "labels.csv").write_text("\n".join(rows))
-    return hashes
+    nights.deliver(folder, range(10 * trial, 10 * trial + 3))
+    return {hashlib.sha256(photo.read_bytes()).hexdigest() for photo in folder.glob("*.jpg")}
 
 
-def tried(stand: Stand, trial: int, target: str, services: list[str], expected: set[str]) -> bool:
-    """One trial; whether nothing was wrong."""
+def passes(stand: Stand, trial: int, target: str, services: list[str], expected: set[str]) -> bool:
+    """Run one trial; True if nothing was wrong."""
     night(stand, f"n{trial:03d}a")
     begin, wait, pid, whole = time.monotonic(), random.uniform(0, 9), None, True
     while time.monotonic() < begin + 40 and pid is None:
@@ -214,8 +192,8 @@ def tried(stand: Stand, trial: int, target: str, services: list[str], expected: 
     while (after := state(stand, run))[0] in ("SCHEDULED", "PENDING", "RUNNING") and time.monotonic() < over:
         whole &= readable(stand.project)
         time.sleep(0.3)
-    there = list(shards.read(stand.project / "arrivals" / "faces").table["sha256"])
-    lost, twice = len(expected - set(there)), len(there) - len(set(there))
+    hashes = list(shards.read(stand.project / "arrivals" / "faces").table["sha256"])
+    lost, twice = len(expected - set(hashes)), len(hashes) - len(set(hashes))
     good = whole and not left and not lost and not twice and after[0] == "COMPLETED"
     print(
         f"{trial:2d} {target:10s} after {killed:4.1f} s{'' if pid else ' (not there)'}: next night {after[1]}, "
@@ -242,13 +220,13 @@ def main() -> None:
             for name in services[:-1]:
                 stand.start(name)
             stand.prefect("work-pool", "create", "toy", "--type", "process")
-            said = stand.prefect("--no-prompt", "deploy", "--all")
-            assert "successfully created" in said, said
+            output = stand.prefect("--no-prompt", "deploy", "--all")
+            assert "successfully created" in output, output
             stand.start("worker")
             expected: set[str] = set()
             for trial in range(options.trials):
-                expected |= arrive(stand.project, trial)
-                faults += not tried(stand, trial, targets[trial % len(targets)], services, expected)
+                expected |= deliver(stand.project, trial)
+                faults += not passes(stand, trial, targets[trial % len(targets)], services, expected)
         finally:
             stand.end()
     print(f"{options.trials} trials, {faults} faults")

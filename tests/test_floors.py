@@ -2,8 +2,6 @@
 
 import subprocess
 import sys
-import sysconfig
-from importlib.machinery import PathFinder
 from pathlib import Path
 
 from tests.support.house import STAGES, imports, sources, within
@@ -95,13 +93,6 @@ def test_formulas_and_networks_import_only_torch_numpy_and_each_other():
         and not within(module, *(f"facet.{other}" for other in FORMULAS))
     }
     assert not wrong
-
-
-def test_no_module_of_flows_hides_a_package():
-    """A worker puts the folder of an entry point first on the path: `import dvc_data` would find flows/dvc_data.py."""
-    installed = [sysconfig.get_path("purelib"), sysconfig.get_path("stdlib")]
-    names = [path.stem for path in (ROOT / "flows").glob("*.py") if path.stem != "__init__"]
-    assert [name for name in names if PathFinder.find_spec(name, installed) is not None] == []
 
 
 def test_the_command_line_starts_without_importing_prefect_dvc_or_torch():

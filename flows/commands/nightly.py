@@ -62,6 +62,7 @@ def _run(args: argparse.Namespace) -> int:
 def _serve(args: argparse.Namespace) -> int:
     from prefect.schedules import Cron
     from prefect.settings import PREFECT_API_URL
+    from prefect.types.entrypoint import EntrypointType
 
     from flows.nightly import nightly
 
@@ -78,7 +79,10 @@ def _serve(args: argparse.Namespace) -> int:
             f'{args.cron!r} is not a cron schedule ({error}); expected five fields, as in "0 2 * * *"'
         ) from None
     print(f"nights start at {args.cron!r}, {zone} time", file=sys.stderr)
-    nightly.serve(name="nightly", schedule=schedule, limit=1, parameters={"root": str(args.root.resolve())})
+    nightly.serve(
+        name="nightly", schedule=schedule, limit=1, parameters={"root": str(args.root.resolve())},
+        entrypoint_type=EntrypointType.MODULE_PATH,  # that of a file would put the folder flows/ first on the path
+    )  # fmt: skip
     return 0
 
 

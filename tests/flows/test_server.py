@@ -5,7 +5,6 @@ import functools
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -22,12 +21,14 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import State, StateType
 from prefect.settings import PREFECT_API_URL, PREFECT_LOGGING_TO_API_BATCH_INTERVAL, temporary_settings
+from ruamel.yaml import YAML
 
 from facet.cli import main
 from flows.reproduce import reproduce
 from flows.supervise import Child
 from tests.support import nights
 from tests.support.paths import ROOT
+from tests.support.processes import free_port, running, within
 
 pytestmark = [
     pytest.mark.slow,
@@ -40,9 +41,7 @@ PATIENCE = 300.0  # seconds; what is waited for takes 30 at most on an idle mach
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server with a database of its own, whose scheduler looks every second."""
     home = tmp_path_factory.mktemp("prefect")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     env = {
         **os.environ,
         "PREFECT_HOME": str(home),
@@ -52,8 +51,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     }
     command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port), "--no-ui"]
     child = Child(command, cwd=home, env=env, grace=5)
-    said: list[str] = []
-    reader = threading.Thread(target=lambda: said.extend(child.lines()))
+    output: list[str] = []
+    reader = threading.Thread(target=lambda: output.extend(child.lines()))
     reader.start()
     url = f"http://127.0.0.1:{port}/api"
 
@@ -63,7 +62,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return False
 
     try:
-        assert within(PATIENCE, up), "\n".join(said[-30:])
+        assert within(PATIENCE, up), "\n".join(output[-30:])
         with temporary_settings({PREFECT_API_URL: url, PREFECT_LOGGING_TO_API_BATCH_INTERVAL: 0.2}):
             yield url
     finally:
@@ -87,13 +86,6 @@ def project(tmp_path: Path) -> Callable[[dict[str, Any]], Path]:
         return tmp_path
 
     return make
-
-
-def within(seconds: float, condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + seconds
-    while not (met := condition()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return met
 
 
 def stage(code: str, *, deps: list[str], out: str, mark: str = "") -> dict[str, Any]:
@@ -128,17 +120,6 @@ def messages(client: SyncPrefectClient, state: State[Any]) -> list[str]:
     """What the run logged so far; logs reach the server a moment later."""
     chosen = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[state.state_details.flow_run_id]))
     return [log.message for log in client.read_logs(chosen)]
-
-
-def running(mark: str) -> list[str]:
-    """Command lines of processes that have `mark` in theirs or in their environment."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            line, env = ((folder / name).read_bytes().decode(errors="replace") for name in ("cmdline", "environ"))
-            if folder.name != str(os.getpid()) and mark in line + env:
-                found.append(line.replace("\0", " "))
-    return found
 
 
 WAIT_FOR_THE_OTHER = """
@@ -193,9 +174,9 @@ def test_a_run_shows_how_far_it_is_which_stages_ran_and_where_the_report_is(clie
 
 
 def run_id(state: State[Any]) -> uuid.UUID:
-    found = state.state_details.flow_run_id
-    assert found is not None
-    return found
+    run_id = state.state_details.flow_run_id
+    assert run_id is not None
+    return run_id
 
 
 def test_a_failed_stage_stops_those_that_need_it_but_not_its_siblings_and_is_not_tried_again(client, project, capsys):
@@ -306,11 +287,16 @@ def test_a_flow_that_is_ended_leaves_no_process_behind_and_a_checkpoint(server, 
 def test_a_run_cancelled_on_the_server_ends_as_cancelled_with_its_stages(client, server, project):
     mark = f"mark-{uuid.uuid4()}"
     root = write(project, {"long": stage(LONG, deps=[], out="a", mark=mark)})
-    code = "from flows.reproduce import reproduce; reproduce.serve(name='by-hand', limit=1)"
-    env = {**os.environ, "PREFECT_API_URL": server, "PREFECT_RUNNER_POLL_FREQUENCY": "1"}
+    code = (
+        "from flows.reproduce import reproduce; from prefect.types.entrypoint import EntrypointType\n"
+        "reproduce.serve(name='by-hand', limit=1, entrypoint_type=EntrypointType.MODULE_PATH)"
+    )
+    env = {
+        **os.environ, "PREFECT_API_URL": server, "PREFECT_RUNNER_POLL_FREQUENCY": "1", "PYTHONPATH": str(ROOT),
+    }  # fmt: skip
     served = Child([sys.executable, "-c", code], cwd=ROOT, env=env, grace=5)
-    said: list[str] = []
-    reader = threading.Thread(target=lambda: said.extend(served.lines()))
+    output: list[str] = []
+    reader = threading.Thread(target=lambda: output.extend(served.lines()))
     reader.start()
     try:
 
@@ -319,9 +305,9 @@ def test_a_run_cancelled_on_the_server_ends_as_cancelled_with_its_stages(client,
                 return client.read_deployment_by_name("reproduce/by-hand")
             return None
 
-        assert within(PATIENCE, lambda: deployment() is not None), said
+        assert within(PATIENCE, lambda: deployment() is not None), output
         made = client.create_flow_run_from_deployment(deployment().id, parameters={"root": str(root)})
-        assert within(PATIENCE, (root / "started").exists), said
+        assert within(PATIENCE, (root / "started").exists), output
         cancel = [sys.executable, "-m", "prefect", "flow-run", "cancel", str(made.id)]
         subprocess.run(cancel, env=env, check=True, capture_output=True)
 
@@ -329,7 +315,7 @@ def test_a_run_cancelled_on_the_server_ends_as_cancelled_with_its_stages(client,
             state = client.read_flow_run(made.id).state
             return state is not None and state.type == StateType.CANCELLED
 
-        assert within(PATIENCE, cancelled), said
+        assert within(PATIENCE, cancelled), output
         assert within(30, lambda: not running(mark)), running(mark)
         assert (root / "checkpoint").exists()
     finally:
@@ -373,7 +359,7 @@ def test_prefect_yaml_deploys_and_a_cron_schedule_makes_runs(client, server):
         )
         assert result.returncode == 0, result.stdout + result.stderr
     deployed = client.read_deployment_by_name("reproduce/reproduce")
-    assert deployed.entrypoint == "flows/reproduce.py:reproduce"
+    assert deployed.entrypoint == "flows.reproduce.reproduce"
 
     def scheduled() -> bool:
         runs = client.read_flow_runs()
@@ -381,6 +367,40 @@ def test_prefect_yaml_deploys_and_a_cron_schedule_makes_runs(client, server):
 
     assert within(PATIENCE, scheduled)
     assert subprocess.run(["git", "status", "--porcelain", "prefect.yaml"], cwd=ROOT, capture_output=True).stdout == b""
+
+
+def test_a_worker_runs_the_entry_point_of_prefect_yaml_wherever_it_was_started(client, server, project, tmp_path):
+    root = write(project, {"only": stage(copy("a"), deps=[], out="a")})
+    deployments = YAML(typ="safe").load(ROOT / "prefect.yaml")["deployments"]
+    (entrypoint,) = [one["entrypoint"] for one in deployments if one["name"] == "reproduce"]
+    toy = {"name": "toy", "entrypoint": entrypoint, "work_pool": {"name": "toy"}}
+    (root / "prefect.yaml").write_text(json.dumps({"name": "toy", "deployments": [toy]}))
+    # as an editable install of this clone, wherever that of the environment points to
+    env = {**os.environ, "PREFECT_API_URL": server, "PYTHONPATH": str(ROOT), "PREFECT_WORKER_QUERY_SECONDS": "1"}
+    prefect = [sys.executable, "-m", "prefect"]
+    for words in (["work-pool", "create", "toy", "--type", "process"], ["--no-prompt", "deploy", "--all"]):
+        result = subprocess.run([*prefect, *words], env=env, cwd=root, capture_output=True, text=True)
+        assert result.returncode == 0, result.stdout + result.stderr
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    worker = Child([*prefect, "worker", "start", "--pool", "toy"], cwd=elsewhere, env=env, grace=5)
+    output: list[str] = []
+    reader = threading.Thread(target=lambda: output.extend(worker.lines()))
+    reader.start()
+    try:
+        run_id = client.create_flow_run_from_deployment(client.read_deployment_by_name("reproduce/toy").id).id
+
+        def ended() -> bool:
+            state = client.read_flow_run(run_id).state
+            return state is not None and state.is_final()
+
+        assert within(PATIENCE, ended), output
+        assert client.read_flow_run(run_id).state.is_completed(), output
+        assert (root / "a").exists()
+    finally:
+        worker.stop()
+        worker.wait()
+        reader.join()
 
 
 def test_an_unknown_stage_is_refused_before_any_server_is_asked(project, capsys):
