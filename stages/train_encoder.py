@@ -69,7 +69,8 @@ def run(params: Params) -> None:
 
     start = warm_start.start_of(warm_start.ENCODER, params.variant)
     inputs = [params.prepared / "faces.parquet", params.gan / "weights.safetensors"]
-    resume = Resume(params.resume, key(params, *inputs, *([start] if start is not None else [])))
+    inputs += [start] if start is not None else []
+    resume = Resume(params.resume, key(params, *inputs, *systems.code_files(params.system)))
     with launch.joined(device):
         state = train(
             trainer,

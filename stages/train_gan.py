@@ -53,7 +53,7 @@ def run(params: Params) -> None:
     history = History(params.history, every=params.log_every)
     start = warm_start.start_of(warm_start.GAN, params.system)
     inputs = [params.prepared / "faces.parquet", *([start] if start is not None else [])]
-    resume = Resume(params.resume, key(params, *inputs))
+    resume = Resume(params.resume, key(params, *inputs, *systems.code_files(params.system)))
     with launch.joined(device):
         state = train(
             trainer,

@@ -1,5 +1,5 @@
-"""What a stage made last time, kept outside its outs (DVC deletes those first): pictures that are there already need
-not be decoded again. A new run ends with the same bytes whether anything was kept or not."""
+"""Prepared pictures of the last run, kept outside the outs, which DVC deletes before a stage runs, so that they need
+not be decoded again. A run ends with the same bytes whether anything was kept or not."""
 
 import contextlib
 import hashlib
@@ -14,16 +14,22 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-CODE = Path(__file__).parents[1]  # facet/
-MADE_BY = ("preparation/pixels.py", "pictures/crops.py", "pictures/decode.py", "pictures/resize.py", "base/images.py")
+FACET = Path(__file__).parents[1]
+CODE_FILES = (
+    "preparation/pixels.py",
+    "pictures/crops.py",
+    "pictures/decode.py",
+    "pictures/resize.py",
+    "base/images.py",
+)
 LIBRARIES = ("torch", "pillow", "simplejpeg", "numpy")
 
 
 def key(**settings: Any) -> str:
-    """A hash of what decides about a prepared picture: settings, code and libraries."""
+    """A hash of everything that decides the pixels of a prepared picture: settings, code and libraries."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for name in MADE_BY:
-        digest.update((CODE / name).read_bytes())
+    for name in CODE_FILES:
+        digest.update((FACET / name).read_bytes())
     for name in LIBRARIES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             digest.update(f"{name} {importlib.metadata.version(name)}".encode())
@@ -31,13 +37,13 @@ def key(**settings: Any) -> str:
 
 
 class Prepared:
-    """The pictures of the last run: images.npy and faces.parquet in `folder`, where they were made for this key."""
+    """The pictures of the last run: images.npy and faces.parquet in `folder`, if they were made with the same key."""
 
     def __init__(self, folder: Path, key: str):
         self.folder, self.key = folder, key
         self._rows: dict[str, int] = {}
         self._pixels: np.ndarray | None = None
-        with contextlib.suppress(OSError, ValueError):  # whatever is wrong with it, everything is made anew
+        with contextlib.suppress(OSError, ValueError):  # whatever is wrong with it, every picture is prepared again
             if (folder / "key").read_text() == key:
                 table = pq.read_table(folder / "faces.parquet", columns=["sha256", "row"])
                 pixels = np.load(folder / "images.npy", mmap_mode="r")
@@ -49,22 +55,22 @@ class Prepared:
         return len(self._rows)
 
     def rows(self, digests: Sequence[str]) -> np.ndarray:
-        """(n,) where each picture stands, -1 for those that are not there."""
+        """(n,) the row of each picture by its SHA-256, -1 if it was not kept."""
         return np.array([self._rows.get(digest, -1) for digest in digests], np.int64)
 
     def pixels(self, rows: np.ndarray) -> np.ndarray:
-        """uint8 (n, S, S, C) of rows that are there."""
+        """uint8 (n, S, S, C) of rows that were kept."""
         assert self._pixels is not None
         return np.asarray(self._pixels[rows])
 
     def keep(self, prepared: Path) -> None:
-        """Keep what a run wrote to `prepared` for the next one; by hard links, without room of its own."""
+        """Keep what a run wrote to `prepared` for the next one, as hard links, which take no space."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "key").unlink(missing_ok=True)
         for name in ("images.npy", "faces.parquet"):
             (self.folder / name).unlink(missing_ok=True)
             try:
                 os.link(prepared / name, self.folder / name)
-            except OSError:  # another file system
+            except OSError:  # it is on another file system
                 shutil.copyfile(prepared / name, self.folder / name)
         (self.folder / "key").write_text(self.key)

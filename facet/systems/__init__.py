@@ -1,11 +1,11 @@
-"""The generative systems. Each is one module here that offers `NAME`, `GanSettings`, `GanTrainer` (a `SystemTrainer`),
-`sampler` and `load`; where encoders are trained apart, <name>_encoders.py offers `load`, with `settings_class` and
-`encoder_trainer`.
+"""The generative systems, listed in SYSTEMS. Each is one module here that offers `NAME`, `GanSettings`, `GanTrainer` (a
+`SystemTrainer`), `sampler` and `load`. A system in ENCODERS trains its encoders separately: its <name>_encoders.py
+offers `load`, `settings_class` and `encoder_trainer`.
 
-What every trained system can do, whatever its mathematics, is the protocol `System`; all code after training is
-written against it. A system may offer more, which `evaluate` then shows: `interpolate(start, end, share)`, the latents
-between two batches of images where straight lines in latents are not meant, and `features(x)`, what its encoder knows
-without labels, beside which its module offers `untrained`, the same networks before training."""
+Every trained system implements the protocol `System`, and all code after training is written against it. A system may
+offer more, which `evaluate` then shows: `interpolate(start, end, share)`, the latents between two batches of images if
+a straight line between latents is not the right path, and `features(x)`, what its encoder has learned without labels;
+its module then offers `untrained`, the same networks before training."""
 
 import dataclasses
 import importlib
@@ -21,10 +21,13 @@ from facet.base.errors import InputError
 from facet.base.params import check
 from facet.training.loop import collapsed
 
+SYSTEMS = ("dcgan", "ian", "icgan", "vigan")
+ENCODERS = ("dcgan", "icgan")  # systems whose encoders stage `train_encoder` trains
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Data:
-    """What the networks must fit; stored in every model.json."""
+    """The data that a system's networks are made for; stored in every model.json."""
 
     crop: str
     size: int
@@ -65,29 +68,27 @@ class SystemTrainer:
     """The networks and optimisers of one system in training, for `facet.training.loop.train`."""
 
     name: ClassVar[str]
-    kind: ClassVar[str]  # joint: what it saves encodes too | gan: encoders are trained apart
-    advice: ClassVar[str]  # where the generator collapses
+    kind: ClassVar[str]  # "joint" if the saved model can encode, "gan" if encoders are trained separately
+    advice: ClassVar[str]  # advice for a collapsed generator
     modules: dict[str, nn.Module]
     optimisers: dict[str, torch.optim.Optimizer]
 
     def __init__(self, settings: Any, data: Data, *, seed: int, device: torch.device, precision: str):
-        """InputError where a setting is out of its limits, or none of its choices."""
+        """InputError if a setting is outside its limits or not among its choices."""
         self.settings = check(settings)
-        if settings.batch_size < 2:
-            raise InputError(f"batch_size {settings.batch_size}: expected 2 or more, whose statistics can be taken")
         self.data, self.seed, self.device, self.precision = data, seed, device, precision
-        torch.manual_seed(seed)  # of what layers draw by themselves: where spectral norm starts
+        torch.manual_seed(seed)  # for what layers draw by themselves, such as the start vectors of spectral norm
 
     def samples(self, count: int) -> Tensor:
-        """Images (count, C, S, S) from the generator to keep, on the CPU, from the same codes every time."""
+        """Images (count, C, S, S) from the generator to keep, on the CPU, from the same codes at every call."""
         raise NotImplementedError
 
     def kept(self) -> dict[str, nn.Module]:
-        """The networks that a model folder holds, by name."""
+        """The networks that the model folder will hold, by name."""
         raise NotImplementedError
 
     def check(self, step: int) -> str | None:
-        """What to say where the generator has collapsed, or None."""
+        """An error message if the generator has collapsed, else None."""
         return collapsed(self.samples(32), step, self.advice)
 
     def save(self, folder: Path) -> None:
@@ -101,35 +102,37 @@ class SystemTrainer:
         checkpoints.save(folder, self.kept(), card)
 
 
-def names() -> tuple[str, ...]:
-    """The systems there are: the modules of this package that define NAME."""
-    folder = Path(__file__).parent
-    return tuple(sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__" and "_" not in path.stem))
-
-
 def module(name: str) -> ModuleType:
     """The module of one system; InputError lists the names."""
-    if name not in names():
-        raise InputError(f"system {name!r} is unknown; choose one of {', '.join(names())}")
+    if name not in SYSTEMS:
+        raise InputError(f"system {name!r} is unknown; choose one of {', '.join(SYSTEMS)}")
     return importlib.import_module(f"facet.systems.{name}")
 
 
 def encoders(name: str) -> ModuleType:
     """The module of a system's separate encoders, which offers `settings_class`, `encoder_trainer` and `load`."""
-    path = Path(__file__).parent / f"{module(name).NAME}_encoders.py"
-    if not path.exists():
-        raise InputError(f"system {name!r} has no encoders of its own: stage `train_gan` trains all of it")
+    if name not in ENCODERS:
+        module(name)  # an unknown system is the first thing to report
+        raise InputError(f"system {name!r} has no separate encoders: stage `train_gan` trains all of it")
     return importlib.import_module(f"facet.systems.{name}_encoders")
+
+
+def code_files(name: str) -> tuple[Path, ...]:
+    """The files here that decide what a training of this system ends with."""
+    folder = Path(__file__).parent
+    names = ["__init__", name, *([f"{name}_encoders"] if name in ENCODERS else [])]
+    return tuple(folder / f"{stem}.py" for stem in names)
 
 
 def load(folder: Path, device: torch.device) -> System:
     """The trained system in a model folder that can encode and decode."""
     card = checkpoints.read_card(folder)
     try:
-        found = encoders if card.get("kind") == "encoder" else module
-        system: System = found(card["system"]).load(folder, card, device)
-    except (AttributeError, KeyError, TypeError) as error:  # settings that this code does not know, or that it misses
+        module_of = encoders if card.get("kind") == "encoder" else module
+        system: System = module_of(card["system"]).load(folder, card, device)
+    except (AttributeError, KeyError, TypeError) as error:  # missing settings, or settings that this code lacks
         raise InputError(
-            f"{folder / checkpoints.CARD} is not that of a system which this version can load ({error}); train it anew"
+            f"{folder / checkpoints.CARD} does not describe a system that this version can load ({error}); train it "
+            f"again"
         ) from error
     return system

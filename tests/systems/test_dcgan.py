@@ -11,7 +11,7 @@ from facet.base.errors import InputError
 from facet.systems import dcgan, dcgan_encoders
 from stages import train_encoder, train_gan
 from tests.support import tiny
-from tests.training.test_training import encoder_params, gan_params
+from tests.support.trainings import encoder_params, gan_params
 
 DATA = systems.Data(crop="face120", size=64, channels=3, attributes=tiny.ATTRIBUTES, split_hash="h")
 CPU = torch.device("cpu")
@@ -156,5 +156,5 @@ def test_a_model_of_another_version_is_one_clear_error(trained, tmp_path, change
     card = json.loads((folder / "model.json").read_text())
     change(card)
     (folder / "model.json").write_text(json.dumps(card))
-    with pytest.raises(InputError, match=r"model\.json is not that of a system which this version can load"):
+    with pytest.raises(InputError, match=r"model\.json does not describe a system that this version can load"):
         systems.load(folder, CPU)

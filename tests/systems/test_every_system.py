@@ -1,21 +1,23 @@
-"""What every system of facet/systems promises; a new one is found here by itself."""
+"""Promises of every system in facet/systems; a new one is tested here without a change."""
 
 import itertools
+from pathlib import Path
 
 import pytest
 import torch
 
 from facet import systems
 from facet.base import compute, images
+from facet.base.errors import InputError
 from facet.base.tables import read_faces
 from facet.training.loop import Batch
 from stages import train_encoder, train_gan
 from tests.support import small, tiny
 from tests.support.dying import Killed
-from tests.training.test_training import killing, outs
+from tests.support.trainings import kill_at, outs
 
 CPU = torch.device("cpu")
-SYSTEMS = systems.names()
+SYSTEMS = systems.SYSTEMS
 ENCODERS = [small.model_of(name) for name in SYSTEMS if small.model_of(name) != "model"]
 
 
@@ -23,6 +25,17 @@ ENCODERS = [small.model_of(name) for name in SYSTEMS if small.model_of(name) != 
 def trained(tmp_path_factory):
     """Each system, trained for a few steps."""
     return {name: small.train(tmp_path_factory.mktemp(name), name) for name in SYSTEMS}
+
+
+def test_the_list_of_systems_names_every_module_of_the_folder():
+    modules = {path.stem for path in Path(systems.__file__).parent.glob("*.py")} - {"__init__"}
+    assert modules == {*SYSTEMS, *(f"{name}_encoders" for name in systems.ENCODERS)}
+    assert set(systems.ENCODERS) <= set(SYSTEMS)
+    assert [systems.module(name).NAME for name in SYSTEMS] == list(SYSTEMS)
+    with pytest.raises(InputError, match=f"system 'gan' is unknown; choose one of {', '.join(SYSTEMS)}"):
+        systems.encoders("gan")
+    with pytest.raises(InputError, match="system 'ian' has no separate encoders: stage `train_gan` trains all of it"):
+        systems.encoders("ian")
 
 
 def test_params_yaml_trains_and_uses_every_system():
@@ -92,7 +105,7 @@ def test_training_killed_and_resumed_ends_with_the_bytes_of_an_undisturbed_run(t
     train_gan.run(params)
     whole = outs(tmp_path, "model", "gan.csv", "gan.png")
     with monkeypatch.context() as patched:
-        killing(patched, at)
+        kill_at(patched, at)
         with pytest.raises(Killed):
             train_gan.run(params)
     train_gan.run(params)
@@ -106,7 +119,7 @@ def test_an_encoder_killed_and_resumed_ends_with_the_bytes_of_an_undisturbed_one
     train_encoder.run(params)
     whole = outs(tmp_path, variant, "encoder.csv", "encoder.png")
     with monkeypatch.context() as patched:
-        killing(patched, 3)
+        kill_at(patched, 3)
         with pytest.raises(Killed):
             train_encoder.run(params)
     train_encoder.run(params)

@@ -1,8 +1,7 @@
 import dataclasses
-import itertools
 import os
+import shutil
 import signal
-from pathlib import Path
 
 import pytest
 import torch
@@ -17,44 +16,7 @@ from facet.training.resume import Resume
 from stages import train_encoder, train_gan
 from tests.support import tiny
 from tests.support.dying import Killed
-
-
-def gan_params(folder: Path, **changes) -> train_gan.Params:
-    prepared = tiny.prepared(folder / "prepared")
-    settings = systems.module("dcgan").GanSettings(**(tiny.GAN | changes))
-    return train_gan.Params(
-        system="dcgan", prepared=prepared, model=folder / "model", history=folder / "gan.csv",
-        samples=folder / "gan.png", resume=folder / "resume", log_every=2, seed=1, threads=1, device="cpu",
-        precision="fp32", settings=settings,
-    )  # fmt: skip
-
-
-def encoder_params(folder: Path, variant: str, **changes) -> train_encoder.Params:
-    chosen = tiny.IN_DOMAIN if variant == "in_domain" else tiny.FROZEN
-    settings = systems.encoders("dcgan").settings_class(variant)(**(chosen | changes))
-    return train_encoder.Params(
-        system="dcgan", variant=variant, gan=folder / "model", prepared=folder / "prepared",
-        encoder=folder / variant, history=folder / "encoder.csv", samples=folder / "encoder.png",
-        resume=folder / "resume_e", log_every=2, seed=1, threads=1, device="cpu", precision="fp32", settings=settings,
-    )  # fmt: skip
-
-
-def killing(monkeypatch, at: int) -> None:
-    """Every step saves; step `at` ends the process before it does anything, as kill -9 would."""
-    monkeypatch.setattr(loop, "SAVE_SECONDS", -1)
-    flips = loop.images.flips
-
-    def flips_or_death(count, seed, step):
-        if step == at:
-            raise Killed
-        return flips(count, seed, step)
-
-    monkeypatch.setattr(loop.images, "flips", flips_or_death)
-
-
-def outs(folder: Path, *names: str) -> dict[str, bytes]:
-    paths = itertools.chain.from_iterable(sorted((folder / name).rglob("*")) or [folder / name] for name in names)
-    return {str(path.relative_to(folder)): path.read_bytes() for path in paths if path.is_file()}
+from tests.support.trainings import encoder_params, gan_params, kill_at, outs
 
 
 @pytest.mark.parametrize("at", [2, 3, 4])
@@ -65,7 +27,7 @@ def test_a_gan_killed_while_training_ends_with_the_bytes_of_an_undisturbed_one(t
     params = gan_params(tmp_path / "whole", warmup=warmup)
     whole = outs(tmp_path / "whole", "model", "gan.csv", "gan.png")
     with monkeypatch.context() as patched:
-        killing(patched, at)
+        kill_at(patched, at)
         with pytest.raises(Killed):
             train_gan.run(params)
     assert list(params.resume.glob("*.pt"))
@@ -81,7 +43,7 @@ def test_an_encoder_killed_while_training_ends_with_the_bytes_of_an_undisturbed_
     train_encoder.run(params)
     whole = outs(tmp_path, "in_domain", "encoder.csv", "encoder.png")
     with monkeypatch.context() as patched:
-        killing(patched, at)
+        kill_at(patched, at)
         with pytest.raises(Killed):
             train_encoder.run(params)
     train_encoder.run(params)
@@ -107,7 +69,7 @@ def test_sigterm_saves_the_state_and_ends_with_143(tmp_path, monkeypatch):
 @pytest.mark.parametrize("content", [None, [1], {"step": 3}])
 def test_a_checkpoint_that_is_torn_or_none_starts_training_anew(tmp_path, content):
     params = gan_params(tmp_path)
-    key = resume.key(params, params.prepared / "faces.parquet")
+    key = resume.key(params, params.prepared / "faces.parquet", *systems.code_files("dcgan"))
     params.resume.mkdir()
     path = params.resume / f"{key}.pt"
     path.write_bytes(b"torn")
@@ -127,6 +89,26 @@ def test_another_params_or_data_never_resumes_an_old_run(tmp_path):
     Resume(params.resume, "old").save({"step": 1})
     Resume(params.resume, "new")
     assert not list(params.resume.glob("old.pt"))
+
+
+def test_the_key_of_a_checkpoint_covers_the_code_of_its_system_and_what_all_share(tmp_path, monkeypatch):
+    assert all((resume.FACET / name).is_file() for name in resume.CODE_FILES)
+    assert all(any((resume.FACET / folder).glob("*.py")) for folder in resume.CODE_FOLDERS)
+    names = {path.name for path in systems.code_files("dcgan")}
+    assert names == {"__init__.py", "dcgan.py", "dcgan_encoders.py"}  # editing ian.py keeps this checkpoint
+    assert all(path.is_file() for name in systems.SYSTEMS for path in systems.code_files(name))
+
+    copy = tmp_path / "facet"
+    shutil.copytree(resume.FACET, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(resume, "FACET", copy)
+    params = gan_params(tmp_path)
+    key = resume.key(params)
+    for name in ("nets/ema.py", "losses/latent.py", *resume.CODE_FILES):
+        text = (copy / name).read_text()
+        (copy / name).write_text(text + "# changed")
+        assert resume.key(params) != key, name
+        (copy / name).write_text(text)
+    assert resume.key(params) == key
 
 
 def test_a_loss_that_is_not_finite_stops_the_stage_and_names_the_term(tmp_path):
