@@ -7,14 +7,14 @@ a leak between splits)."""
 import dataclasses
 import logging
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 
 from facet.base.errors import InputError
 from facet.base.files import replacing_folder, write_json
-from facet.base.limits import Limit, Natural
+from facet.base.limits import Limit, Natural, Share
 from facet.base.params import run_stage
 from facet.base.progress import progress
 from facet.base.tables import SPLITS, FacesMeta, write_table
@@ -29,8 +29,6 @@ from facet.sources.tree import open_tree
 
 log = logging.getLogger(__name__)
 
-SPLIT_BY = ("official", "identity", "random")
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Params:
@@ -41,10 +39,10 @@ class Params:
     prepared: Path  # images.npy uint8 (images, size, size, channels) and faces.parquet
     card: Path  # JSON: counts, attribute balance, exclusions
     crop: str  # name in facet.pictures.crops
-    size: Annotated[int, Limit(8)]  # pixels of the square
-    channels: int  # 3 colours, or 1 for grey (luma)
-    split: str  # official, identity (seeded ratios, whole identities) or random (seeded ratios, single pictures)
-    ratios: tuple[float, float, float]  # train, valid, test; used unless split is official
+    size: Annotated[int, Limit(8, 1024)]  # side of the square, in pixels
+    channels: Annotated[int, Limit(1, 3)]  # 3 for colour, 1 for grey (luma).
+    split: Literal["official", "identity", "random"]  # seeded ratios of whole identities, or of single pictures
+    ratios: tuple[Share, Share, Share]  # train, valid and test; unused if split is official
     seed: Natural
     workers: Natural  # threads, 0 for one per core; no effect on the bytes
     reuse: Path  # pictures of the last run; not an out, and without effect on the bytes
@@ -111,14 +109,10 @@ def run(params: Params) -> None:
 
 
 def _check(params: Params) -> None:
-    if params.split not in SPLIT_BY:
-        raise InputError(f"split {params.split!r} is unknown; choose one of {', '.join(SPLIT_BY)}")
-    if not 8 <= params.size <= 1024:
-        raise InputError(f"size {params.size}: expected 8 to 1024 pixels")
     if params.channels not in (1, 3):
         raise InputError(f"channels {params.channels}: expected 3 (colour) or 1 (grey)")
     ratios = params.ratios
-    if len(ratios) != 3 or not all(0 <= ratio <= 1 for ratio in ratios) or abs(sum(ratios) - 1) > 1e-6:
+    if len(ratios) != 3 or abs(sum(ratios) - 1) > 1e-6:
         raise InputError(f"ratios {ratios}: expected three shares (train, valid, test) that add up to 1")
 
 

@@ -37,8 +37,6 @@ class Params:
 
 
 def run(params: Params) -> None:
-    if not params.megabytes > 0:
-        raise InputError(f"megabytes {params.megabytes}: expected a positive number")
     budget = round(params.megabytes * MEGABYTE)
     found = inputs.read(params.reports, params.data, params.params_file, budget=budget)
     kept = records.read(params.docs / "records")

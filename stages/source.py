@@ -6,6 +6,7 @@ import logging
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from facet.base.errors import InputError
 from facet.base.files import replacing_folder, write_json
@@ -20,8 +21,8 @@ from facet.sources.tree import Tree, open_tree
 
 log = logging.getLogger(__name__)
 
-KINDS = ("drawn", "drawn_graded", "celeba", "folder", "shards", "lfw", "mnist", "two_digit_mnist", "svhn")
-DRAWN = ("drawn", "drawn_graded")  # the latter with real-valued attributes
+Kind = Literal["drawn", "drawn_graded", "celeba", "folder", "shards", "lfw", "mnist", "two_digit_mnist", "svhn"]
+DRAWN = ("drawn", "drawn_graded")  # without and with real-valued attributes
 CHUNK = 256  # files one thread reads and hashes at a time
 
 
@@ -29,20 +30,16 @@ CHUNK = 256  # files one thread reads and hashes at a time
 class Params:
     """Get a data set and list its files: labels.parquet and source.json (counts and oddities)."""
 
-    kind: str  # one of KINDS
+    kind: Kind
     root: Path  # the published files, the folder or zip of pictures, the data set of shards, or the renderer's package
     raw: Path  # written; holds the pictures as well where this stage makes, unpacks or downloads them
-    count: int  # pictures to make; for other kinds how many to keep in the source's order, 0 for all
+    count: Natural  # pictures to make; for other kinds the first ones to keep in the source's order, 0 for all
     seed: Natural  # of the pictures made
     workers: Natural  # processes that draw, threads that read, 0 for one per core; no effect on the bytes
     download: bool  # celeba, mnist, two_digit_mnist, svhn: let torchvision fetch them where root has none
 
 
 def run(params: Params) -> None:
-    if params.kind not in KINDS:
-        raise InputError(f"kind {params.kind!r} is unknown; choose one of {', '.join(KINDS)}")
-    if params.count < 0:
-        raise InputError(f"count {params.count}: expected a number of pictures, or 0 for all")
     written, read = params.raw.resolve(), params.root.resolve()
     if params.kind not in DRAWN and (written == read or written in read.parents):
         raise InputError(f"{params.raw} is replaced by this stage and holds the pictures of {params.root}; move them")

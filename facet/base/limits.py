@@ -1,15 +1,15 @@
 """Allowed ranges of the numbers in params.yaml, as types of the fields that hold them."""
 
 import math
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 
 class Limit(NamedTuple):
-    """A range from `low` to `high`, without the ends that are `open`."""
+    """A range from `low` to `high`; `open` names the ends that are excluded."""
 
     low: float
     high: float = math.inf
-    open: str = ""  # "", "low", "high" or "both"
+    open: Literal["", "low", "high", "both"] = ""
 
     def holds(self, value: float) -> bool:
         above = value > self.low if self.open in ("low", "both") else value >= self.low
@@ -24,6 +24,7 @@ class Limit(NamedTuple):
 
 Count = Annotated[int, Limit(1)]
 Natural = Annotated[int, Limit(0)]
+BatchSize = Annotated[int, Limit(2)]  # batch norm has no statistics of a single image
 NonNegative = Annotated[float, Limit(0)]
 Positive = Annotated[float, Limit(0, open="low")]
 Share = Annotated[float, Limit(0, 1)]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from facet.base import checkpoints, compute
 from facet.base.errors import InputError
-from facet.base.limits import BelowOne, Count, Limit, Natural, NonNegative, Positive
+from facet.base.limits import BatchSize, BelowOne, Count, Limit, Natural, NonNegative, Positive
 from facet.losses import adversarial
 from facet.losses.latent import kl_to_normal, reparametrise
 from facet.nets import ranks
@@ -94,7 +94,7 @@ class GanSettings:
     learning_rate_d: NonNegative
     beta1: BelowOne
     ema: BelowOne  # decay of the averaged generator; 0 keeps the raw one
-    batch_size: Count
+    batch_size: BatchSize
     steps: Count
     flip: bool
     train_on: Literal["train", "all"]  # the paper's GAN saw its test images too

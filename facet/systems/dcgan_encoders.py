@@ -8,13 +8,13 @@ import copy
 import dataclasses
 import itertools
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from facet.base import checkpoints, compute
-from facet.base.limits import BelowOne, Count, Limit, NonNegative, Positive, Share
+from facet.base.limits import BelowOne, Count, NonNegative, Positive, Share, UpToOne
 from facet.losses import adversarial
 from facet.losses.latent import attribute_loss, kl_to_normal, reparametrise
 from facet.losses.reconstruction import RECONSTRUCTION_LOSSES, centre_weights, weighted_l1
@@ -120,9 +120,7 @@ class InDomainSettings:
     width: Count
     learning_rate: NonNegative
     learning_rate_d: NonNegative
-    final_rate: Annotated[
-        float, Limit(0, 1, open="low")
-    ]  # the learning rates fall to this share of themselves along a half cosine
+    final_rate: UpToOne  # the share of themselves to which the learning rates fall, along a half cosine
     beta1: BelowOne
     ema: BelowOne
     centre: Positive  # weight of the face's centre over the border in the pixel term

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, softplus
 
 from facet.base import checkpoints, compute
-from facet.base.limits import BelowOne, Count, Limit, Natural, NonNegative, Positive
+from facet.base.limits import BatchSize, BelowOne, Count, Limit, Natural, NonNegative, Positive, UpToOne
 from facet.losses.latent import attribute_loss, kl_to_normal, reparametrise
 from facet.losses.orthogonal import orthogonal_penalty
 from facet.losses.reconstruction import centre_weights, weighted_l1
@@ -160,12 +160,10 @@ class GanSettings:
     learning_rate: NonNegative  # of head and generator; of the trunk too in the warm-up
     learning_rate_d: NonNegative  # of the trunk: slow after a warm-up, or it drifts away under the head
     learning_rate_v: NonNegative  # of the verdict
-    final_rate: Annotated[
-        float, Limit(0, 1, open="low")
-    ]  # the learning rates fall to this share of themselves along a half cosine
+    final_rate: UpToOne  # the share of themselves to which the learning rates fall, along a half cosine
     beta1: BelowOne
     ema: BelowOne
-    batch_size: Count
+    batch_size: BatchSize
     steps: Count
     flip: bool
     train_on: Literal["train", "all"]

@@ -16,7 +16,7 @@ from torch.nn.functional import softplus
 
 from facet.base import checkpoints, compute
 from facet.base.errors import InputError
-from facet.base.limits import BelowOne, Count, Natural, NonNegative, Positive, Share
+from facet.base.limits import BatchSize, BelowOne, Count, Natural, NonNegative, Positive, Share
 from facet.losses import adversarial
 from facet.losses.latent import kl_to_normal, reparametrise
 from facet.nets import ranks
@@ -91,7 +91,7 @@ class GanSettings:
     learning_rate_d: NonNegative
     beta1: BelowOne
     ema: BelowOne
-    batch_size: Count
+    batch_size: BatchSize
     steps: Count
     flip: bool
     train_on: Literal["train", "all"]

@@ -7,14 +7,14 @@ image; `residual`, which takes what y says out of E_z(x); and `warm`, E_z starti
 import dataclasses
 import itertools
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from facet.base import checkpoints, compute
 from facet.base.errors import InputError
-from facet.base.limits import BelowOne, Count, Limit, NonNegative
+from facet.base.limits import BelowOne, Count, NonNegative, UpToOne
 from facet.losses.latent import description_error
 from facet.nets import ranks
 from facet.nets.blocks import halvings, init_he, same_padding
@@ -67,9 +67,7 @@ class EncoderSettings:
     residual: bool  # z is E_z's answer less what a regression on y says of it; the paper: false
     threshold: bool  # a photo's y is -1 or +1, as in the paper; otherwise E_y's answer within [-1, 1]
     learning_rate: NonNegative
-    final_rate: Annotated[
-        float, Limit(0, 1, open="low")
-    ]  # the learning rate falls to this share of itself along a half cosine
+    final_rate: UpToOne  # the share of itself to which the learning rate falls, along a half cosine
     beta1: BelowOne
     ema: BelowOne
     batch_size: Count

@@ -14,14 +14,14 @@ import dataclasses
 import itertools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from facet.base import checkpoints, compute
 from facet.base.errors import InputError
-from facet.base.limits import BelowOne, Count, Limit, Natural, NonNegative, Positive, Share
+from facet.base.limits import BatchSize, BelowOne, Count, Natural, NonNegative, Positive, Share, UpToOne
 from facet.losses import adversarial
 from facet.losses.latent import kl_to_normal, recognition_loss, reparametrise
 from facet.losses.reconstruction import WEIGHTED_LOSSES, centre_weights
@@ -163,12 +163,10 @@ class GanSettings:
     r1_every: Count  # steps between R1 penalties
     learning_rate: NonNegative  # of E and G
     learning_rate_d: NonNegative  # of D and Q
-    final_rate: Annotated[
-        float, Limit(0, 1, open="low")
-    ]  # the learning rates fall to this share of themselves along a half cosine
+    final_rate: UpToOne  # the share of themselves to which the learning rates fall, along a half cosine
     beta1: BelowOne
     ema: BelowOne  # decay of the averaged E and G; 0 keeps the raw ones
-    batch_size: Count
+    batch_size: BatchSize
     steps: Count
     flip: bool
     train_on: Literal["train", "all"]

@@ -2,14 +2,17 @@ import dataclasses
 import importlib
 import typing
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import pytest
+import yaml
 
+from facet import systems
 from facet.base.errors import InputError
-from facet.base.limits import BelowOne, Count, Positive, UpToOne
+from facet.base.limits import BelowOne, Count, Limit, Positive, UpToOne
 from facet.base.params import check, from_argv, from_mapping, known_from_argv, need, run_stage
+from tests.support.paths import ROOT
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,6 +66,29 @@ def test_a_seed_and_a_number_of_threads_below_their_least_are_clear_errors_in_ev
         with pytest.raises(InputError, match=f"{name} {bad[name]}: expected . or more"):
             check(params(**dict.fromkeys(fields, None) | {name: bad[name]} | words_of(params)))
     assert bad.keys() & fields
+
+
+def flag_classes() -> list[type]:
+    """The Params of every stage, and the settings of every system and encoder."""
+    names = (path.stem for path in (ROOT / "stages").glob("*.py") if path.stem != "__init__")
+    stages = [importlib.import_module(f"stages.{name}").Params for name in names]
+    gans = [systems.module(name).GanSettings for name in systems.SYSTEMS]
+    variants = yaml.safe_load((ROOT / "params.yaml").read_text())["train_encoder"]
+    encoders = [systems.encoders(values["system"]).settings_class(name) for name, values in variants.items()]
+    return [*stages, *gans, *encoders]
+
+
+def test_every_number_of_params_yaml_has_a_limit():
+    wrong = []
+    for params in flag_classes():
+        for name, hint in typing.get_type_hints(params, include_extras=True).items():
+            items = typing.get_args(hint) if typing.get_origin(hint) is tuple else (hint,)
+            for item in items:
+                plain = typing.get_args(item)[0] if typing.get_origin(item) is Annotated else item
+                limits = [part for part in getattr(item, "__metadata__", ()) if isinstance(part, Limit)]
+                if plain in (int, float) and not limits:
+                    wrong.append(f"{params.__module__}.{params.__name__}.{name}")
+    assert not wrong
 
 
 def words_of(params: type) -> dict[str, str]:

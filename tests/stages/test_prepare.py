@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter
 
 from facet.base.errors import InputError
 from facet.base.images import open_images
-from facet.base.params import run_stage
+from facet.base.params import check, run_stage
 from facet.base.tables import Faces, FacesMeta, read_faces, scaled
 from facet.pictures.crops import CROPS, crop
 from facet.pictures.decode import BadImage
@@ -45,7 +45,7 @@ def prepared(root: Path, **changes) -> Faces:
         workers=2,
         attributes=("all",),
     )
-    prepare.run(dataclasses.replace(params, **changes))
+    prepare.run(check(dataclasses.replace(params, **changes)))
     return read_faces(out)
 
 
@@ -344,9 +344,9 @@ def test_attributes_are_chosen_by_name_and_a_misspelt_one_is_named(tmp_path):
         ({"size": 5000}, "size 5000"),
         ({"split": "odd"}, "split 'odd' is unknown"),
         ({"ratios": (0.5, 0.5, 0.5)}, "add up to 1"),
-        ({"ratios": (1.5, -0.5, 0.0)}, "add up to 1"),
+        ({"ratios": (1.5, -0.5, 0.0)}, "ratios 1.5: expected 0 or more, at most 1"),
         ({"ratios": (0.5, 0.5)}, "three shares"),
-        ({"ratios": (float("nan"), 0.5, 0.5)}, "add up to 1"),
+        ({"ratios": (float("nan"), 0.5, 0.5)}, "ratios nan"),
         ({"workers": -1}, "workers -1"),
         ({"ratios": (0.0, 0.5, 0.5)}, "none of them is in the split 'train'"),
         ({"attributes": ("Male", "Male")}, "name one twice"),

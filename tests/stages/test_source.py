@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from facet.base.errors import InputError
+from facet.base.params import check
 from facet.drawn import GRADES, sample_graded
 from facet.pictures.decode import BadImage, decode
 from facet.sources.labels import Listing, read_labels
@@ -27,7 +28,7 @@ def sourced(root: Path, kind: str = "celeba", **changes) -> Listing:
     """Stage `source` of `root`, read back from labels.parquet."""
     raw = root.parent / "raw"
     values = {"kind": kind, "root": root, "raw": raw, "count": 0, "seed": 0, "workers": 2, "download": False} | changes
-    source.run(source.Params(**values))
+    source.run(check(source.Params(**values)))
     return read_labels(raw)
 
 
