@@ -1,4 +1,4 @@
-"""The floors of the house: who may import whom, by folders."""
+"""Which folders may import which."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.support.house import STAGES, imports, sources, within
 from tests.support.paths import ROOT
 
-# Folders of facet/ from the ground up; a folder imports only those below it and itself.
+# Folders of facet/ from the ground floor up; a folder imports only itself and those on lower floors.
 FLOORS = (
     ("base", "metrics", "nets", "drawn"),
     ("losses", "pictures"),
@@ -20,20 +20,23 @@ FLOORS = (
     ("photos/folder", "nights"),
     ("cli",),
 )
-FORMULAS = ("nets", "losses", "metrics")  # import only torch, numpy and each other
+FORMULAS = ("nets", "losses", "metrics")  # folders that import only torch, numpy and each other
 
 
 def floor_of(folder: str) -> int:
-    return next(number for number, folders in enumerate(FLOORS) if folder in folders)
+    """The floor of a folder of facet/, from 0 at the ground."""
+    floors = [number for number, folders in enumerate(FLOORS) if folder in folders]
+    assert floors, f"facet/{folder} is on no floor: add it to FLOORS in tests/test_floors.py"
+    return floors[0]
 
 
 def folder_of(path: Path) -> str:
-    """The folder below facet/ that a file of it stands in."""
+    """The folder of a file, relative to facet/."""
     return path.relative_to(ROOT / "facet").parent.as_posix()
 
 
 def path_of(module: str) -> Path | None:
-    """The file of a module of this repository, or None for a name inside one."""
+    """The file of a module of this repository; None if `module` names something inside a module."""
     path = ROOT / Path(*module.split("."))
     if path.with_suffix(".py").is_file():
         return path.with_suffix(".py")
@@ -48,6 +51,13 @@ def test_nothing_under_facet_or_stages_imports_prefect_dvc_or_the_flows():
         if within(module, "prefect", "dvc", "flows")
     }
     assert not wrong
+
+
+def test_every_folder_of_facet_with_code_is_on_one_floor():
+    listed = [folder for folders in FLOORS for folder in folders]
+    assert sorted(listed) == sorted(set(listed))
+    for folder in {folder_of(path) for path in sources("facet")} - {"."}:
+        floor_of(folder)
 
 
 def test_stages_stand_on_facet_alone_and_nothing_stands_on_them():
@@ -91,6 +101,17 @@ def test_formulas_and_networks_import_only_torch_numpy_and_each_other():
         if module.split(".")[0] not in allowed | ({"sklearn"} if folder == "metrics" else set())
         and module != "facet"
         and not within(module, *(f"facet.{other}" for other in FORMULAS))
+    }
+    assert not wrong
+
+
+def test_no_test_imports_from_another():
+    """Code that tests share is in tests/support."""
+    wrong = {
+        f"{path.relative_to(ROOT)}: {module}"
+        for path in sources("tests")
+        for module in imports(path)
+        if any(part.startswith("test_") for part in module.split(".")) and path_of(module) is not None
     }
     assert not wrong
 
