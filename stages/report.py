@@ -1,5 +1,5 @@
-"""Stage `report`: everything the other stages wrote about themselves, on one self-contained page; and one page a paper,
-which also shows the runs that `facet record` kept in docs/records."""
+"""Stage `report`: the results of all other stages on one self-contained page, and a page per paper, which also shows
+the runs that `facet record` kept in docs/records."""
 
 import dataclasses
 import logging
@@ -11,34 +11,35 @@ from facet.base.errors import InputError
 from facet.base.files import replacing, replacing_folder
 from facet.base.limits import Positive, Share
 from facet.base.params import run_stage
-from facet.reporting import inputs, papers, records, sections
-from facet.reporting.inputs import Inputs, Json, SystemInputs
-from facet.reporting.pages import environment
+from facet.reporting import inputs, papers, records, sections, values
+from facet.reporting.inputs import Inputs, Json, SystemInputs, first_row, means, rows
+from facet.reporting.pages import template
+from facet.reporting.runs import Run, measured_runs, speed_of
 
 log = logging.getLogger(__name__)
 
 MEGABYTE = 1_000_000
-NIGHTS = "nights.html"  # beside the page where nights have run (facet/nights/page.py)
+NIGHTS = "nights.html"  # the page of nightly runs beside the report, if there are any (facet/nights/page.py)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Params:
-    """Write the page, and one for each paper."""
+    """Write the report page and one page per paper."""
 
     reports: Path  # folder of metrics/, attributes/, train/, judges.json and data_card.json
     data: Path  # folder of samples/, sheets/, exhibits/, edits/ and prepared/, for the pictures
-    docs: Path  # folder of records/ (of `facet record`) and papers/ (drawn by benchmarks/), both optional
+    docs: Path  # folder of records/ (by `facet record`) and papers/ (drawn by benchmarks/), both optional
     params_file: Path  # params.yaml, shown as it is
     out: Path  # out: HTML
-    papers: Path  # out: folder of one HTML a paper, in the folder of `out`
-    success_goal: Share  # share of edits that succeed, for the colours
-    flips_goal: Share  # share of other attributes changed
-    megabytes: Positive  # most that the pictures of a page may take
+    papers: Path  # out: folder of one HTML page per paper, beside `out`
+    success_goal: Share  # least share of edits that should succeed, for the colours
+    side_effects_goal: Share  # largest share of other attributes that edits should change, for the colours
+    megabytes: Positive  # largest size of the pictures on a page
 
 
 def run(params: Params) -> None:
     budget = round(params.megabytes * MEGABYTE)
-    found = inputs.read(params.reports, params.data, params.params_file, budget=budget)
+    results = inputs.read(params.reports, params.data, params.params_file, budget=budget)
     kept = records.read(params.docs / "records")
     for name, record in kept.items():
         if damage := papers.damage(record):
@@ -46,42 +47,44 @@ def run(params: Params) -> None:
                 f"{params.docs / 'records' / name}.json is damaged ({damage}); restore it (git checkout), or write it "
                 f"again with `facet record {name}`"
             )
-    runs = papers.runs(found, kept)
+    runs = measured_runs(results, kept)
     nights = NIGHTS if (params.out.parent / NIGHTS).exists() else None
-    page = render(found, kept, runs, success_goal=params.success_goal, flips_goal=params.flips_goal, nights=nights)
+    page = render(
+        results, kept, runs, success_goal=params.success_goal, side_effects_goal=params.side_effects_goal, nights=nights
+    )
     with replacing(params.out) as aside:
         aside.write_text(page, encoding="utf-8")
     with replacing_folder(params.papers) as folder:
         for text in papers.texts():
-            here = any(system.name == text["system"] for system in found.systems)
+            here = any(system.name == text["system"] for system in results.systems)
             sheets = papers.Sheets(text["system"], params.data, params.docs, here=here, budget=budget)
-            written = render_paper(text, found, runs, sheets, index=params.out.name)
+            written = render_paper(text, results, runs, sheets, index=params.out.name)
             (folder / f"{text['system']}.html").write_text(written, encoding="utf-8")
     log.info("wrote %s (%.1f MB) and %s", params.out, len(page.encode()) / MEGABYTE, params.papers)
 
 
-def render_paper(text: Json, found: Inputs, runs: list[papers.Run], sheets: papers.Sheets, *, index: str) -> str:
+def render_paper(text: Json, results: Inputs, runs: list[Run], sheets: papers.Sheets, *, index: str) -> str:
     """One paper's page as HTML text."""
-    template = environment(found.data_card["source"], notice=sheets.here).get_template("paper.html")
-    published = found.systems[0].metrics  # every system's reconstruction table has the rows of the report
+    paper_page = template("paper.html", source=results.data_card["source"], notice=sheets.here)
+    published = results.systems[0].metrics  # every system's reconstruction table has the published rows
     others = [other for other in papers.texts() if other["system"] != text["system"]]
-    return template.render(paper=papers.page(text, runs, published, sheets), others=others, index=index)
+    return paper_page.render(paper=papers.page(text, runs, published, sheets), others=others, index=index)
 
 
 def render(
-    found: Inputs,
+    results: Inputs,
     kept: Mapping[str, Json],
-    runs: list[papers.Run],
+    runs: list[Run],
     *,
     success_goal: float,
-    flips_goal: float,
+    side_effects_goal: float,
     nights: str | None = None,
 ) -> str:
     """The page as HTML text."""
-    systems = [system(one, found.judges, kept, success_goal, flips_goal) for one in found.systems]
-    training = sections.training_charts(found.histories)
-    latents = {row["attribute"]: row["auroc"] for row in sections.rows(found.systems[0].metrics, "latents")}
-    judge_rows = sections.judge_table(found.judges, found.systems)
+    systems = [system(one, results.judges, kept, success_goal, side_effects_goal) for one in results.systems]
+    training = sections.training_charts(results.histories)
+    latents = {row["attribute"]: row["auroc"] for row in rows(results.systems[0].metrics, "latents")}
+    judge_rows = sections.judge_table(results.judges, results.systems)
     toc = [
         ("edits", "Edits"),
         ("curves", "Strength"),
@@ -103,81 +106,81 @@ def render(
         ("glossary", "Glossary"),
         ("limits", "Limits"),
     ]
-    template = environment(found.data_card["source"], notice=True).get_template("page.html")
-    return template.render(
+    page = template("page.html", source=results.data_card["source"], notice=True)
+    return page.render(
         toc=toc,
         nights=nights,
-        card=found.data_card,
+        card=results.data_card,
         systems=systems,
-        side_by_side=sections.side_by_side(found.systems),
+        side_by_side=sections.side_by_side(results.systems),
         papers=[papers.headline(text, runs) for text in papers.texts()],
-        judged_digits=found.judges.get("digits", {}),
+        judged_digits=results.judges.get("digits", {}),
         judge_rows=[row | {"latent": latents.get(row["attribute"])} for row in judge_rows],
-        missing=sections.not_judged(found),
-        balance=sections.balance(found.data_card),
+        missing=sections.not_judged(results),
+        balance=sections.balance(results.data_card),
         training=training,
-        pictures=found.samples,
+        pictures=results.samples,
         latent_sheets=sections.LATENT_SHEETS,
-        left_out=found.left_out,
-        of_other_data=found.of_other_data,
-        params=found.params,
+        left_out=results.left_out,
+        of_other_data=results.of_other_data,
+        params=results.params,
         success_goal=success_goal,
-        flips_goal=flips_goal,
-        told=sections.told,
-        plain=sections.plain,
-        grouped=sections.grouped,
-        millions=sections.millions,
-        readable=sections.readable,
-        spec=sections.spec,
-        flipped=sections.flipped,
-        signed=sections.signed,
-        picture_title=lambda name: sections.picture_title(name, found.systems),
+        side_effects_goal=side_effects_goal,
+        formatted=values.formatted,
+        plain=values.plain,
+        grouped=values.grouped,
+        millions=values.millions,
+        readable=values.readable,
+        spec=values.spec,
+        complement=values.complement,
+        signed=values.signed,
+        picture_title=lambda name: sections.picture_title(name, results.systems),
     )
 
 
 def system(
-    one: SystemInputs, judges: Json, kept: Mapping[str, Json], success_goal: float, flips_goal: float
+    one: SystemInputs, judges: Json, kept: Mapping[str, Json], success_goal: float, side_effects_goal: float
 ) -> dict[str, Any]:
-    """All that the template shows of one system."""
+    """The values that the template shows of one system."""
     metrics = one.metrics
-    in_use = sections.one(metrics, "reconstruction", note="in use") or {}
-    of_latents = {name: sections.rows(metrics, name) for name in ("swaps", "descriptions", "semi_supervised")}
+    in_use = first_row(metrics, "reconstruction", note="in use") or {}
+    of_latents = {name: rows(metrics, name) for name in ("swaps", "descriptions", "semi_supervised")}
     sheets = any(name in one.exhibits for name, _ in sections.LATENT_SHEETS)
     return {
         "name": one.name,
-        "setting": sections.one(metrics, "setting") or {"encoder": "", "mode": ""},
+        "setting": first_row(metrics, "setting") or {"encoder": "", "mode": ""},
         "hero": one.hero,
         "sheets": one.sheets,
         "exhibits": one.exhibits,
-        "tiles": sections.tiles(one, success_goal, flips_goal),
-        "edits": sections.edit_table(one, success_goal, flips_goal),
+        "tiles": sections.tiles(one, success_goal, side_effects_goal),
+        "edits": sections.edit_table(one, success_goal, side_effects_goal),
         "strengths": sections.strength_rows(one),
         "curves": sections.curve_charts(one),
         "heat": sections.heat(one),
-        "leaks": sections.entanglement_summary(one),
-        "reconstruction": [_complete(row) for row in sections.rows(metrics, "reconstruction")],
+        "side_effects": sections.largest_side_effects(one),
+        "reconstruction": [_complete(row) for row in rows(metrics, "reconstruction")],
         "subgroups": sections.subgroup_table(one),
-        "samples": sections.rows(metrics, "samples"),
-        "memorisation": sections.rows(metrics, "memorisation"),
+        "samples": rows(metrics, "samples"),
+        "memorisation": rows(metrics, "memorisation"),
         "controls": sections.control_table(one),
-        "control_means": dict.fromkeys(("success", "flips", "flips_matched")) | sections.means(one),
+        "control_means": dict.fromkeys(("success", "side_effects", "side_effects_matched")) | means(one),
         "psnr": in_use.get("psnr"),
         "l2": in_use.get("l2"),
         "kid": dict.fromkeys(("prior", "reconstructions", "edits"))
-        | {row["name"]: row["judge_kid"] for row in sections.rows(metrics, "samples")},
-        "speed": next(iter(papers.speed_of(one.name, metrics, kept)), None),
+        | {row["name"]: row["judge_kid"] for row in rows(metrics, "samples")},
+        "speed": next(iter(speed_of(one.name, metrics, kept)), None),
         "estimators": sections.estimator_table(one),
-        "costs": sections.one(metrics, "costs"),
-        "strokes": sections.rows(metrics, "strokes"),
+        "costs": first_row(metrics, "costs"),
+        "strokes": rows(metrics, "strokes"),
         "latents": sheets or any(of_latents.values()),
         **of_latents,
-        "digits": [dict.fromkeys(("other_kept", "place_kept")) | row for row in sections.rows(metrics, "digits")],
+        "digits": [dict.fromkeys(("other_kept", "place_kept")) | row for row in rows(metrics, "digits")],
         "graded": sections.graded(one, judges),
     }
 
 
 def _complete(row: Json) -> Json:
-    """A row of the reconstruction table; the paper gives three of its numbers."""
+    """A row of the reconstruction table with all its columns; the paper gives only three."""
     return dict.fromkeys(("l2", "l1", "ssim_loss", "ssim_loss_luma", "psnr", "mse")) | row
 
 

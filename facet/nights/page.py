@@ -12,7 +12,7 @@ from facet.base.files import replacing
 from facet.base.params import run_stage
 from facet.nights.champions import Champions
 from facet.reporting import charts
-from facet.reporting.pages import environment
+from facet.reporting.pages import template
 from facet.reporting.verdicts import MEASURES, between, shown
 
 log = logging.getLogger(__name__)
@@ -67,8 +67,8 @@ def read_one(path: Path) -> dict[str, Any] | None:
 
 def render(records: list[dict[str, Any]], damaged: list[str], champions: Champions) -> str:
     """The page as HTML text."""
-    template = environment("drawn", Path(__file__).parent, notice=False).get_template("nights.html")
-    return template.render(
+    page = template("nights.html", Path(__file__).parent, source="drawn", notice=False)
+    return page.render(
         damaged=damaged,
         live=[live(champions, system) for system in champions.systems() if champions.live(system)],
         nights=[night(record) for record in reversed(records)],

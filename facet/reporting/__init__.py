@@ -1,2 +1,2 @@
-"""The page of stage `report`: what is read (`inputs`), pictures as data (`pictures`), inline SVG (`charts`), what each
-section shows (`sections`), and the template (`page.html`, `page.css`). No script, no network, reproducible bytes."""
+"""The pages of stage `report`: inputs, records and runs, values and charts, sections, papers and their templates. They
+have no script, need no network, and the same inputs give the same bytes."""

@@ -1,5 +1,6 @@
-"""Charts as inline SVG text. Colours are CSS classes of the page, so that they follow light and dark; every mark tells
-its numbers in a hover title. Coordinates are rounded to a tenth of a pixel: the same numbers give the same text."""
+"""Charts as inline SVG text. Colours are CSS classes of the page, so that they follow light and dark mode; every mark
+shows its numbers in a hover title. Coordinates are rounded to a tenth of a pixel, so the same numbers give the same
+text."""
 
 import dataclasses
 import math
@@ -12,7 +13,7 @@ Number = float | None
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """One curve: points (x, y), with an interval where `lows` and `highs` are given; None breaks it."""
+    """One curve of points (x, y), with a band if `lows` and `highs` are given; a y of None interrupts it."""
 
     name: str
     style: str  # CSS class: one, two, three, faint
@@ -22,7 +23,7 @@ class Line:
     highs: Sequence[Number] = ()
     percent: bool = False
 
-    def told(self, x: float, y: float, i: int) -> str:
+    def hover_text(self, x: float, y: float, i: int) -> str:
         """The hover text of one point."""
         interval = ""
         if self.lows and self.lows[i] is not None and self.highs[i] is not None:
@@ -31,7 +32,7 @@ class Line:
 
 
 def number(value: Number, percent: bool = False) -> str:
-    """A value for people: a share in per cent, otherwise three significant digits."""
+    """A value with three significant digits, or a share in per cent."""
     if value is None:
         return "not defined"
     if percent:
@@ -92,14 +93,14 @@ def line_chart(
             for run in _runs(line):
                 parts += [
                     f'<circle class="dot {line.style}" cx="{at_x(x):.1f}" cy="{at_y(y):.1f}" r="2.6">'
-                    f"<title>{escape(line.told(x, y, i))}</title></circle>"
+                    f"<title>{escape(line.hover_text(x, y, i))}</title></circle>"
                     for i, x, y in run
                 ]
     return Markup("".join(parts) + "</svg>")
 
 
 def axis(value: float) -> str:
-    """A tick of the x axis: 2000 as 2k."""
+    """The label of a tick of the x axis: 2000 as 2k."""
     return f"{value / 1000:g}k" if abs(value) >= 1000 else f"{value:g}"
 
 
@@ -139,7 +140,7 @@ def interval(
     style: str = "one",
     title: str = "",
 ) -> Markup:
-    """A dot with its interval on a track from `first` to `last`, and a tick where the goal is; for table cells."""
+    """A dot with its interval on a track from `first` to `last`, and a tick at the goal; for table cells."""
     width, height = 110, 14
     parts = [f'<svg class="interval" viewBox="0 0 {width} {height}" role="img"><title>{escape(title)}</title>']
     parts.append(f'<line class="track" x1="4" x2="{width - 4}" y1="7" y2="7"/>')
@@ -158,17 +159,21 @@ def interval(
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """One cell of a heat map: a value from -1 to 1 for its colour, and what the pointer reads."""
+    """One cell of a heat map; its colour shows a value from -1 to 1."""
 
     value: Number
-    title: str
-    mark: str = ""  # printed in the cell
-    own: bool = False  # the diagonal
+    title: str  # hover text
+    mark: str = ""  # text in the cell
+    own: bool = False  # cell of the diagonal, which is framed
 
 
 def heat_map(title: str, rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequence[Cell]]) -> Markup:
-    """A matrix of cells; strength of colour is |value|, its sign the hue."""
-    side, left, top = (18 if len(columns) > 16 else 23), 128, 100  # twenty attributes: two maps side by side
+    """A matrix of cells; the hue shows the sign of a value, the strength of the colour its size."""
+    side, left, top = (
+        (18 if len(columns) > 16 else 23),
+        128,
+        100,
+    )  # two maps of twenty attributes fit side by side
     width, height = left + side * len(columns) + 66, top + side * len(rows) + 4
     parts = [
         f'<svg class="heat" viewBox="0 0 {width} {height}" width="{width}" role="img" aria-label="{escape(title)}">'

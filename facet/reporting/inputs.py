@@ -1,4 +1,4 @@
-"""What the page is made of: the JSON, CSV and pictures that other stages wrote."""
+"""The inputs of the report: JSON, CSV and pictures that other stages wrote."""
 
 import dataclasses
 import json
@@ -18,6 +18,9 @@ HERO_FACES = 6
 OVERVIEW = "each attribute turned on"
 WIDEST = 1400  # pixels of a sheet on the page
 
+# Names of the summary in reports/metrics/*.json -> names here and on the page. The files keep theirs: tools read them.
+PAGE_NAMES = {"flips": "side_effects", "flips_matched": "side_effects_matched"}
+
 Json = dict[str, Any]
 
 
@@ -27,29 +30,29 @@ class Picture:
 
     name: str
     source: str  # data URI
-    width: int
-    height: int
+    width: int  # pixels
+    height: int  # pixels
 
 
 @dataclasses.dataclass(frozen=True)
 class Hero:
-    """Test faces before and after each edit: columns[0] are the photos."""
+    """Test faces before and after each edit, a row per face; the first column shows the photos."""
 
-    captions: tuple[str, ...]
+    captions: tuple[str, ...]  # one per column
     faces: tuple[tuple[str, ...], ...]  # rows of data URIs
-    titles: tuple[str, ...]  # of each row
+    titles: tuple[str, ...]  # one per row
 
 
 @dataclasses.dataclass(frozen=True)
 class SystemInputs:
-    """All of one system."""
+    """Everything about one system."""
 
     name: str
     metrics: Json
     attributes: Json | None  # reports/attributes/<system>.json
     hero: Hero | None
     sheets: tuple[Picture, ...]
-    exhibits: dict[str, Picture]  # least_convincing, closest
+    exhibits: dict[str, Picture]  # by file name, such as least_convincing and closest
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,20 +65,18 @@ class Inputs:
     histories: dict[str, pd.DataFrame]
     samples: tuple[Picture, ...]
     params: str  # the text of params.yaml
-    left_out: tuple[str, ...]  # pictures that would have made the page too large
-    of_other_data: tuple[
-        str, ...
-    ] = ()  # systems whose reports are of another data set or split, left by another profile
+    left_out: tuple[str, ...]  # pictures beyond the size budget
+    of_other_data: tuple[str, ...] = ()  # systems with reports of another data set or split, from another profile
 
 
 class Album:
-    """Reads pictures until the page would grow too large."""
+    """Reads pictures until `budget` characters of data URIs are used up."""
 
     def __init__(self, budget: int):
         self.left, self.left_out = budget, list[str]()
 
     def picture(self, path: Path, name: str) -> Picture | None:
-        """The picture, or None where the budget is used up."""
+        """The picture, or None if the budget does not allow it; then `name` is added to `left_out`."""
         image = data_uri.read(path, widest=WIDEST)
         source = data_uri.uri(image)
         return self._keep(Picture(name, source, image.width, image.height))
@@ -89,28 +90,28 @@ class Album:
 
 
 def read(reports: Path, data: Path, params_file: Path, *, budget: int) -> Inputs:
-    """Everything there is; InputError where metrics, the judges' card or the data card is missing."""
-    found = sorted((reports / "metrics").glob("*.json"))
-    if not found:
+    """Everything that the stages wrote; InputError if metrics, the judges' card or the data card is missing."""
+    paths = sorted((reports / "metrics").glob("*.json"))
+    if not paths:
         raise InputError(f"{reports / 'metrics'} holds no JSON; stage `evaluate` writes it (run `dvc repro evaluate`)")
     judges = read_json(need(reports / "judges.json", "train_judge"))
     card = read_json(need(reports / "data_card.json", "prepare"))
     album = Album(budget)
-    metrics = {path.stem: read_json(path) for path in found}
-    mine = {name: one for name, one in metrics.items() if _split(one) in (None, card["split_hash"])}
-    if not mine:
+    metrics = {path.stem: read_json(path) for path in paths}
+    current = {name: rows for name, rows in metrics.items() if _split(rows) in (None, card["split_hash"])}
+    if not current:
         raise InputError(
-            f"{reports / 'metrics'} is of other data than {reports / 'data_card.json'}; run `dvc repro evaluate`"
+            f"{reports / 'metrics'} describes other data than {reports / 'data_card.json'}; run `dvc repro evaluate`"
         )
-    systems = tuple(_system(name, one, reports, data, album) for name, one in mine.items())
-    stale = metrics.keys() - mine.keys()
+    systems = tuple(_system(name, rows, reports, data, album) for name, rows in current.items())
+    stale = metrics.keys() - current.keys()
 
-    def of_these(path: Path) -> bool:
-        """Whether a run is not of a system left out: icgan, icgan_zy."""
+    def is_current(path: Path) -> bool:
+        """Return False for runs of a system that is left out, such as icgan and icgan_zy."""
         return path.stem.partition("_")[0] not in stale
 
     samples = []
-    for path in filter(of_these, sorted((data / "samples").glob("*.png"))):
+    for path in filter(is_current, sorted((data / "samples").glob("*.png"))):
         picture = album.picture(path, path.stem)
         if picture is not None:
             samples.append(picture)
@@ -118,7 +119,7 @@ def read(reports: Path, data: Path, params_file: Path, *, budget: int) -> Inputs
         systems=systems,
         judges=judges,
         data_card=card,
-        histories={path.stem: read_csv(path) for path in filter(of_these, sorted((reports / "train").glob("*.csv")))},
+        histories={path.stem: read_csv(path) for path in filter(is_current, sorted((reports / "train").glob("*.csv")))},
         samples=tuple(samples),
         params=params_file.read_text(encoding="utf-8") if params_file.exists() else "",
         left_out=tuple(album.left_out),
@@ -127,7 +128,7 @@ def read(reports: Path, data: Path, params_file: Path, *, budget: int) -> Inputs
 
 
 def _split(metrics: Json) -> str | None:
-    """The split that a system was measured on."""
+    """The hash of the split that a system was measured on."""
     setting: list[Json] = metrics.get("setting", [])
     return setting[0].get("split_hash") if setting else None
 
@@ -162,7 +163,7 @@ def spec_names(edits: Path) -> dict[str, str]:
 
 
 def hero(edits: Path, prepared: Path) -> Hero | None:
-    """The first faces of the manifest (drawn by seed in stage `edit`, not picked), before and after each edit."""
+    """The first faces of the manifest, which stage `edit` drew by seed, before and after each edit."""
     path = edits / "manifest.parquet"
     if not path.exists() or not (prepared / "images.npy").exists():
         return None
@@ -186,8 +187,25 @@ def _rows_of(prepared: Path, ids: list[str]) -> list[int]:
     return [rows[name] for name in ids]
 
 
+def rows(metrics: Json, section: str, **wanted: Any) -> list[Json]:
+    """The rows of a section of reports/metrics/<system>.json whose columns have the values `wanted`."""
+    table: list[Json] = metrics.get(section, [])
+    return [row for row in table if all(row.get(name) == value for name, value in wanted.items())]
+
+
+def first_row(metrics: Json, section: str, **wanted: Any) -> Json | None:
+    """The first of `rows`, or None."""
+    return next(iter(rows(metrics, section, **wanted)), None)
+
+
+def means(system: SystemInputs) -> Json:
+    """Means over attributes and directions, by name."""
+    named = {row["name"]: row["value"] for row in rows(system.metrics, "summary")}
+    return {PAGE_NAMES.get(name, name): value for name, value in named.items()}
+
+
 def read_json(path: Path) -> Json:
-    """A JSON object; InputError where the file holds none."""
+    """A JSON object; InputError if the file holds anything else."""
     try:
         value: Json = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
@@ -198,7 +216,7 @@ def read_json(path: Path) -> Json:
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """A history of training; empty where the run logged no row."""
+    """A history of training; empty if the run logged no row."""
     try:
         return pd.read_csv(path)
     except pd.errors.EmptyDataError:

@@ -1,4 +1,4 @@
-"""What every page of the report shares: the templates of this folder, and the style."""
+"""The templates of this folder and the style that every page of the report shares."""
 
 from pathlib import Path
 
@@ -8,10 +8,10 @@ from markupsafe import Markup
 TEMPLATES = Path(__file__).parent
 
 
-def environment(source: str, *folders: Path, notice: bool) -> jinja2.Environment:
-    """Templates of this folder and of `folders`, which know the data set and whether to warn that pictures are not
-    drawn."""
-    made = jinja2.Environment(
+def template(name: str, *folders: Path, source: str, notice: bool) -> jinja2.Template:
+    """A template of this folder or of `folders`. `source` is the data set; with `notice` the page warns against
+    publication unless its faces are drawn."""
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([TEMPLATES, *folders]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -20,5 +20,5 @@ def environment(source: str, *folders: Path, notice: bool) -> jinja2.Environment
     )
     css = Markup((TEMPLATES / "page.css").read_text(encoding="utf-8"))
     drawn = source.startswith("drawn")
-    made.globals.update(css=css, source=source, drawn=drawn, notice=notice and not drawn)
-    return made
+    environment.globals.update(css=css, source=source, drawn=drawn, notice=notice and not drawn)
+    return environment.get_template(name)

@@ -1,5 +1,5 @@
-"""A measured run made small: what `facet record` keeps of reports/ in docs/records/, so that the page can show runs
-of other data beside the one in the workspace. Numbers only, never a picture."""
+"""Records: the part of reports/ that `facet record` keeps in docs/records/, so that the page can show runs of other
+data beside the one in the workspace. They hold numbers only, never a picture."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ from facet.base.errors import InputError
 from facet.base.params import need
 from facet.reporting.inputs import Json, read_csv, read_json
 
-COLUMNS: dict[str, tuple[str, ...]] = {  # of reports/metrics/<system>.json; () for all
+COLUMNS: dict[str, tuple[str, ...]] = {  # kept sections of reports/metrics/<system>.json and their columns, () for all
     "summary": (),
     "edits": ("attribute", "direction", "success", "flips"),
     "reconstruction": ("name", "kind", "note", "l2", "l1", "ssim_loss", "psnr"),
@@ -25,14 +25,14 @@ COLUMNS: dict[str, tuple[str, ...]] = {  # of reports/metrics/<system>.json; () 
     "costs": (),
     "setting": (),
 }
-ROWS: dict[str, Callable[[Json], bool]] = {  # which of them; others: all
+ROWS: dict[str, Callable[[Json], bool]] = {  # kept rows, of sections that are not kept whole
     "edits": lambda row: row["setting"] == "target",
     "reconstruction": lambda row: row["kind"] != "paper",
 }
 
 
 def measured(reports: Path, settings: Mapping[str, Json]) -> Json:
-    """The part of a record that is read from reports/. `settings`: per system of params.yaml, those of its training,
+    """The part of a record that is read from reports/. `settings` are those of every system's training in params.yaml:
     {"train_gan": …, "train_encoder": {variant: …}}."""
     card = read_json(need(reports / "data_card.json", "prepare"))
     judges = read_json(need(reports / "judges.json", "train_judge"))
@@ -48,7 +48,7 @@ def measured(reports: Path, settings: Mapping[str, Json]) -> Json:
 
 
 def data(card: Json) -> Json:
-    """What was learned from, of reports/data_card.json."""
+    """The training data, from reports/data_card.json."""
     splits = card["splits"]
     return {
         "source": card["source"],
@@ -59,7 +59,7 @@ def data(card: Json) -> Json:
 
 
 def judged(judges: Json) -> Json:
-    """Judge B on test images, of reports/judges.json; and both on digits, where there are any."""
+    """Judge B on test images, from reports/judges.json, and both judges on digits if there are any."""
     rows = [
         {
             "attribute": name,
@@ -82,26 +82,26 @@ def _short(estimate: Json) -> Json:
 
 
 def condensed(metrics: Json) -> Json:
-    """The headlines and the sections that a paper's page or the README shows, of reports/metrics/<system>.json, and
-    `zero`: the largest change in levels of any edit of strength 0."""
-    found: Json = {"headline": {name: value for name, value in metrics.items() if not isinstance(value, list)}}
+    """The headlines and the sections of reports/metrics/<system>.json that a paper's page or the README shows, and
+    `zero`, the largest change in levels by any edit of strength 0."""
+    kept: Json = {"headline": {name: value for name, value in metrics.items() if not isinstance(value, list)}}
     for section, columns in COLUMNS.items():
         wanted = [row for row in metrics.get(section, []) if ROWS.get(section, bool)(row)]
         if wanted:
-            found[section] = [{name: row[name] for name in columns or row if name in row} for row in wanted]
+            kept[section] = [{name: row[name] for name in columns or row if name in row} for row in wanted]
     zero = [row["zero"]["value"] for row in metrics.get("controls", []) if row["zero"]["value"] is not None]
-    return found | ({"zero": [{"levels": max(zero)}]} if zero else {})
+    return kept | ({"zero": [{"levels": max(zero)}]} if zero else {})
 
 
 def training_rows(histories: Mapping[str, pd.DataFrame]) -> list[Json]:
-    """Per run and term: its last logged mean, and the lowest and highest of all log rows that have it."""
-    found = []
+    """Per run and term: its last logged mean, and the lowest and highest of all log rows."""
+    rows = []
     for run, table in histories.items():
         for term in (name for name in table.columns if name not in ("step", "images_seen")):
             logged = table[table[term].notna()]
             if len(logged):
                 values = logged[term].astype(float).tolist()
-                found.append(
+                rows.append(
                     {
                         "run": run,
                         "term": term,
@@ -112,15 +112,15 @@ def training_rows(histories: Mapping[str, pd.DataFrame]) -> list[Json]:
                         "high": max(values),
                     }
                 )
-    return found
+    return rows
 
 
 def read(folder: Path) -> dict[str, Json]:
-    """The records of a folder by name; none where there is no such folder."""
-    found = {}
+    """The records of a folder by name; an empty dict if there is no such folder."""
+    records = {}
     for path in sorted(folder.glob("*.json")):
         record = read_json(path)
         if not {"profile", "data", "judges", "systems"} <= record.keys():
-            raise InputError(f"{path} is no record of a run; write it again with `facet record {path.stem}`")
-        found[path.stem] = record
-    return found
+            raise InputError(f"{path} is not a record of a run; write it again with `facet record {path.stem}`")
+        records[path.stem] = record
+    return records

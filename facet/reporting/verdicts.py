@@ -1,6 +1,6 @@
-"""The measures of the gate in words that people read."""
+"""The measures of the nightly gate in words."""
 
-MEASURES = {  # of facet/nights/gate.py: what each says, and its unit
+MEASURES = {  # title and unit of each measure in facet/nights/gate.py
     "success": ("edits that succeed", "percent"),
     "preservation": ("other attributes left alone", "percent"),
     "reconstruction": ("L2 of reconstructions, as a share", "share"),
@@ -10,8 +10,8 @@ MEASURES = {  # of facet/nights/gate.py: what each says, and its unit
 
 
 def shown(value: float, unit: str, *, signed: bool = False) -> str:
-    """A value for people: shares as per cent, differences of them in points; a measure whose differences are a `share`
-    of it is a number itself."""
+    """A value in its unit; signed values are differences. Shares are in per cent, their differences in points. The unit
+    `share` is for measures whose differences are shares of the measure, which is itself a plain number."""
     sign = "+" if signed else ""
     if unit == "percent":
         return f"{100 * value:{sign}.1f}{' points' if signed else ' %'}"
@@ -21,5 +21,5 @@ def shown(value: float, unit: str, *, signed: bool = False) -> str:
 
 
 def between(low: float, high: float, unit: str) -> str:
-    """An interval of differences, its unit once."""
+    """An interval of differences, with its unit once."""
     return f"{shown(low, unit, signed=True).split()[0]} to {shown(high, unit, signed=True)}"

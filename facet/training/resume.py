@@ -1,5 +1,5 @@
-"""Checkpoints of unfinished trainings, outside the outs, which DVC deletes before a stage runs. Each is named by a key of
-everything that decides the trained bytes."""
+"""Checkpoints of unfinished trainings, outside the outs, which DVC deletes before a stage runs. Each is named by a key
+of everything that decides the trained bytes."""
 
 import dataclasses
 import hashlib

@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from facet.base.errors import InputError
-from facet.reporting import papers, records
+from facet.reporting import papers, records, runs
 from facet.reporting.inputs import Inputs, SystemInputs
+from facet.reporting.runs import measured_runs
 from stages import report
 from tests.support.pages import REFERENCES, nesting
 
@@ -68,7 +69,7 @@ def written(system, found, kept, folder, **where):
     """The page of one paper as text, checked to be self-contained."""
     here = any(one.name == system for one in found.systems)
     sheets = papers.Sheets(system, folder, folder / "docs", here=here, budget=100_000_000)
-    page = report.render_paper(TEXTS[system], found, papers.runs(found, kept), sheets, index="index.html")
+    page = report.render_paper(TEXTS[system], found, measured_runs(found, kept), sheets, index="index.html")
     assert not REFERENCES.search(page)
     parser = nesting(page)
     assert all(picture["src"].startswith("data:image/webp;base64,") for picture in parser.pictures)
@@ -76,19 +77,19 @@ def written(system, found, kept, folder, **where):
     return page
 
 
-def asks():
-    """Every ask of papers.json, with its columns."""
+def queries():
+    """Every query of papers.json, with its columns."""
     for text in TEXTS.values():
-        yield from papers.asks(text)
+        yield from papers.queries(text)
 
 
 def test_papers_json_asks_for_sections_that_are_kept_in_units_that_are_known():
-    for ask, columns in asks():
-        assert ask["section"] in records.COLUMNS or ask["section"] in DERIVED, ask
-        kept = records.COLUMNS.get(ask["section"], ())
+    for query, columns in queries():
+        assert query["section"] in records.COLUMNS or query["section"] in DERIVED, query
+        kept = records.COLUMNS.get(query["section"], ())
         for column in columns:
             assert column["kind"] in KINDS, column
-            assert not kept or column["name"] in kept, (ask, column)
+            assert not kept or column["name"] in kept, (query, column)
 
 
 def test_a_recorded_run_s_numbers_stand_under_its_name_and_miss_or_meet_the_published_one(tmp_path):
@@ -114,7 +115,7 @@ def test_digits_of_other_data_do_not_stand_for_the_paper_s(tmp_path):
     row = {"features": "trained network", "draw": "random", "labels": 1000, "repeats": 9, "error": estimate(0.03)}
     kept = {"mnist": record({"ian": {"semi_supervised": [row | {"deviation": 0.004}]}})}
     assert "Not measured yet on svhn" in written("ian", inputs(), kept, tmp_path)
-    line = papers.headline(TEXTS["ian"], papers.runs(inputs(), kept))
+    line = papers.headline(TEXTS["ian"], measured_runs(inputs(), kept))
     assert line["other_data"]
     assert [ours["run"] for ours in line["ours"]] == ["run mnist"]
     assert "on svhn" in line["missing"][0]
@@ -122,31 +123,30 @@ def test_digits_of_other_data_do_not_stand_for_the_paper_s(tmp_path):
 
 def test_the_table_of_papers_takes_the_number_of_the_paper_s_own_data_first():
     kept = {"mnist": record({"icgan": {"digits": digits(0.982)}})}
-    line = papers.headline(TEXTS["icgan"], papers.runs(inputs({"icgan": {"digits": digits(0.4)}}), kept))
+    line = papers.headline(TEXTS["icgan"], measured_runs(inputs({"icgan": {"digits": digits(0.4)}}), kept))
     assert not line["other_data"]
     assert [ours["run"] for ours in line["ours"]] == ["run mnist"]
 
 
 def test_a_record_of_this_very_run_is_not_shown_again_and_one_that_moved_is():
     same = {"drawn": record(METRICS, "drawn")}
-    assert [run.name for run in papers.runs(inputs(), same)] == ["this run"]
+    assert [run.name for run in measured_runs(inputs(), same)] == ["this run"]
     moved = copy.deepcopy(METRICS)
     moved["dcgan"]["reconstruction"][0]["l2"]["value"] = 601
-    assert [run.name for run in papers.runs(inputs(moved), same)] == ["this run", "run drawn"]
+    assert [run.name for run in measured_runs(inputs(moved), same)] == ["this run", "run drawn"]
 
 
 def test_a_record_of_more_systems_keeps_those_that_are_not_here():
     both = {"drawn": record(METRICS | {"icgan": {"digits": digits(0.9)}}, "drawn")}
-    runs = papers.runs(inputs(), both)
-    assert [list(run.systems) for run in runs] == [["dcgan"], ["icgan"]]
+    assert [list(run.systems) for run in measured_runs(inputs(), both)] == [["dcgan"], ["icgan"]]
 
 
 def test_encoders_beat_the_mean_face_where_the_intervals_lie_apart_in_all_three():
     near = encoder("transfer_l1", 700) | {"ssim_loss": estimate(1.9995, 0.001)}
     table = [encoder("in_domain", 300), encoder("fc", 650), encoder("deep_conv", 600), near]
     metrics = {"reconstruction": [*table, encoder("mean training face", 2000, "floor")]}
-    assert papers.encoders(metrics) == [{"compared": 4, "beat": 3, "best": "deep_conv"}]
-    assert papers.encoders({"reconstruction": table}) == []
+    assert runs.encoders(metrics) == [{"compared": 4, "beat": 3, "best": "deep_conv"}]
+    assert runs.encoders({"reconstruction": table}) == []
 
 
 def test_a_reading_counts_where_it_is_surely_better_than_the_commoner_label():
@@ -154,7 +154,7 @@ def test_a_reading_counts_where_it_is_surely_better_than_the_commoner_label():
         {"attribute": name, "accuracy": estimate(accuracy), "majority": estimate(majority)}
         for name, accuracy, majority in (("Male", 0.9, 0.6), ("Eyeglasses", 0.935, 0.93), ("Smiling", 0.7, 0.5))
     ]
-    assert papers.readings({"descriptions": rows}) == [{"attributes": 3, "above": 2, "below": "Eyeglasses"}]
+    assert runs.readings({"descriptions": rows}) == [{"attributes": 3, "above": 2, "below": "Eyeglasses"}]
 
 
 def test_the_discriminator_s_history_answers_whether_it_was_pinned(tmp_path):
@@ -169,9 +169,9 @@ def test_the_discriminator_s_history_answers_whether_it_was_pinned(tmp_path):
 def test_speed_stands_only_with_a_system_of_the_same_costs():
     speed = {"machine": "a desk", "profile": "drawn", "rows": [{"system": "dcgan", "images_per_second": estimate(7)}]}
     kept = {"drawn": record(METRICS, "drawn", speed=speed)}
-    assert papers.speed_of("dcgan", METRICS["dcgan"], kept)[0]["machine"] == "a desk"
-    assert papers.speed_of("dcgan", METRICS["dcgan"] | {"costs": [COSTS[0] | {"parameters": 8}]}, kept) == []
-    assert papers.speed_of("ian", {}, kept) == []
+    assert runs.speed_of("dcgan", METRICS["dcgan"], kept)[0]["machine"] == "a desk"
+    assert runs.speed_of("dcgan", METRICS["dcgan"] | {"costs": [COSTS[0] | {"parameters": 8}]}, kept) == []
+    assert runs.speed_of("ian", {}, kept) == []
 
 
 def test_sheets_are_of_this_run_and_missing_ones_are_named(tmp_path):
@@ -229,7 +229,7 @@ def test_a_damaged_record_is_told_from_a_whole_one(spoil):
 
 def test_a_file_that_is_no_record_is_named(tmp_path):
     (tmp_path / "mnist.json").write_text(json.dumps({"profile": "mnist"}))
-    with pytest.raises(InputError, match=r"mnist\.json is no record of a run.*facet record mnist"):
+    with pytest.raises(InputError, match=r"mnist\.json is not a record of a run.*facet record mnist"):
         records.read(tmp_path)
     (tmp_path / "mnist.json").write_text("[]")
     with pytest.raises(InputError, match=r"mnist\.json holds no JSON object"):

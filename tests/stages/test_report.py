@@ -11,7 +11,7 @@ from PIL import Image
 from facet.base.errors import InputError
 from facet.base.tables import read_faces
 from facet.preparation.card import data_card
-from facet.reporting import charts, sections
+from facet.reporting import charts, values
 from stages import edit, evaluate, report
 from tests.support import evaluated
 from tests.support.pages import REFERENCES, nesting
@@ -62,7 +62,7 @@ def params(tmp_path_factory):
         out=reports / "index.html",
         papers=reports / "papers",
         success_goal=0.9,
-        flips_goal=0.1,
+        side_effects_goal=0.1,
         megabytes=5.0,
     )
 
@@ -117,7 +117,7 @@ def test_before_and_after_pictures_come_first(page):
 def test_numbers_stand_with_their_interval(page, params):
     metrics = json.loads((params.reports / "metrics" / "linear.json").read_text())
     success = next(row["value"] for row in metrics["summary"] if row["name"] == "success")
-    assert str(sections.told(success, "percent")) in page
+    assert str(values.formatted(success, "percent")) in page
 
 
 def test_the_papers_table_and_the_floors_stand_beside_ours(page):
@@ -249,7 +249,7 @@ def test_reports_of_other_data_left_by_another_profile_are_left_out_and_named(pa
     assert "<h3>other <small>10 steps" in page
     assert "<h3>stale" not in page
     (reports / "metrics" / "linear.json").unlink()
-    with pytest.raises(InputError, match=r"is of other data than .*dvc repro evaluate"):
+    with pytest.raises(InputError, match=r"describes other data than .*dvc repro evaluate"):
         report.run(dataclasses.replace(params, reports=reports))
 
 
@@ -261,7 +261,7 @@ def test_judges_of_digits_say_how_often_they_name_the_digit(params, tmp_path):
     for name in ("metrics/linear.json", "data_card.json"):
         (tmp_path / name).write_text((params.reports / name).read_text())
     report.run(dataclasses.replace(params, reports=tmp_path, out=tmp_path / "page.html", papers=tmp_path / "papers"))
-    assert str(sections.told(number, "points")) in (tmp_path / "page.html").read_text()
+    assert str(values.formatted(number, "points")) in (tmp_path / "page.html").read_text()
 
 
 def test_without_metrics_the_page_says_which_stage_to_run(params, tmp_path):
@@ -271,17 +271,17 @@ def test_without_metrics_the_page_says_which_stage_to_run(params, tmp_path):
 
 def test_a_goal_inside_the_interval_is_neither_met_nor_missed():
     number = {"value": 0.85, "low": 0.8, "high": 0.92, "n": 50}
-    assert sections.grade(number, 0.9) == "near"
-    assert sections.grade(number, 0.85) == "good"
-    assert sections.grade(number, 0.95) == "bad"
-    assert sections.grade(number, 0.82, up=False) == "near"
-    assert sections.grade({"value": None, "low": None, "high": None, "n": 0}, 0.9) == "none"
+    assert values.grade(number, 0.9) == "near"
+    assert values.grade(number, 0.85) == "good"
+    assert values.grade(number, 0.95) == "bad"
+    assert values.grade(number, 0.82, up=False) == "near"
+    assert values.grade({"value": None, "low": None, "high": None, "n": 0}, 0.9) == "none"
 
 
 def test_shares_under_a_tenth_keep_a_decimal():
-    assert sections.plain(0.043, "percent") == "4.3 %"
-    assert sections.plain(0.96, "percent") == "96 %"
-    assert sections.plain(580.059, "sum") == "580"
+    assert values.plain(0.043, "percent") == "4.3 %"
+    assert values.plain(0.96, "percent") == "96 %"
+    assert values.plain(580.059, "sum") == "580"
 
 
 def test_a_curve_with_a_gap_is_drawn_in_two_pieces():
@@ -335,7 +335,7 @@ def test_a_real_valued_attribute_has_its_curve_its_table_and_its_sheet(params, p
     section = text[text.index('id="graded"') :].partition("</section>")[0]
     (row,) = json.loads(found.metrics.read_text())["graded_summary"]
     for name, kind in (("spearman", "share"), ("floor_monotone", "percent"), ("range", "number")):
-        assert str(sections.told(row[name], kind)) in section
+        assert str(values.formatted(row[name], kind)) in section
     assert "<b>0.123</b>" in section
     assert section.count("<circle") == 7 + 7  # judged, and the floor
     assert section.count("judged at -1: ") == 1
