@@ -1,1 +1,1 @@
-"""Ground of every module: params, limits, errors, files, tables, images, checkpoints, progress, devices, workers."""
+"""The ground floor: params, limits, errors, files, tables, images, checkpoints, progress, devices and workers."""

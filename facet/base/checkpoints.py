@@ -1,4 +1,4 @@
-"""Model folders: weights.safetensors and model.json, all that is needed to use a model; nothing is ever unpickled."""
+"""Model folders: weights.safetensors and model.json are all that a model needs; nothing is ever unpickled."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,8 @@ WEIGHTS, CARD = "weights.safetensors", "model.json"
 
 
 def save(folder: Path, networks: Mapping[str, nn.Module], card: dict[str, Any]) -> None:
-    """Weights of all networks under `<network>.<parameter>`, and the card as JSON; the folder appears in one piece."""
+    """Write the weights of all networks as `<network>.<parameter>` and the card as JSON; the folder is never
+    partial."""
     state: dict[str, Tensor] = {}
     for name, network in networks.items():
         for key, value in network.state_dict().items():
@@ -30,21 +31,21 @@ def read_card(folder: Path) -> dict[str, Any]:
     """model.json of a model folder."""
     path = folder / CARD
     if not path.exists():
-        raise InputError(f"{path} is missing: {folder} is not a model folder; train one with `dvc repro`")
+        raise InputError(f"{path} is missing: {folder} is not a model folder; train a model with `dvc repro`")
     try:
         card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
-        raise InputError(f"{path} is not JSON ({error}); train the model anew") from error
+        raise InputError(f"{path} is not JSON ({error}); train the model again") from error
     return card
 
 
 def load_weights(folder: Path, networks: Mapping[str, nn.Module]) -> None:
-    """Fill the networks named; other weights of the file are left alone."""
+    """Load the weights of some networks by name; other weights in the file are ignored."""
     path = folder / WEIGHTS
     try:
         state = load_file(path)
     except (OSError, SafetensorError) as error:
-        raise InputError(f"{path} cannot be read as safetensors ({error}); train the model anew") from error
+        raise InputError(f"{path} cannot be read as safetensors ({error}); train the model again") from error
     for name, network in networks.items():
         prefix = f"{name}."
         part = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
@@ -55,7 +56,7 @@ def load_weights(folder: Path, networks: Mapping[str, nn.Module]) -> None:
 
 
 def has_network(folder: Path, name: str, network: nn.Module) -> bool:
-    """Whether the folder holds weights for `network` under `name`, of just its shapes."""
+    """Return True if the folder holds weights named `name` with exactly the shapes of `network`."""
     with safe_open(folder / WEIGHTS, framework="pt") as file:
-        shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118 (not a dict)
+        shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118 (no dict)
     return all(shapes.get(f"{name}.{key}") == tuple(value.shape) for key, value in network.state_dict().items())

@@ -1,4 +1,4 @@
-"""What was made from what: a model, latents and prepared images must share crop, size and split to be used together."""
+"""Checks that a model, latents and prepared images belong together: they must share crop, size and split."""
 
 from pathlib import Path
 from typing import Any, Protocol
@@ -8,7 +8,7 @@ from facet.base.tables import FacesMeta
 
 
 class Trained(Protocol):
-    """What a system, or the data a network was trained on, says of its images."""
+    """A system, or the data that a network was trained on."""
 
     @property
     def crop(self) -> str: ...
@@ -21,25 +21,24 @@ class Trained(Protocol):
 
 
 def check_images(system: Trained, model: Path, meta: FacesMeta, prepared: Path) -> None:
-    """InputError unless `model` was trained on this crop, size, number of channels and split."""
-    for what, mine, theirs in (
+    """Raise InputError unless `model` was trained on this crop, size, number of channels and split."""
+    for name, trained, given in (
         ("crop", system.crop, meta.crop),
         ("size", system.size, meta.size),
         ("channels", system.channels, meta.channels),
         ("split", system.split_hash[:12], meta.split_hash[:12]),
     ):
-        if mine != theirs:
+        if trained != given:
             raise InputError(
-                f"{model} was trained with {what} {mine}, but {prepared} has {what} {theirs}; prepare the images as "
+                f"{model} was trained with {name} {trained}, but {prepared} has {name} {given}; prepare the images as "
                 f"for training, or train on these (dvc repro)"
             )
 
 
 def check_latents(meta: dict[str, Any], latents: Path, faces: FacesMeta, prepared: Path) -> None:
-    """InputError unless the latents are those of these images."""
-    mine, theirs = (meta["crop"], meta["split_hash"]), (faces.crop, faces.split_hash)
-    if mine != theirs:
+    """Raise InputError unless the latents were encoded from these images."""
+    if (meta["crop"], meta["split_hash"]) != (faces.crop, faces.split_hash):
         raise InputError(
-            f"{latents} was encoded from other images (crop {mine[0]}, split {mine[1][:12]}) than {prepared} "
-            f"(crop {theirs[0]}, split {theirs[1][:12]}); run `dvc repro encode`"
+            f"{latents} was encoded from other images (crop {meta['crop']}, split {meta['split_hash'][:12]}) than "
+            f"{prepared} (crop {faces.crop}, split {faces.split_hash[:12]}); run `dvc repro encode`"
         )

@@ -1,4 +1,4 @@
-"""The device, its precision and its threads: decided by the hardware and the params, never by a timing."""
+"""Device, precision and threads, decided by the hardware and the params, never by a timing."""
 
 import contextlib
 import logging
@@ -15,17 +15,17 @@ log = logging.getLogger(__name__)
 
 
 def start(*, device: str, threads: int) -> torch.device:
-    """Fix threads and determinism for the whole process; `auto` takes CUDA, then the CPU. InputError where `cuda` is
-    asked for and there is none."""
+    """Set threads and determinism for the whole process and return the device; `auto` is CUDA if available, else the
+    CPU. InputError if `cuda` is not available."""
     torch.set_num_threads(threads)
-    # what torch.use_deterministic_algorithms does, without its import of Inductor, which costs every stage seconds
+    # torch.use_deterministic_algorithms without its import of Inductor, which costs every stage seconds
     torch._C._set_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a debugging aid that fills every new tensor
     torch.backends.cudnn.benchmark = False
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("device cuda: there is no GPU that torch can use; set compute.device to auto or cpu")
+        raise InputError("device cuda: torch finds no GPU; set compute.device to auto or cpu")
     if device.startswith("cuda"):
         torch.backends.cuda.matmul.allow_tf32 = True
         torch.backends.cudnn.allow_tf32 = True
@@ -35,7 +35,7 @@ def start(*, device: str, threads: int) -> torch.device:
 
 
 def _own_gpu(rank: int, ranks: int) -> torch.device:
-    """One GPU for each of the ranks that torchrun started on this machine."""
+    """This rank's GPU, one for each rank that torchrun started on this machine."""
     if ranks > torch.cuda.device_count():
         raise InputError(f"{ranks} processes for {torch.cuda.device_count()} GPUs: lower FACET_PROCESSES")
     torch.cuda.set_device(rank)
@@ -43,7 +43,8 @@ def _own_gpu(rank: int, ranks: int) -> torch.device:
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether bf16 is faster than fp32 by construction: CUDA from compute capability 8, or a CPU with bf16 units."""
+    """Return True for hardware with bf16 units: CUDA from compute capability 8, or a CPU with avx512_bf16 or
+    amx_bf16."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device)[0] >= 8
     cpuinfo = Path("/proc/cpuinfo")
@@ -52,7 +53,7 @@ def has_bf16(device: torch.device) -> bool:
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager[Any]:
-    """bf16 autocast for `bf16`, and for `auto` where the hardware has it; nothing for `fp32`."""
+    """bf16 autocast for `bf16`, and for `auto` if the hardware has bf16 units; no autocast for `fp32`."""
     if precision not in ("auto", "bf16", "fp32"):
         raise ValueError(f"precision {precision!r} is none of auto, bf16, fp32")
     if precision == "bf16" or (precision == "auto" and has_bf16(device)):
@@ -61,6 +62,7 @@ def autocast(device: torch.device, precision: str) -> contextlib.AbstractContext
 
 
 def generator(*key: int) -> torch.Generator:
-    """A CPU generator whose numbers depend on `key` (seed, step, …) alone, so a resumed run draws the same ones."""
+    """A CPU generator whose numbers depend on `key` (seed, step, …) alone, so that a resumed run draws the same
+    ones."""
     seed = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(seed) % (1 << 63))

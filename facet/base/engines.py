@@ -1,9 +1,9 @@
-"""Independent pieces of one stage on this process, on threads, on processes or on a Dask cluster. The engine comes from
-the environment and never from params: a piece is the same wherever it is worked on, and so are the bytes.
+"""Independent pieces of one stage in this process, on threads, on processes or on a Dask cluster. The engine comes from
+the environment, not from params: results are byte-identical on every engine.
 
     FACET_ENGINE   here (the default), threads, processes or dask
-    FACET_JOBS     workers (default: the cores)
-    FACET_DASK     address of a Dask cluster (default: a local one)"""
+    FACET_JOBS     number of workers (default: one per core)
+    FACET_DASK     address of a Dask cluster (default: start a local one)"""
 
 import contextlib
 import multiprocessing
@@ -22,8 +22,8 @@ ENGINES = ("here", "threads", "processes", "dask")
 
 
 def spread(work: Callable[[T], R], pieces: Sequence[T]) -> Iterator[R]:
-    """`work` on every piece, results as they come. Pieces and results travel between processes: they are small; a
-    failing piece raises here."""
+    """Apply `work` to every piece and yield results as they come. Pieces and results are sent between processes, so
+    they should be small. The exception of a failing piece is raised here."""
     engine = os.environ.get("FACET_ENGINE") or "here"
     if engine not in ENGINES:
         raise InputError(f"FACET_ENGINE {engine!r} is unknown; choose one of {', '.join(ENGINES)}")
@@ -37,7 +37,7 @@ def spread(work: Callable[[T], R], pieces: Sequence[T]) -> Iterator[R]:
         with ThreadPoolExecutor(jobs) as threads:
             yield from _results([threads.submit(work, piece) for piece in pieces])
     elif engine == "processes":
-        context = multiprocessing.get_context("spawn")  # a fork would share the threads of torch
+        context = multiprocessing.get_context("spawn")  # a fork would inherit the state of torch's threads
         with ProcessPoolExecutor(jobs, mp_context=context) as processes:
             yield from _results([processes.submit(work, piece) for piece in pieces])
     else:

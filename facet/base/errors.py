@@ -8,4 +8,4 @@ class FacetError(Exception):
 
 
 class InputError(FacetError):
-    """A path, a file or a flag that a user gave is unusable; the message names it, what was expected and what to do."""
+    """A path, file or flag of the user is unusable; the message names it, what was expected and what to do."""

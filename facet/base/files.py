@@ -1,4 +1,4 @@
-"""Byte-stable writers: aside first, then renamed, so that nothing half-written ever carries a final name."""
+"""Byte-stable writers. Each writes a temporary file and renames it, so a final name never holds a partial file."""
 
 import contextlib
 import glob
@@ -15,44 +15,45 @@ import pandas as pd
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to; renamed onto `path` when the block ends well, removed when it does not."""
-    aside = _aside(path)
+    """A temporary path beside `path`, renamed to `path` when the block succeeds and removed when it fails."""
+    temporary = _temporary(path)
     try:
-        yield aside
-        aside.replace(path)
+        yield temporary
+        temporary.replace(path)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """An empty folder beside `path`; takes its place when the block ends well, removed when it does not."""
-    aside = _aside(path)
-    aside.mkdir()
+    """A temporary empty folder beside `path`, which replaces it when the block succeeds and is removed when it
+    fails."""
+    temporary = _temporary(path)
+    temporary.mkdir()
     try:
-        yield aside
+        yield temporary
         if path.exists():
             shutil.rmtree(path)
-        aside.replace(path)
+        temporary.replace(path)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def hash_of(*paths: Path) -> str:
-    """SHA-256 over the hashes of some files, in their order."""
+    """SHA-256 over the hashes of some files, in the order given."""
     return hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in paths)).hexdigest()
 
 
 def hash_named(files: Iterable[tuple[str, Path]]) -> str:
-    """SHA-256 over the names and the bytes of some files, in their order."""
-    found = hashlib.sha256()
+    """SHA-256 over the names and bytes of some files, in the order given."""
+    digest = hashlib.sha256()
     for name, path in files:
-        found.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
-    return found.hexdigest()
+        digest.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def to_disk(path: Path) -> None:
-    """Wait until a file's bytes, or a folder's names, are on the disk."""
+    """Wait until the bytes of a file, or the names in a folder, are on disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -60,43 +61,44 @@ def to_disk(path: Path) -> None:
         os.close(handle)
 
 
-def _aside(path: Path) -> Path:
-    """Where to write what `path` will hold; what killed processes left there is removed."""
+def _temporary(path: Path) -> Path:
+    """The temporary path of this process for `path`; those of processes that were killed are removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
-        pid = left.name[len(path.name) + 2 : -len(".part")]
+    for stale in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        pid = stale.name[len(path.name) + 2 : -len(".part")]
         if pid.isdigit() and (int(pid) == os.getpid() or not lives(int(pid))):
-            if left.is_dir():
-                shutil.rmtree(left, ignore_errors=True)
+            if stale.is_dir():
+                shutil.rmtree(stale, ignore_errors=True)
             else:
-                left.unlink(missing_ok=True)
+                stale.unlink(missing_ok=True)
     return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
 def lives(pid: int) -> bool:
-    """Whether there is a process of this number."""
+    """Return True if a process with this id is running."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
         return False
-    except OSError:  # another user's
+    except OSError:  # it belongs to another user
         return True
     return True
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Sorted keys, two-space indent, floats as Python prints them; NaN and infinity are refused."""
+    """Write JSON with sorted keys, two-space indent and floats as Python prints them; ValueError for NaN and
+    infinity."""
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
-    with replacing(path) as aside:
-        aside.write_text(text, encoding="utf-8")
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_rows(path: Path, value: Any) -> None:
-    """JSON for people who read its diffs: as write_json, but an object without objects inside its objects, such as a
-    row with its estimates, stands on one line."""
+    """Write JSON whose diffs are easy to read: as write_json, but an object nested no deeper than a row with its
+    estimates takes one line."""
     text = _lines(value, "") + "\n"
-    with replacing(path) as aside:
-        aside.write_text(text, encoding="utf-8")
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def _lines(value: Any, margin: str) -> str:
@@ -120,6 +122,6 @@ def _height(value: Any) -> int:
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Columns in their order, six significant digits."""
-    with replacing(path) as aside:
-        table.to_csv(aside, index=False, float_format="%.6g", lineterminator="\n")
+    """Write a CSV with six significant digits."""
+    with replacing(path) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")

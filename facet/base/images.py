@@ -1,4 +1,4 @@
-"""Prepared images: the only place that knows uint8, and how batches are drawn from the memory-mapped array."""
+"""Prepared images: the uint8 format, and random batches from the memory-mapped array."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +26,7 @@ def open_images(prepared: Path) -> np.ndarray:
 
 
 def luma(pixels: np.ndarray) -> np.ndarray:
-    """uint8 RGB (…, 3) -> (…, 1) by ITU-R 601, rounded; grey stays exactly what it is."""
+    """uint8 RGB (…, 3) -> luma (…, 1) by ITU-R 601, rounded; grey pixels keep their value."""
     weights = np.array([299, 587, 114], np.uint32)
     return ((pixels.astype(np.uint32) @ weights + 500) // 1000).astype(np.uint8)[..., None]
 
@@ -44,9 +44,10 @@ def to_pixels(tensor: Tensor) -> np.ndarray:
 
 
 def batch_rows(rows: np.ndarray, *, batch_size: int, seed: int, start: int = 1) -> Iterator[np.ndarray]:
-    """Endless batches of `rows` from step `start` (1-based): every epoch a new permutation, the short tail dropped.
+    """Endless batches of `rows` from step `start` (1-based): a new permutation per epoch, without the incomplete last
+    batch.
 
-    Step s always yields the same rows, so a resumed run sees what an undisturbed one would."""
+    Each step always yields the same rows, so a resumed run sees the batches of an uninterrupted one."""
     per_epoch = len(rows) // batch_size
     if per_epoch == 0:
         raise InputError(f"{len(rows)} images do not fill one batch of {batch_size}; lower batch_size or add images")
@@ -60,7 +61,7 @@ def batch_rows(rows: np.ndarray, *, batch_size: int, seed: int, start: int = 1) 
 
 
 def gather(images: np.ndarray, rows: np.ndarray, flip: np.ndarray | None = None) -> Tensor:
-    """Rows of the array as a float tensor; where `flip` (bool, one per row) is true, mirrored left to right."""
+    """Rows of the array as a float tensor; rows with a true `flip` (bool, one per row) are mirrored left to right."""
     pixels = images[rows]
     if flip is not None:
         pixels[flip] = pixels[flip, :, ::-1]
@@ -73,11 +74,11 @@ def flips(count: int, *key: int) -> np.ndarray:
 
 
 def write_grid(path: Path, pixels: np.ndarray, *, columns: int) -> None:
-    """uint8 (N, S, S, C) as one PNG, row by row, two white pixels between pictures."""
+    """Write uint8 (N, S, S, C) as one PNG, row by row, with two white pixels between images."""
     count, size = len(pixels), pixels.shape[1] + 2
     grid = np.full((-(-count // columns) * size + 2, columns * size + 2, pixels.shape[3]), 255, np.uint8)
     for i, picture in enumerate(pixels):
         top, left = (i // columns) * size + 2, (i % columns) * size + 2
         grid[top : top + size - 2, left : left + size - 2] = picture
-    with replacing(path) as aside:
-        Image.fromarray(grid if grid.shape[2] == 3 else grid[..., 0]).save(aside, format="PNG")
+    with replacing(path) as temporary:
+        Image.fromarray(grid if grid.shape[2] == 3 else grid[..., 0]).save(temporary, format="PNG")

@@ -18,26 +18,27 @@ from facet.base.limits import Limit
 P = TypeVar("P")
 ANY = Limit(-math.inf)
 
-SPEAK_SECONDS = 3.0
+RANK_DELAY = 3.0  # seconds that other ranks wait before they end, so that the first can report the error
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "bf16", "fp32"]
 
 
 def from_argv(params: type[P], argv: Sequence[str] | None = None) -> P:
-    """One required flag per field of the dataclass `params`; unknown or missing flags end the program with their name.
+    """An instance of the dataclass `params` from one required flag per field. An unknown or missing flag ends the
+    program and is named.
 
-    Fields may be str, int, float, bool (`--flag/--no-flag`), Path, a tuple of one of these (`--flag a b`) or a
-    Literal for a choice of words; InputError as of `check`."""
+    Fields may be str, int, float, bool (`--flag/--no-flag`), Path, a tuple of one of these (`--flag a b`) or a Literal
+    for a choice of words. InputError as in `check`."""
     return check(params(**_tuples(vars(_parser(params).parse_args(argv)))))
 
 
 def known_from_argv(params: type[Any], argv: Sequence[str] | None = None) -> tuple[dict[str, Any], list[str]]:
-    """The values of the fields of `params`, and the flags that are none of its own (another dataclass takes them)."""
+    """The values of the fields of `params`, and the remaining flags, which belong to another dataclass."""
     values, rest = _parser(params).parse_known_args(argv)
-    found = _tuples(vars(values))
-    _check(params, found)
-    return found, rest
+    fields = _tuples(vars(values))
+    _check(params, fields)
+    return fields, rest
 
 
 def _parser(params: type[Any]) -> argparse.ArgumentParser:
@@ -50,18 +51,19 @@ def _parser(params: type[Any]) -> argparse.ArgumentParser:
 
 
 def check(params: P, *, prefix: str = "") -> P:
-    """Return the dataclass instance `params` unchanged; InputError if a number is outside the Limit of its field or not
-    finite, or a word is not one of its Literal's. `prefix` stands before names in messages (`nightly.`)."""
+    """Return the dataclass instance `params` unchanged; InputError if a number is not finite or outside the Limit of
+    its field, or a word is not in the Literal of its field. Messages put `prefix` (such as `nightly.`) before names."""
     names = [field.name for field in dataclasses.fields(params)]  # type: ignore[arg-type]  # a dataclass instance
     _check(type(params), {name: getattr(params, name) for name in names}, prefix)
     return params
 
 
 def from_mapping(params: type[P], values: Any, *, prefix: str, hint: str = "") -> P:
-    """The dataclass `params` from a mapping of params.yaml, such as `nightly`; lists become tuples, strings paths.
+    """An instance of the dataclass `params` from a mapping of params.yaml, such as `nightly`, with lists as tuples and
+    strings as paths.
 
-    InputError names missing and unknown keys, values of the wrong type, and what `check` refuses; `hint` ends the
-    message about keys and says what to do about them."""
+    InputError for missing and unknown keys, for values of the wrong type, and as in `check`. A message about keys ends
+    with `hint`, which says what to do."""
     if not isinstance(values, Mapping):
         raise InputError(f"params.yaml: {prefix.rstrip('.')} {values!r}: expected a mapping")
     hints = typing.get_type_hints(params, include_extras=True)
@@ -101,8 +103,8 @@ def _limit(hint: Any) -> Limit:
     """The Limit of a number, or of the items of a tuple."""
     if typing.get_origin(hint) is tuple:
         hint = typing.get_args(hint)[0]
-    found = [part for part in getattr(hint, "__metadata__", ()) if isinstance(part, Limit)]
-    return found[0] if found else ANY
+    limits = [part for part in getattr(hint, "__metadata__", ()) if isinstance(part, Limit)]
+    return limits[0] if limits else ANY
 
 
 def _check(params: type[Any], values: Mapping[str, Any], prefix: str = "") -> None:
@@ -128,35 +130,37 @@ def _flag(hint: Any) -> dict[str, Any]:
     if typing.get_origin(hint) is tuple:
         return {"type": typing.get_args(hint)[0], "nargs": "+"}
     if typing.get_origin(hint) is Literal:
-        return {"type": str}  # `check` tells what there is to choose
+        return {"type": str}  # `check` lists the choices
     return {"type": hint}
 
 
 def run_stage(params: type[P], run: Callable[[P], None], *, parse: Callable[[], P] | None = None) -> None:
-    """Parse flags (by `parse` where the stage has its own), run the stage; a fault of the input ends it with one line
-    on stderr and exit code 1, Ctrl-C with one and exit code 130. Of several ranks (facet/nets/ranks.py) the first
-    speaks."""
-    speaks = os.environ.get("RANK", "0") == "0"
-    logging.basicConfig(level=logging.INFO if speaks else logging.WARNING, format="%(message)s", stream=sys.stderr)
+    """Parse the flags (with `parse` if the stage has its own) and run the stage. An error of the input ends it with one
+    line on stderr and exit code 1, Ctrl-C with one line and exit code 130. Of several ranks (facet/nets/ranks.py) only
+    the first reports."""
+    reports = os.environ.get("RANK", "0") == "0"
+    logging.basicConfig(level=logging.INFO if reports else logging.WARNING, format="%(message)s", stream=sys.stderr)
     try:
         run(parse() if parse else from_argv(params))
     except InputError as error:
-        if not speaks:
-            time.sleep(SPEAK_SECONDS)  # or torchrun ends the first rank before it spoke
-        sys.exit(f"error: {error}" if speaks else 1)
+        if not reports:
+            time.sleep(RANK_DELAY)  # or torchrun would end the first rank before it has reported
+        sys.exit(f"error: {error}" if reports else 1)
     except KeyboardInterrupt:
-        if speaks:
-            print("interrupted; run it again to go on", file=sys.stderr)
+        if reports:
+            print("interrupted; run it again to continue", file=sys.stderr)
         sys.exit(130)
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise
-        where = f"{error.filename}: " if error.filename is not None else ""
-        sys.exit(f"error: {where}{error.strerror or error}; check that the path exists, is writable and has room")
+        path = f"{error.filename}: " if error.filename is not None else ""
+        sys.exit(
+            f"error: {path}{error.strerror or error}; check that it exists, is writable and that the disk has space"
+        )
 
 
 def need(path: Path, stage: str) -> Path:
-    """`path`, which the stage `stage` writes; InputError if it is missing."""
+    """Return `path`, an out of the stage `stage`; InputError if it is missing."""
     if not path.exists():
         raise InputError(f"{path} is missing; stage `{stage}` writes it (run `dvc repro {stage}`)")
     return path

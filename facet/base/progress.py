@@ -1,4 +1,4 @@
-"""How far long work has come: a bar on a terminal, one line every ten seconds where stderr is a log file."""
+"""Progress of long work: a bar on a terminal, a line every ten seconds in a log file."""
 
 import sys
 import time
@@ -13,23 +13,23 @@ BAR_WIDTH = 30  # characters
 
 
 def progress(items: Iterable[T], total: int, unit: str, *, size: Callable[[T], int] | None = None) -> Iterator[T]:
-    """Hand `items` through and tell on stderr how many of `total` units are done, the rate and the time left.
+    """Yield `items` and report on stderr how many of `total` units are done, the rate and the time left.
 
-    `size` says how many units one item holds (a batch of 64 images: `size=len`); without it each item is one unit.
-    Work shorter than the first interval leaves a log silent."""
+    `size` gives the units of one item (for a batch of 64 images `size=len`); without it each item is one unit.
+    Work shorter than the first interval writes nothing to a log."""
     terminal = sys.stderr.isatty()
     every = BAR_EVERY if terminal else LINE_EVERY
-    begin = last = time.monotonic()
+    start = last = time.monotonic()
     done, shown = 0, False
     for item in items:
         yield item
         done += size(item) if size is not None else 1
         now = time.monotonic()
         if now - last >= every:
-            _show(done, total, unit, now - begin, terminal)
+            _show(done, total, unit, now - start, terminal)
             last, shown = now, True
     if shown and terminal:
-        _show(done, total, unit, time.monotonic() - begin, terminal)
+        _show(done, total, unit, time.monotonic() - start, terminal)
         print(file=sys.stderr)
 
 
@@ -46,7 +46,7 @@ def _show(done: int, total: int, unit: str, seconds: float, terminal: bool) -> N
 
 
 def duration(seconds: float) -> str:
-    """Seconds in words a person reads at a glance: 45 s, 3 min 20 s, 2 h 5 min."""
+    """Seconds in words: 45 s, 3 min 20 s, 2 h 5 min."""
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"

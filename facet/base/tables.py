@@ -1,7 +1,7 @@
-"""The Parquet tables that stages hand to one another: their schemas, and the only code that reads or writes them.
+"""The Parquet tables that stages exchange: their schemas, and the only code that reads or writes them.
 
-`faces.parquet`  one row per source file, in the source's order (columns: see `faces_schema`).
-`part-*.parquet` latents, in the order of faces.parquet."""
+`faces.parquet`   one row per source file, in the source's order (for the columns see `faces_schema`)
+`part-*.parquet`  latents, in the order of faces.parquet"""
 
 import dataclasses
 import json
@@ -25,7 +25,7 @@ ROW_GROUP = 65_536
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FacesMeta:
-    """What faces.parquet says of itself, stored as JSON under one schema key."""
+    """The metadata of faces.parquet, stored as JSON under one schema key."""
 
     source: str  # drawn, celeba, folder, …
     crop: str  # name in facet.pictures.crops
@@ -33,12 +33,12 @@ class FacesMeta:
     channels: int
     attributes: tuple[str, ...]
     split_hash: str  # sha256 over (image_id, split) of the rows that are ok
-    # of real-valued attributes: what -1 and +1 stand for, the 1st and 99th percentile of the train split
+    # per real-valued attribute the values of -1 and +1: its 1st and 99th percentile in the train split
     ranges: dict[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
 
     @property
     def real(self) -> np.ndarray:
-        """(attributes,) bool: which of them are real-valued."""
+        """(attributes,) bool: true for real-valued attributes."""
         return np.array([name in self.ranges for name in self.attributes], bool)
 
     def to_json(self) -> dict[str, Any]:
@@ -53,7 +53,7 @@ class FacesMeta:
 
 def faces_schema(meta: FacesMeta) -> pa.Schema:
     """image_id, row (-1 if not ok), split, identity (nullable), sha256, status, reason, then one column per attribute:
-    int8 of -1 absent, +1 present, 0 unknown; float32 where it is real-valued, null for unknown."""
+    int8 of -1 absent, +1 present, 0 unknown; float32 with null for unknown if it is real-valued."""
     fields = [
         pa.field("image_id", pa.string(), nullable=False),
         pa.field("row", pa.int32(), nullable=False),
@@ -71,14 +71,14 @@ def faces_schema(meta: FacesMeta) -> pa.Schema:
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    """Byte-stable Parquet: fixed row groups, zstd, nothing of pandas in the metadata."""
-    with replacing(path) as aside:
-        pq.write_table(table, aside, row_group_size=ROW_GROUP, compression="zstd", write_statistics=True)
+    """Write byte-stable Parquet: fixed row groups, zstd, no metadata of pandas."""
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary, row_group_size=ROW_GROUP, compression="zstd", write_statistics=True)
 
 
 @dataclasses.dataclass(frozen=True)
 class Faces:
-    """faces.parquet in memory. `table` holds every row; `ok` those with an image, in the order of `row`."""
+    """faces.parquet in memory: `table` holds every row, `ok` those with an image in the order of `row`."""
 
     table: pd.DataFrame
     meta: FacesMeta
@@ -88,12 +88,12 @@ class Faces:
         return self.table[self.table["row"] >= 0].sort_values("row", kind="stable").reset_index(drop=True)
 
     def rows(self, split: str) -> np.ndarray:
-        """Indices into images.npy of one split, ascending (int64)."""
+        """int64 indices into images.npy of one split, ascending."""
         table = self.table
         return np.sort(table.loc[(table["split"] == split) & (table["row"] >= 0), "row"].to_numpy(np.int64))
 
     def people(self) -> np.ndarray:
-        """(images,) int64 in the order of images.npy: the identity, or a number of its own below 0 where unknown."""
+        """(images,) int64 in the order of images.npy: the identity, or a unique number below 0 if it is unknown."""
         identity = self.ok["identity"].astype("Int64")
         return np.where(identity.isna(), -1 - np.arange(len(identity)), identity.fillna(0).to_numpy(np.int64))
 
@@ -103,8 +103,8 @@ class Faces:
         return np.sign(self.descriptions(names)).astype(np.int8)
 
     def descriptions(self, names: Sequence[str] | None = None) -> np.ndarray:
-        """(images, attributes) in the order of images.npy: `labels`, and float32 in [-1, 1] where any is real-valued,
-        the ends being those of its range; 0 is unknown."""
+        """(images, attributes) in the order of images.npy: `labels`, or float32 in [-1, 1] if any attribute is
+        real-valued, -1 and +1 being the ends of its range; 0 is unknown."""
         chosen = list(names if names is not None else self.meta.attributes)
         table = self.ok[chosen]
         if not any(name in self.meta.ranges for name in chosen):
@@ -116,8 +116,8 @@ class Faces:
 
 
 def scaled(values: np.ndarray, ends: tuple[float, float] | None) -> np.ndarray:
-    """float32 values -> [-1, 1] by what -1 and +1 stand for, clipped, NaN as 0; signs (no ends) as they are. What is
-    known is never quite 0, for that means unknown."""
+    """float32 values -> [-1, 1], where `ends` are the values of -1 and +1: clipped, NaN as 0. Without `ends` the values
+    are signs already. A known value is never exactly 0, which means unknown."""
     if ends is None:
         return values
     low, high = ends
@@ -132,19 +132,19 @@ def read_faces(prepared: Path) -> Faces:
         table = pq.read_table(path)
     except pa.ArrowInvalid as error:
         raise InputError(
-            f"{path} is not a Parquet file ({error}); run `dvc repro -f prepare` to write it anew"
+            f"{path} is not a Parquet file ({error}); run `dvc repro -f prepare` to write it again"
         ) from error
     metadata = table.schema.metadata or {}
     if META_KEY not in metadata:
-        raise InputError(f"{path} carries no `facet` metadata; it was not written by stage `prepare`")
+        raise InputError(f"{path} has no `facet` metadata; it was not written by stage `prepare`")
     return Faces(table.to_pandas(), FacesMeta.from_json(json.loads(metadata[META_KEY])))
 
 
-LATENT_SHARD = 8_192  # rows of one part file
+LATENT_SHARD = 8_192  # rows of a part file
 
 
 def latents_schema(z_dim: int, meta: dict[str, Any], y_dim: int = 0) -> pa.Schema:
-    """image_id, split, z fixed_size_list<float32>[z_dim], and y where the system has one."""
+    """image_id, split, z fixed_size_list<float32>[z_dim], and y if `y_dim` is not 0."""
     fields = [
         pa.field("image_id", pa.string(), nullable=False),
         pa.field("split", pa.string(), nullable=False),
@@ -158,7 +158,7 @@ def latents_schema(z_dim: int, meta: dict[str, Any], y_dim: int = 0) -> pa.Schem
 def write_latents_part(
     folder: Path, part: int, schema: pa.Schema, ids: Sequence[str], splits: Sequence[str], *codes: np.ndarray
 ) -> None:
-    """One shard; `codes` are z (n, z_dim) and, where the schema has it, y (n, y_dim)."""
+    """Write one shard; `codes` are z (n, z_dim) and, if the schema has it, y (n, y_dim)."""
     columns: list[pa.Array] = [pa.array(ids, pa.string()), pa.array(splits, pa.string())]
     for code in codes:
         flat = pa.array(np.ascontiguousarray(code, np.float32).reshape(-1), pa.float32())
@@ -175,7 +175,7 @@ def latent_parts(folder: Path) -> list[Path]:
 
 
 def read_latents(folder: Path, columns: Iterable[str] = ("image_id", "split", "z")) -> Iterator[dict[str, np.ndarray]]:
-    """One shard at a time: image_id and split as object arrays, z (n, z_dim) and y (n, y_dim) as float32."""
+    """Yield one shard at a time: image_id and split as object arrays, z (n, z_dim) and y (n, y_dim) as float32."""
     for path in latent_parts(folder):
         table = pq.read_table(path, columns=list(columns))
         shard: dict[str, np.ndarray] = {}
@@ -190,7 +190,7 @@ def read_latents(folder: Path, columns: Iterable[str] = ("image_id", "split", "z
 
 
 def latents_meta(folder: Path) -> dict[str, Any]:
-    """The JSON stored with the latents: system, encoder, crop, z_dim."""
+    """The JSON stored with the latents: system, crop, size, dimensions, split hash."""
     metadata = pq.read_schema(latent_parts(folder)[0]).metadata or {}
     meta: dict[str, Any] = json.loads(metadata[META_KEY])
     return meta

@@ -1,4 +1,4 @@
-"""Work spread over threads whose results come back in order, with a bounded number of them in memory."""
+"""Work on threads with results in order and a bounded number of them in memory."""
 
 import os
 from collections import deque
@@ -13,19 +13,19 @@ R = TypeVar("R")
 
 
 def worker_count(workers: int) -> int:
-    """`workers`, or for 0 as many as this process has cores; only for work whose bytes do not depend on it."""
+    """`workers`, or for 0 one per core of this process; only for work whose bytes do not depend on the number."""
     if workers < 0:
         raise InputError(f"workers {workers}: expected a number of threads or processes, or 0 for one per core")
-    affinity = getattr(os, "sched_getaffinity", None)  # Linux: what a container or a job scheduler leaves us
+    affinity = getattr(os, "sched_getaffinity", None)  # on Linux: the cores that a container or a job scheduler grants
     return workers or (len(affinity(0)) if affinity else os.cpu_count() or 1)
 
 
 def in_order(
     work: Callable[[T], R], items: Iterable[T], workers: int, ahead: Callable[[], int] | None = None
 ) -> Iterator[R]:
-    """`map` on `workers` threads: results in the order of `items`, at most two per thread waiting, or `ahead()`.
+    """`map` on `workers` threads: results in the order of `items`, with at most two per thread waiting, or `ahead()`.
 
-    For work that releases the GIL (decoding, hashing, reading). An exception of `work` rises at its item."""
+    For work that releases the GIL (decoding, hashing, reading). An exception of `work` is raised at its item."""
     with ThreadPoolExecutor(max_workers=workers) as pool:
         waiting: deque[Future[R]] = deque()
         try:

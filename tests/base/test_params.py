@@ -207,7 +207,7 @@ def test_ctrl_c_ends_a_stage_with_one_line(monkeypatch, capsys):
     with pytest.raises(SystemExit) as stop:
         run_stage(Params, run)
     assert stop.value.code == 130
-    assert capsys.readouterr().err == "interrupted; run it again to go on\n"
+    assert capsys.readouterr().err == "interrupted; run it again to continue\n"
 
 
 def test_need_names_the_path_and_the_stage_that_writes_it(tmp_path):
