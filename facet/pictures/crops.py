@@ -1,12 +1,12 @@
-"""Named crops of the aligned 178 x 218 CelebA frame: left, top, right, bottom in pixels of that frame.
+"""Named crops of the aligned 178 x 218 frame of CelebA, as left, top, right, bottom in pixels of that frame.
 
 dcgan108   Radford et al. 2016 as in DCGAN-tensorflow; the Photoshop 2.0 and CS230 IcGAN reports
 icgan138   Perarnau et al. 2016, Guim3/IcGAN data preprocessing
 larsen148  Larsen et al. 2016, blurred with sigma sqrt(148/64)/2 frame pixels before the resize
 ali64      Dumoulin et al. 2017 as stored by Fuel: the full width, rows 7..71 of a resize to 64 x 78
 face120    centre 120: forehead to chin with some hair (the drawn faces)
-lfw150     the centred 150 of LFW's 250 pixels (anitan0925/vaegan), of a picture of any aspect
-whole      the centred square of a picture of any aspect, for faces that are cut already"""
+lfw150     the centred 150 of LFW's 250 pixels (anitan0925/vaegan), from a picture of any aspect ratio
+whole      the centred square of a picture of any aspect ratio, for faces that are already cropped"""
 
 import dataclasses
 
@@ -17,10 +17,10 @@ FRAME = (178, 218)  # width, height
 
 @dataclasses.dataclass(frozen=True)
 class Crop:
-    """A box on the 178 x 218 frame, and the Gaussian blur (sigma in frame pixels) that precedes the resize.
+    """A box on the 178 x 218 frame, and the Gaussian blur (sigma in frame pixels) before the resize.
 
-    `rows` (first, last, of): the picture is resized to `of` rows and `last - first` columns, then rows are cut.
-    `any_aspect`: the box is `share` of the centred square of a picture of any shape, not a box on the frame."""
+    With `rows` (first, last, of) the picture is resized to `of` rows and `last - first` columns, then cut to these
+    rows. With `any_aspect` the box is `share` of the centred square of a picture of any shape."""
 
     name: str
     box: tuple[float, float, float, float]
@@ -30,7 +30,7 @@ class Crop:
     share: float = 1.0
 
     def on(self, width: int, height: int) -> tuple[float, float, float, float]:
-        """The box scaled to a picture of `width` x `height` with the frame's aspect."""
+        """The box scaled to a picture of `width` x `height` with the aspect ratio of the frame."""
         x, y = width / FRAME[0], height / FRAME[1]
         left, top, right, bottom = self.box
         return left * x, top * y, right * x, bottom * y
@@ -51,7 +51,7 @@ CROPS = {
 
 
 def crop(name: str) -> Crop:
-    """The crop of that name; InputError lists the names."""
+    """The crop named `name`; InputError lists the names."""
     if name not in CROPS:
         raise InputError(f"crop {name!r} is unknown; choose one of {', '.join(CROPS)}")
     return CROPS[name]

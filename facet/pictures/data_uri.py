@@ -1,4 +1,4 @@
-"""Pictures as data URIs, so that the page is one file."""
+"""Pictures as data URIs, so that a page is one file."""
 
 import base64
 import io
@@ -13,14 +13,14 @@ QUALITY = 84  # of WebP
 
 
 def uri(picture: Image.Image, *, quality: int = QUALITY) -> str:
-    """WebP in a data URI; the same pixels always give the same text."""
+    """A WebP data URI; the same pixels always give the same text."""
     buffer = io.BytesIO()
     picture.convert("RGB").save(buffer, "WEBP", quality=quality, method=4)
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def read(path: Path, *, widest: int) -> Image.Image:
-    """A picture file, at most `widest` pixels wide."""
+    """Read a picture file and reduce it to at most `widest` pixels in width."""
     try:
         with Image.open(path) as image:
             picture = image.convert("RGB")
@@ -32,7 +32,7 @@ def read(path: Path, *, widest: int) -> Image.Image:
 
 
 def face(pixels: np.ndarray, *, scale: int) -> str:
-    """uint8 (S, S, C), `scale` times as large, as a data URI."""
+    """A data URI of uint8 (S, S, C), enlarged `scale` times."""
     colour = np.repeat(pixels, 3, 2) if pixels.shape[2] == 1 else pixels
     size = pixels.shape[0] * scale
     return uri(Image.fromarray(np.ascontiguousarray(colour)).resize((size, size), Image.Resampling.LANCZOS))

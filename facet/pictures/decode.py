@@ -1,8 +1,8 @@
-"""Bytes of any picture -> uint8 RGB, or the reason why not.
+"""Bytes of a picture file -> uint8 RGB, or BadImage with a reason.
 
-JPEGs take libjpeg-turbo directly (simplejpeg, which releases the GIL), everything else Pillow; both decoders give the
-same pixels. Turned by EXIF orientation, alpha laid over white, 16 bit brought to 8, the first picture of an MPO. Colour
-profiles are not applied (no training set of faces does)."""
+JPEGs are decoded by libjpeg-turbo (simplejpeg, which releases the GIL), everything else by Pillow; both give the same
+pixels. Pictures are turned by their EXIF orientation, alpha is composited over white, 16 bits become 8, and an MPO
+gives its first picture. Colour profiles are not applied, as in all training sets of faces."""
 
 import functools
 import io
@@ -15,11 +15,11 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 try:
     import simplejpeg
-except ImportError:  # a machine without the wheel decodes the same pixels, more slowly
+except ImportError:  # without it Pillow decodes the same pixels, more slowly
     simplejpeg = None
 
-MAX_PIXELS = 50_000_000  # 7000 x 7000; more is refused from the header alone
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")  # no EPS: it runs a program
+MAX_PIXELS = 50_000_000  # 7000 x 7000; larger pictures are refused by their header
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")  # without EPS, which runs a program
 MAGIC = (b"\xff\xd8", b"\x89PNG", b"GIF8", b"BM", b"RIFF", b"II*\0", b"MM\0*")
 EXIF_ORIENTATION = 0x0112
 
@@ -35,7 +35,7 @@ REASONS = {
 
 
 class BadImage(Exception):
-    """One picture that cannot be used; `reason` is a word of REASONS, `detail` what exactly."""
+    """A picture that cannot be used; `reason` is a key of REASONS, `detail` adds specifics."""
 
     def __init__(self, reason: str, detail: str = ""):
         super().__init__(f"{reason}: {detail}" if detail else reason)
@@ -44,7 +44,7 @@ class BadImage(Exception):
 
 
 def decode(data: bytes) -> np.ndarray:
-    """The picture as uint8 (height, width, 3), upright; BadImage says why there is none."""
+    """The upright picture as uint8 (height, width, 3); BadImage if it cannot be decoded."""
     if not data:
         raise BadImage("empty")
     if simplejpeg is not None and data[:2] == b"\xff\xd8" and _plain_jpeg(data):
@@ -55,8 +55,8 @@ def decode(data: bytes) -> np.ndarray:
 
 
 def decode_jpeg(data: bytes, mode: str) -> np.ndarray | None:
-    """A grey (mode L) or three-channel (RGB) JPEG as it is stored, uint8 (H, W) or (H, W, 3), by libjpeg-turbo; None
-    where only Pillow may manage. BadImage where it is cut short or corrupt."""
+    """A JPEG as stored, decoded by libjpeg-turbo: uint8 (H, W) for mode L, (H, W, 3) for RGB. None if only Pillow may
+    be able to decode it; BadImage if it is truncated or corrupt."""
     if simplejpeg is None:
         return None
     try:
@@ -71,7 +71,7 @@ def decode_jpeg(data: bytes, mode: str) -> np.ndarray | None:
 
 
 def _plain_jpeg(data: bytes) -> bool:
-    """Whether this is an upright grey or three-channel 8-bit JPEG of acceptable size, from its header segments."""
+    """Return True for an upright grey or three-channel 8-bit JPEG, by its header; BadImage if it is too large."""
     at, end = 2, len(data)
     while at + 10 <= end and data[at] == 0xFF:
         marker = data[at + 1]
@@ -85,18 +85,18 @@ def _plain_jpeg(data: bytes) -> bool:
             return False
         else:
             length = int.from_bytes(data[at + 2 : at + 4], "big")
-            if marker == 0xE1 and data[at + 4 : at + 10] == b"Exif\0\0" and _turned(data[at + 4 : at + 2 + length]):
+            if marker == 0xE1 and data[at + 4 : at + 10] == b"Exif\0\0" and _is_turned(data[at + 4 : at + 2 + length]):
                 return False
             at += 2 + length
     return False
 
 
-def _turned(exif: bytes) -> bool:
+def _is_turned(exif: bytes) -> bool:
     tags = Image.Exif()
     try:
         tags.load(exif)
         return bool(tags.get(EXIF_ORIENTATION, 1) != 1)
-    except Exception:  # broken EXIF is no reason to refuse the picture; Pillow decides
+    except Exception:  # broken EXIF does not spoil the picture; Pillow decides
         return True
 
 
@@ -114,10 +114,10 @@ def _decode_pillow(data: bytes) -> np.ndarray:
 
 @contextmanager
 def opened(data: bytes, formats: Sequence[str] = FORMATS) -> Iterator[Image.Image]:
-    """The picture of a file with its header read, of an acceptable size; BadImage where it, or what the caller does
-    with it, meets damage."""
+    """Open a picture of acceptable size, reading its header only. Errors of decoders inside the block become
+    BadImage."""
     try:
-        with Image.open(io.BytesIO(data), formats=_known(tuple(formats))) as picture:
+        with Image.open(io.BytesIO(data), formats=_supported(tuple(formats))) as picture:
             _check_size(*picture.size)
             yield picture
     except BadImage:
@@ -126,7 +126,7 @@ def opened(data: bytes, formats: Sequence[str] = FORMATS) -> Iterator[Image.Imag
         raise BadImage("too_large", str(error)) from None
     except UnidentifiedImageError:
         raise BadImage("unreadable" if data.startswith(MAGIC) else "not_an_image") from None
-    except Exception as error:  # decoders meet hostile bytes with a dozen types of exception; each is one bad picture
+    except Exception as error:  # decoders raise many types of exceptions on damaged bytes
         text = f"{type(error).__name__}: {error}"
         early = any(word in text.lower() for word in ("truncated", "unexpected end", "eof", "not enough"))
         early |= data.startswith(b"\xff\xd8") and not data.endswith(b"\xff\xd9")
@@ -134,8 +134,8 @@ def opened(data: bytes, formats: Sequence[str] = FORMATS) -> Iterator[Image.Imag
 
 
 @functools.cache
-def _known(formats: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of the formats that this build of Pillow knows."""
+def _supported(formats: tuple[str, ...]) -> tuple[str, ...]:
+    """The formats that this build of Pillow supports."""
     Image.init()
     return tuple(name for name in formats if name in Image.OPEN)
 
@@ -145,7 +145,7 @@ def _rgb(picture: Image.Image) -> np.ndarray:
     ImageOps.exif_transpose(picture, in_place=True)
     if picture.mode.startswith("I;16"):
         return _grey(np.asarray(picture).astype(np.uint16))
-    if picture.mode == "I":  # how some versions hand over 16-bit grey
+    if picture.mode == "I":  # some versions return 16-bit grey like this
         levels = np.asarray(picture)
         if levels.min(initial=0) < 0 or levels.max(initial=0) > 65_535:
             raise BadImage("unreadable", "32 bits per channel")

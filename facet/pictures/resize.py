@@ -1,4 +1,4 @@
-"""The named crop of a decoded picture and its antialiased resize to the training square, many pictures at once."""
+"""The named crop of decoded pictures and their antialiased resize to the training square, in batches."""
 
 import functools
 import math
@@ -12,18 +12,18 @@ from torch.nn.functional import interpolate
 from facet.pictures.crops import FRAME, Crop
 from facet.pictures.decode import BadImage
 
-ASPECT_TOLERANCE = 0.02  # how far width : height may be from 178 : 218
-BUFFER = 64 * 148 * 148 * 3  # bytes of parts resized together: 64 of the largest crop at CelebA's size
-MAX_ENLARGEMENT = 4  # a box smaller than size / 4 holds no face worth learning
+ASPECT_TOLERANCE = 0.02  # relative deviation of width : height from 178 : 218
+BUFFER = 64 * 148 * 148 * 3  # bytes of crops resized together: 64 of the largest at CelebA's size
+MAX_ENLARGEMENT = 4  # a smaller box has too few pixels to learn from
 
 
 @functools.lru_cache(maxsize=256)
 def box_on(crop: Crop, width: int, height: int, size: int) -> tuple[int, int, int, int]:
-    """left, top, right, bottom in whole pixels of a `width` x `height` picture, for a square of `size`.
+    """left, top, right, bottom of the crop in whole pixels of a `width` x `height` picture, for a square of `size`.
 
-    The crop's box is scaled to the picture and its edges are rounded to the nearest pixel, halves up. BadImage `aspect`
-    where the picture is not framed as CelebA (+-2 %; `whole` and `lfw150` take any), `too_small` where the box is under
-    a quarter of `size`."""
+    The box is scaled to the picture and its edges are rounded to the nearest pixel, halves up. BadImage `aspect` if the
+    aspect ratio is not that of CelebA (+-2 %; `whole` and `lfw150` take any), `too_small` if the box is smaller than a
+    quarter of `size`."""
     if crop.any_aspect:
         side = int(crop.share * min(width, height) + 0.5)
         left, top = (width - side) // 2, (height - side) // 2
@@ -39,20 +39,20 @@ def box_on(crop: Crop, width: int, height: int, size: int) -> tuple[int, int, in
 
 
 def cut(picture: np.ndarray, crop: Crop, size: int) -> np.ndarray:
-    """The part of a decoded picture (uint8 H, W, 3) that `resize` needs: a view, not a copy."""
+    """A view of the part of a decoded picture (uint8 H, W, 3) that `resize` needs."""
     height, width = picture.shape[:2]
     left, top, right, bottom = box_on(crop, width, height, size)
-    if crop.rows is not None:  # resized as a whole, then cut
+    if crop.rows is not None:  # this crop cuts after the resize
         return picture
     return picture[top:bottom, left:right]
 
 
 class Squares:
-    """Decoded pictures, one after the other -> uint8 (N, size, size, 3): cropped, antialiased bicubic (a = -1/2), as
-    Pillow within a level. Not for several threads at once.
+    """Decoded pictures, one after the other -> uint8 (N, size, size, 3): cropped, then resized by an antialiased
+    bicubic filter (a = -1/2), equal to Pillow's within one level. Not thread-safe.
 
-    Parts are gathered in one buffer and resized together while they have one shape. The buffer is kept: fresh memory
-    for each picture costs page faults that take a third of the time of decoding."""
+    Consecutive parts of one shape are gathered in a buffer and resized together. The buffer is reused, because page
+    faults of new memory for each picture would take a third of the time of decoding."""
 
     def __init__(self, crop: Crop, size: int):
         self.crop, self.size = crop, size
@@ -62,7 +62,7 @@ class Squares:
         self._done: list[np.ndarray] = []
 
     def add(self, picture: np.ndarray) -> None:
-        """Take one picture (uint8 H, W, 3); BadImage if the crop does not fit it."""
+        """Add one picture (uint8 H, W, 3); BadImage if the crop does not fit it."""
         part = cut(picture, self.crop, self.size)
         if part.size > BUFFER:
             self._flush()
@@ -75,7 +75,7 @@ class Squares:
         self._held += 1
 
     def take(self) -> np.ndarray:
-        """All squares since the last time, in order."""
+        """All squares since the last call, in order."""
         self._flush()
         done, self._done = self._done, []
         if not done:
@@ -92,7 +92,7 @@ class Squares:
 
 
 def resize(pictures: Iterable[np.ndarray], crop: Crop, size: int) -> np.ndarray:
-    """Decoded pictures (uint8 H, W, 3, of any sizes) -> their crops, uint8 (N, size, size, 3)."""
+    """Decoded pictures (uint8 H, W, 3, of any size) -> crops, uint8 (N, size, size, 3)."""
     squares = Squares(crop, size)
     for picture in pictures:
         squares.add(picture)
@@ -100,7 +100,7 @@ def resize(pictures: Iterable[np.ndarray], crop: Crop, size: int) -> np.ndarray:
 
 
 def resize_parts(parts: np.ndarray, crop: Crop, size: int) -> np.ndarray:
-    """Parts that a crop is (uint8 N, H, W, 3; for a crop of `rows` whole pictures) -> uint8 (N, size, size, 3)."""
+    """Parts as `cut` returns them, of one shape (uint8 N, H, W, 3) -> uint8 (N, size, size, 3)."""
     return _resized(torch.from_numpy(parts).permute(0, 3, 1, 2), crop, size).permute(0, 2, 3, 1).contiguous().numpy()
 
 
@@ -111,7 +111,7 @@ def _resized(batch: Tensor, crop: Crop, size: int) -> Tensor:
         rows, columns = _blurred_resize(height, size, sigma), _blurred_resize(width, size, sigma)
         return (rows @ batch.float() @ columns.T).round_().clamp_(0, 255).to(torch.uint8)
     if crop.rows is not None:
-        first, last, of = crop.rows  # rows of a picture resized to `last - first` columns
+        first, last, of = crop.rows  # of a picture resized to `last - first` columns
         scale = size / (last - first)
         batch = interpolate(batch, size=(round(of * scale), size), mode="bicubic", antialias=True)
         return batch[:, :, round(first * scale) : round(first * scale) + size]
@@ -120,9 +120,9 @@ def _resized(batch: Tensor, crop: Crop, size: int) -> Tensor:
 
 @functools.lru_cache(maxsize=64)
 def _blurred_resize(length: int, size: int, sigma: float) -> Tensor:
-    """(size, length): a Gaussian of `sigma` pixels, then the bicubic resize, as one matrix along one axis.
+    """(size, length): the matrix of a Gaussian of `sigma` pixels followed by the bicubic resize along one axis.
 
-    The Gaussian as SciPy's: cut at 4 sigma, mirrored at the border with the border pixel repeated."""
+    The Gaussian is SciPy's: cut at 4 sigma, mirrored at the border with the border pixel repeated."""
     radius = int(4 * sigma + 0.5)
     taps = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, dtype=torch.float64) / sigma) ** 2)
     taps /= taps.sum()

@@ -1,4 +1,4 @@
-"""Contact sheets: pictures in rows and columns with captions, drawn from pixels to PNG."""
+"""Contact sheets: images in rows and columns with captions, as PNG."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +9,8 @@ from PIL import Image, ImageDraw, ImageFont
 from facet.base.files import replacing
 
 PAPER, INK, FAINT = (255, 255, 255), (32, 33, 36), (110, 113, 118)
-GAP, MARGIN = 4, 16  # pixels between pictures and around the sheet
-NOTE = 22  # of a line below a picture
+GAP, MARGIN = 4, 16  # pixels between images and around the sheet
+NOTE = 22  # pixels of a line below an image
 
 
 def sheet(
@@ -22,8 +22,8 @@ def sheet(
     scale: int,
     notes: Sequence[Sequence[str]] | None = None,
 ) -> Image.Image:
-    """Rows of uint8 pictures (H, W, C) -> one image, each picture `scale` times as large, captions above and beside,
-    and, with `notes`, one line below each picture."""
+    """Rows of uint8 images (H, W, C) -> one sheet with each image enlarged `scale` times, captions above and beside,
+    and, with `notes`, one line below each image."""
     high, wide = (side * scale for side in pictures[0][0].shape[:2])
     heading, small = ImageFont.load_default(20), ImageFont.load_default(13)
     captions = [_wrap(caption, small, wide) for caption in columns]
@@ -52,13 +52,13 @@ def sheet(
 
 
 def write_png(path: Path, image: Image.Image) -> None:
-    """The same pixels always give the same bytes."""
-    with replacing(path) as aside:
-        image.save(aside, format="PNG", compress_level=6)
+    """Write a PNG; the same pixels always give the same bytes."""
+    with replacing(path) as temporary:
+        image.save(temporary, format="PNG", compress_level=6)
 
 
 def picture(pixels: np.ndarray) -> Image.Image:
-    """uint8 (S, S, C) as an image, grey where C is 1."""
+    """uint8 (S, S, C) as a Pillow image, grey if C is 1."""
     return Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
 
 
@@ -67,7 +67,7 @@ def _image(pixels: np.ndarray, wide: int, high: int) -> Image.Image:
 
 
 def _wrap(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
-    """Lines no wider than `width` pixels where the words (parted by spaces and underscores) allow it."""
+    """Break text at spaces and underscores into lines of at most `width` pixels, or of one longer word."""
     lines = [""]
     for word in text.replace("_", " ").split():
         longer = f"{lines[-1]} {word}".strip()

@@ -1,1 +1,1 @@
-"""The work of stage `prepare`: rows and splits, pixels, the data card, reuse of the last run."""
+"""The parts of stage `prepare`: rows and splits, pixels, the data card, and reuse of the last run."""

@@ -8,12 +8,12 @@ import pandas as pd
 
 from facet.base.tables import SPLITS, FacesMeta, scaled
 
-BLOCK = 8192  # rows of labels turned into floats at a time
-PAIRS = 20  # attribute pairs with the strongest correlations
+BLOCK = 8192  # rows of labels converted to floats at a time
+PAIRS = 20  # attribute pairs listed by their correlation
 
 
 def data_card(table: pd.DataFrame, meta: FacesMeta) -> dict[str, Any]:
-    """What the data set is: counts, attribute balance per split, exclusions, the strongest correlations (phi)."""
+    """The card as JSON: counts, attribute balance per split, exclusions, the strongest correlations (phi)."""
     ok = table[table["status"] == "ok"]
     splits = {}
     for split in SPLITS:

@@ -1,4 +1,4 @@
-"""Pictures of a source to square crops, in batches on threads, appended to one .npy file."""
+"""Square crops of the pictures of a source, made in batches on threads and appended to one .npy file."""
 
 import contextlib
 import dataclasses
@@ -24,11 +24,11 @@ BATCH = 64  # pictures that a thread takes at a time
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """Some pictures: those that are good with their pixels, and why the others are not."""
+    """The result for some pictures: pixels of the good ones, reasons for the others."""
 
     rows: list[int]
     pixels: np.ndarray  # uint8 (len(rows), size, size, channels)
-    keys: list[int]  # equal for equal pixels, seldom for others
+    keys: list[int]  # hashes of the pixels
     problems: dict[int, str]  # row -> reason
 
     def __len__(self) -> int:
@@ -46,29 +46,29 @@ def prepared_batches(
     channels: int,
     workers: int,
 ) -> Iterator[Batch]:
-    """The pictures of the rows `todo`, in order; those of the last run are taken from there."""
+    """Yield the pictures of the rows `todo` in order; those of the last run are reused."""
     thread, names = threading.local(), frozenset(tree.names) if len(old) else frozenset()
 
     def prepare(indices: np.ndarray) -> Batch:
         if not hasattr(thread, "squares"):
             thread.squares = Squares(crop, size)
         problems: dict[int, str] = {}
-        there = old.rows([sha256[index] if members[index] in names else "" for index in indices.tolist()])
+        kept = old.rows([sha256[index] if members[index] in names else "" for index in indices.tolist()])
         fresh = []
-        for index in indices[there < 0].tolist():
+        for index in indices[kept < 0].tolist():
             try:
                 thread.squares.add(decode(tree.read(members[index])))
                 fresh.append(index)
             except BadImage as bad:
                 problems[index] = str(bad)
-        made = thread.squares.take()
+        squares = thread.squares.take()
         if channels == 1:
-            made = images.luma(made)
-        if not (there >= 0).any():
-            return Batch(fresh, made, pixel_keys(made), problems)
-        known = indices[there >= 0]
+            squares = images.luma(squares)
+        if not (kept >= 0).any():
+            return Batch(fresh, squares, pixel_keys(squares), problems)
+        known = indices[kept >= 0]
         rows = np.concatenate([known, np.array(fresh, np.int64)])
-        pixels = np.concatenate([old.pixels(there[there >= 0]), made])
+        pixels = np.concatenate([old.pixels(kept[kept >= 0]), squares])
         order = np.argsort(rows, kind="stable")
         pixels = pixels[order]
         return Batch(rows[order].tolist(), pixels, pixel_keys(pixels), problems)
@@ -77,7 +77,7 @@ def prepared_batches(
 
 
 def pixel_keys(pixels: np.ndarray) -> list[int]:
-    """One 64-bit number a picture (n, h, w, c): a weighted sum of its words, in one pass and without a copy."""
+    """A 64-bit hash per image (n, h, w, c): a weighted sum of its words, in one pass and without a copy."""
     flat = pixels.reshape(len(pixels), math.prod(pixels.shape[1:]))
     words = flat[:, : flat.shape[1] // 8 * 8].view(np.uint64)
     weights = np.random.default_rng(0).integers(0, 1 << 63, words.shape[1], np.uint64) * np.uint64(2) + np.uint64(1)
@@ -86,31 +86,34 @@ def pixel_keys(pixels: np.ndarray) -> list[int]:
 
 
 class GrowingNpy:
+    """A .npy file of uint8 rows that is open for appending; see `growing_npy`."""
+
     def __init__(self, file: BinaryIO, shape: tuple[int, ...]):
         self.file, self.shape, self.count = file, shape, 0
         self.header()
 
     def header(self) -> None:
-        """numpy pads headers so that the first axis may grow, so the last one is as long as the first."""
-        about = {"descr": "|u1", "fortran_order": False, "shape": (self.count, *self.shape)}
+        """Write the header for the present number of rows. NumPy pads it, so its length does not change with the
+        number."""
+        header = {"descr": "|u1", "fortran_order": False, "shape": (self.count, *self.shape)}
         self.file.seek(0)
-        np.lib.format.write_array_header_1_0(self.file, about)
-        self.begin = self.file.tell()
+        np.lib.format.write_array_header_1_0(self.file, header)
+        self.start = self.file.tell()
 
     def append(self, pixels: np.ndarray) -> None:
         self.file.write(np.ascontiguousarray(pixels).data)
         self.count += len(pixels)
 
     def read(self, row: int) -> bytes:
-        """The bytes of one row that was appended."""
+        """The bytes of one row."""
         self.file.flush()
         size = math.prod(self.shape)
-        return os.pread(self.file.fileno(), size, self.begin + row * size)
+        return os.pread(self.file.fileno(), size, self.start + row * size)
 
 
 @contextlib.contextmanager
 def growing_npy(path: Path, shape: tuple[int, ...]) -> Iterator[GrowingNpy]:
-    """A .npy file of uint8 rows whose number is known at the end; a memory map would count as memory while it grows."""
+    """Write a .npy file of uint8 rows whose number is known only at the end. Unlike a memory map it takes no memory."""
     with path.open("w+b") as file:
         npy = GrowingNpy(file, shape)
         yield npy

@@ -1,4 +1,4 @@
-"""The rows of faces.parquet while stage `prepare` decides them: splits, quarantine, exclusions."""
+"""The rows of faces.parquet while stage `prepare` fills them: splits, quarantine, exclusions."""
 
 import difflib
 import hashlib
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class FaceRows:
-    """One row per source file: ok, quarantined (the file is bad) or excluded (sound, but a duplicate or a leak)."""
+    """One row per source file: ok, quarantined (a bad file) or excluded (a good file, but a duplicate or a leak)."""
 
     def __init__(self, labels: pd.DataFrame):
         self.labels = labels
@@ -33,20 +33,20 @@ class FaceRows:
         self.reason = np.full(count, "", object)
         self.row = np.full(count, -1, np.int32)
         self.original: dict[int, int] = {}  # row -> the earlier row with the same bytes
-        self.keys = np.zeros(count, np.uint64)  # of the prepared pixels
-        self.seen: set[int] = set()  # the same, without order
+        self.keys = np.zeros(count, np.uint64)  # hashes of the prepared pixels, by row
+        self.seen: set[int] = set()  # the same hashes
 
     def _set(self, index: int, status: str, reason: str) -> None:
         self.status[index], self.reason[index] = status, reason
 
     def quarantine_problems(self) -> None:
-        """What `source` found."""
+        """Quarantine the files with a problem that `source` listed."""
         for index, problem in enumerate(self.labels["problem"]):
             if problem:
                 self._set(index, "quarantined", problem)
 
     def exclude_equal_bytes(self) -> None:
-        """Every copy after the first."""
+        """Exclude files with the bytes of an earlier one."""
         first: dict[str, int] = {}
         for index in np.flatnonzero(self.status == "ok").tolist():
             digest = self.sha256[index]
@@ -55,7 +55,7 @@ class FaceRows:
                 self._set(index, "excluded", f"duplicate of {self.ids[first[digest]]}")
 
     def split_officially(self) -> None:
-        """The published parts; an identity stays in the part that holds most of its pictures."""
+        """Take the published split. An identity in several splits stays only in the one with most of its pictures."""
         ok = self.status == "ok"
         official = self.labels["official_split"].to_numpy(object)
         if not (official[ok] != "").any():
@@ -65,8 +65,8 @@ class FaceRows:
         self.split[:] = official
         ok = self.status == "ok"
         part = pd.Series(official[ok]).map(SPLITS.index).to_numpy()
-        held = pd.DataFrame({"identity": self.identity[ok], "part": part}).dropna()
-        counts = held.groupby(["identity", "part"]).size().reset_index(name="n")
+        known = pd.DataFrame({"identity": self.identity[ok], "part": part}).dropna()
+        counts = known.groupby(["identity", "part"]).size().reset_index(name="n")
         home = counts.sort_values(["identity", "n", "part"], ascending=[True, False, True]).drop_duplicates("identity")
         homes = dict(zip(home["identity"], home["part"], strict=True))
         for index, here in zip(np.flatnonzero(ok).tolist(), part, strict=True):
@@ -75,9 +75,9 @@ class FaceRows:
                 self._set(index, "excluded", f"leak: identity {int(self.identity[index])} is in {SPLITS[there]}")
 
     def split_by_ratios(self, ratios: Sequence[float], seed: int, *, whole_identities: bool) -> None:
-        """A seeded shuffle of the groups (identities, or single pictures), dealt out by their share of pictures."""
+        """Shuffle the groups (identities, or single pictures) by `seed` and divide them by `ratios` of the pictures."""
         ok = np.flatnonzero(self.status == "ok")
-        groups = np.arange(len(ok)) + 2.0**32  # a picture of nobody known is its own group
+        groups = np.arange(len(ok)) + 2.0**32  # a picture without identity is a group of its own
         if whole_identities:
             known = ~np.isnan(self.identity[ok])
             groups[known] = self.identity[ok][known]
@@ -91,28 +91,29 @@ class FaceRows:
         self.split[ok] = np.array(SPLITS, object)[part[group]]
 
     def add(self, batch: Batch, images: GrowingNpy) -> None:
-        """Take one batch in; the pictures that are new are appended to `images`."""
+        """Add one batch; pictures that are not duplicates are appended to `images`."""
         for index, reason in batch.problems.items():
             self._set(index, "quarantined", reason)
-        begin = 0  # of the pictures not yet appended
+        start = 0  # the first picture that is not yet appended
         for place, (index, key) in enumerate(zip(batch.rows, batch.keys, strict=True)):
             if key in self.seen:
-                images.append(batch.pixels[begin:place])
-                begin = place
+                images.append(batch.pixels[start:place])
+                start = place
                 face = batch.pixels[place].tobytes()
                 like = np.flatnonzero((self.keys == key) & (self.row >= 0)).tolist()
                 same = [other for other in like if images.read(int(self.row[other])) == face]
                 if same:
                     self._set(index, "excluded", f"duplicate of {self.ids[same[0]]}")
-                    begin += 1
+                    start += 1
                     continue
             self.seen.add(key)
             self.keys[index] = key
-            self.row[index] = images.count + place - begin
-        images.append(batch.pixels[begin:])
+            self.row[index] = images.count + place - start
+        images.append(batch.pixels[start:])
 
     def finish(self, where: Path, needed: Sequence[str]) -> None:
-        """Copies of bad files are as bad; rows without image have no split; no identity and no bytes in two splits."""
+        """Quarantine copies of bad files, clear the split of rows without an image, and check the splits: InputError if
+        one of `needed` is empty, or if two share an identity or a file. Messages name the source `where`."""
         for index, original in self.original.items():
             if self.status[original] == "quarantined":
                 self._set(index, "quarantined", self.reason[original])
@@ -138,8 +139,8 @@ class FaceRows:
                 torn = spread.index[spread > 1][0]
                 value = int(torn) if what == "identity" else torn
                 raise InputError(
-                    f"{what} {value} is in {spread.max()} splits ({int((spread > 1).sum())} such): what is learned"
-                    " would be tested on itself; use split `identity`"
+                    f"{what} {value} is in {spread.max()} splits ({int((spread > 1).sum())} such), so tests would see"
+                    " training data; use split `identity`"
                 )
 
     def split_hash(self) -> str:
@@ -149,7 +150,7 @@ class FaceRows:
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
     def range(self, name: str) -> tuple[float, float]:
-        """1st and 99th percentile of a real-valued attribute over the train split."""
+        """The 1st and 99th percentile of a real-valued attribute in the train split."""
         known = self.labels[name].to_numpy(np.float64)[(self.status == "ok") & (self.split == "train")]
         known = known[~np.isnan(known)]
         if not len(known):
@@ -158,7 +159,7 @@ class FaceRows:
         return low, high if high > low else low + 1
 
     def table(self, meta: FacesMeta) -> pa.Table:
-        """faces.parquet: the columns of faces_schema."""
+        """The table of faces.parquet, with the columns of faces_schema."""
         schema = faces_schema(meta)
         columns: dict[str, Any] = {
             "image_id": self.ids,
@@ -184,5 +185,5 @@ def selected_attributes(listing: Listing, wanted: Sequence[str]) -> tuple[list[s
             near = difflib.get_close_matches(name, known, 3) or known
             raise InputError(f"attribute {name!r} is none of {listing.source}'s {len(known)}; near: {', '.join(near)}")
     if len(set(wanted)) < len(wanted):
-        raise InputError(f"attributes name one twice: {', '.join(wanted)}")
+        raise InputError(f"attributes {', '.join(wanted)}: a name is repeated; name each once")
     return [name for name in wanted if name in listing.attributes], [name for name in wanted if name in listing.real]

@@ -1,1 +1,1 @@
-"""Where faces come from: one module a kind, each of which lists its files as a `labels.Listing`."""
+"""The sources of faces: one module per kind, each of which lists its files as a `labels.Listing`."""

@@ -1,8 +1,8 @@
-"""CelebA as it is published (Liu et al. 2015), whole or in part, or as Kaggle repacks it: labels of every picture.
+"""CelebA (Liu et al. 2015) as published, whole or in part, or as repacked by Kaggle.
 
 Published: `img_align_celeba.zip` or the folder, `list_attr_celeba.txt` (line 1 the count, line 2 the names),
 `list_eval_partition.txt` (0 train, 1 validation, 2 test), `identity_CelebA.txt`. Kaggle: the first two lists as CSV and
-the pictures in `img_align_celeba/img_align_celeba/`. A partial copy holds pictures for some rows only."""
+the pictures in `img_align_celeba/img_align_celeba/`. A partial copy has pictures for only some rows."""
 
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -15,7 +15,7 @@ from facet.pictures.decode import BadImage
 from facet.sources.labels import Listing, check_names, numbered, table_of
 from facet.sources.tree import Tree, Zip, csv_rows, first, is_image, is_safe, open_tree, text_lines
 
-SIGNS = {"1": 1, "-1": 255}  # as bytes of an int8
+SIGNS = {"1": 1, "-1": 255}  # the byte of an int8
 LISTS = ("list_attr_celeba", "list_eval_partition", "identity_CelebA")
 MAX_IDENTITY = 2**31 - 1
 INSIDE = ("", "celeba", "CelebA", "Img", "Anno", "Eval", "CelebA/Img", "CelebA/Anno", "CelebA/Eval")
@@ -26,7 +26,7 @@ HOW = (
 
 
 def read(root: Path, *, place: str = "root", source: str = "celeba") -> Listing:
-    """Every picture found at `root` with its attributes, identity and official split, in the order of the lists."""
+    """Every picture at `root` with its attributes, identity and official split, in the order of the lists."""
     if not root.exists():
         raise InputError(f"{root} is missing; {HOW}")
     images, container = _images(root)
@@ -37,22 +37,22 @@ def read(root: Path, *, place: str = "root", source: str = "celeba") -> Listing:
     splits = _partition(*labels["list_eval_partition"]) if "list_eval_partition" in labels else {}
     identities = _identities(*labels["identity_CelebA"]) if "identity_CelebA" in labels else {}
 
-    found: dict[str, str] = {}
+    members: dict[str, str] = {}
     repeated = list(images.repeated)
     pictures = [member for member in images.names if is_image(member)]
-    repeated += [member for member in pictures if found.setdefault(PurePosixPath(member).name, member) != member]
-    ids = [name for name in values if name in found]
-    missing = [name for name in values if name not in found]
-    if not found:
+    repeated += [member for member in pictures if members.setdefault(PurePosixPath(member).name, member) != member]
+    ids = [name for name in values if name in members]
+    missing = [name for name in values if name not in members]
+    if not members:
         raise InputError(f"{images.path} holds no picture; {HOW}")
     if not ids:
         raise InputError(
-            f"none of the {len(values):,} rows of {labels['list_attr_celeba'][0]} names one of the {len(found):,}"
-            f" pictures of {images.path} ({first(found)}); the lists and the pictures are of different sets"
+            f"none of the {len(values):,} rows of {labels['list_attr_celeba'][0]} names one of the {len(members):,}"
+            f" pictures of {images.path} ({first(members)}); the lists belong to other pictures"
         )
-    strangers = sorted(set(found) - set(values))
-    rows = [(name, found[name], "") for name in ids]
-    rows += [(name, found[name], "no_labels") for name in strangers]
+    strangers = sorted(set(members) - set(values))
+    rows = [(name, members[name], "") for name in ids]
+    rows += [(name, members[name], "no_labels") for name in strangers]
     rows += [(member, member, "duplicate_name") for member in repeated]
     rows += [(member, member, "unsafe_name") for member in images.unsafe]
     rows = numbered(rows)
@@ -88,7 +88,7 @@ def read(root: Path, *, place: str = "root", source: str = "celeba") -> Listing:
 
 
 def _images(root: Path) -> tuple[Tree, str]:
-    """The pictures and where they are, relative to root."""
+    """The pictures and their place relative to `root`."""
     if root.is_file():
         return open_tree(root), "."
     for inside in INSIDE:
@@ -101,7 +101,7 @@ def _images(root: Path) -> tuple[Tree, str]:
 
 
 def _label_files(root: Path) -> dict[str, tuple[Path, bytes]]:
-    """Stem -> (path, bytes) of the lists: in folders beside the pictures, or in the one archive that holds all."""
+    """Stem -> (path, bytes) of the lists, in folders beside the pictures or in one archive with them."""
     archive = root if root.is_file() else root / "archive.zip"
     out: dict[str, tuple[Path, bytes]] = {}
     for suffix in (".txt", ".csv"):
@@ -122,42 +122,42 @@ def _label_files(root: Path) -> dict[str, tuple[Path, bytes]]:
 
 
 def _rows(path: Path, data: bytes, width: int) -> Iterator[tuple[int, list[str]]]:
-    """(line number, cells) of a list, CSV or white space; the header of a CSV is left out."""
+    """Yield (line number, cells) of a list, separated by commas or white space, without the header of a CSV."""
     lines = text_lines(path, data)
     if path.suffix == ".csv":
         cells = csv_rows(path, lines)
         next(cells)
-        begin = 2
+        start = 2
     else:
-        cells, begin = (line.split() for line in lines), 1
-    for number, row in enumerate(cells, begin):
+        cells, start = (line.split() for line in lines), 1
+    for number, row in enumerate(cells, start):
         if len(row) != width:
             raise InputError(f"{path}, line {number} has {len(row)} columns; expected {width}: {' '.join(row)[:80]!r}")
         yield number, row
 
 
 def _attributes(path: Path, data: bytes) -> tuple[list[str], dict[str, bytes]]:
-    """The attribute names, and picture -> its signs as one int8 byte per attribute."""
+    """The attribute names, and per picture its signs as one int8 byte per attribute."""
     lines = text_lines(path, data)
     if path.suffix == ".csv":
         header = next(csv_rows(path, lines))
         if header[0].strip() != "image_id":
             raise InputError(
-                f"{path}, line 1 begins with {header[0]!r}; expected the column image_id, as Kaggle has it"
+                f"{path}, line 1 begins with {header[0]!r}; expected the column image_id, as in Kaggle's copy"
             )
-        names, begin, count = [name.strip() for name in header[1:]], 2, None
+        names, start, count = [name.strip() for name in header[1:]], 2, None
         rows = csv_rows(path, lines[1:])
     else:
         if not lines[0].strip().isdigit() or len(lines) < 2:
             raise InputError(
                 f"{path}, line 1 is {lines[0][:80]!r}; expected the number of pictures, then a line of names"
             )
-        names, begin, count = lines[1].split(), 3, int(lines[0])
+        names, start, count = lines[1].split(), 3, int(lines[0])
         rows = (line.split() for line in lines[2:])
     check_names(names, path)
     values: dict[str, bytes] = {}
     width = len(names) + 1
-    for number, row in enumerate(rows, begin):
+    for number, row in enumerate(rows, start):
         if len(row) != width:
             raise InputError(
                 f"{path}, line {number} has {len(row)} columns; expected a name and {len(names)} values:"
@@ -171,13 +171,11 @@ def _attributes(path: Path, data: bytes) -> tuple[list[str], dict[str, bytes]]:
         if name in values:
             raise InputError(f"{path}, line {number} names {name!r} a second time; every picture has one row")
         if not is_safe(name):
-            raise InputError(
-                f"{path}, line {number} names {name!r}, which leads out of the folder; expected a file name"
-            )
+            raise InputError(f"{path}, line {number} names {name!r}, which is outside the folder; expected a file name")
         values[name] = signs
     if count is not None and count != len(values):
         raise InputError(
-            f"{path} says {count:,} pictures in line 1 and has {len(values):,} rows; the file is cut or edited"
+            f"{path} says {count:,} pictures in line 1 and has {len(values):,} rows; the file is truncated or edited"
         )
     return names, values
 
@@ -205,6 +203,6 @@ def _identities(path: Path, data: bytes) -> dict[str, int]:
 
 
 def is_at(root: Path) -> bool:
-    """Whether anything of CelebA is at `root`."""
+    """Return True if `root` holds any file of CelebA."""
     lists = [root / inside / (LISTS[0] + suffix) for inside in INSIDE for suffix in (".txt", ".csv")]
     return root.is_file() or any(path.exists() for path in [*lists, root / "archive.zip"])

@@ -23,10 +23,10 @@ MNIST_FILES = {
 }
 MNIST_HOW = "expected the four published files train-images-idx3-ubyte(.gz) and so on, as torchvision keeps them too"
 SVHN_HOW = "expected train_32x32.mat and test_32x32.mat (format 2), as published at ufldl.stanford.edu/housenumbers"
-CANVAS = 64  # pixels, of two digits
+CANVAS = 64  # side of a canvas of two digits, in pixels
 DIGIT = 28
-LEFT, RIGHT = (0, 4), (32, 36)  # columns of a digit's left edge, both ends included
-ROWS = (0, 36)  # of its upper edge
+LEFT, RIGHT = (0, 4), (32, 36)  # first and last column for the left edge of a digit
+ROWS = (0, 36)  # first and last row for its upper edge
 
 Digits = dict[str, tuple[np.ndarray, np.ndarray]]  # train, test -> uint8 pictures (N, 28, 28), labels (N,)
 
@@ -40,23 +40,23 @@ def mnist(root: Path, raw: Path) -> Listing:
 
 
 def two_digit_mnist(root: Path, raw: Path, *, count: int, seed: int) -> Listing:
-    """`count` canvases of 64 x 64 with a digit in either half, each anywhere in its half; eight tenths for training, a
-    tenth each for validation and test. No digit of one split's canvases is in another's."""
+    """`count` canvases of 64 x 64 with a digit at a random place in each half: eight tenths for training, a tenth each
+    for validation and test. No two splits share a digit."""
     if count < 10:
         raise InputError(f"count {count}: two_digit_mnist needs the number of canvases to make, at least 10")
     digits = read_mnist(root)
     (pixels, labels), test = digits["train"], digits["test"]
-    held = min(VALID, len(labels) // 10)
+    reserved = min(VALID, len(labels) // 10)
     pools = {
-        "train": (pixels[:-held], labels[:-held]),
-        "valid": (pixels[-held:], labels[-held:]),
+        "train": (pixels[:-reserved], labels[:-reserved]),
+        "valid": (pixels[-reserved:], labels[-reserved:]),
         "test": test,
     }
     tenth = count // 10
     canvases, left, right, splits = [], [], [], []
     for number, (split, size) in enumerate({"train": count - 2 * tenth, "valid": tenth, "test": tenth}.items()):
-        made, a, b = canvases_of(*pools[split], size, np.random.default_rng((seed, number)))
-        canvases.append(made)
+        images, a, b = canvases_of(*pools[split], size, np.random.default_rng((seed, number)))
+        canvases.append(images)
         left.append(a)
         right.append(b)
         splits += [split] * size
@@ -88,22 +88,22 @@ def svhn(root: Path, raw: Path) -> Listing:
 
 
 def read_mnist(root: Path) -> Digits:
-    """The published files below `root` (or its MNIST/raw), gzipped or not; InputError says which is wrong and how."""
+    """The published files in `root` or its MNIST/raw, gzipped or not; InputError names a file that is wrong."""
     if not root.exists():
         raise InputError(f"{root} is missing; {MNIST_HOW}")
-    found = {}
+    digits = {}
     for part, (pictures, labels) in MNIST_FILES.items():
         x, y = _read_idx(root, pictures, 3), _read_idx(root, labels, 1)
         if len(x) != len(y):
             raise InputError(
-                f"{root}: {pictures} has {len(x):,} pictures and {labels} {len(y):,} labels; fetch both anew"
+                f"{root}: {pictures} has {len(x):,} pictures and {labels} {len(y):,} labels; fetch both again"
             )
         if x.shape[1:] != (DIGIT, DIGIT) or y.max(initial=0) > 9:
             raise InputError(
                 f"{root}/{pictures} holds {x.shape[1]}x{x.shape[2]} pictures of {y.max() + 1} classes; {MNIST_HOW}"
             )
-        found[part] = (x, y)
-    return found
+        digits[part] = (x, y)
+    return digits
 
 
 def _read_idx(root: Path, name: str, dims: int) -> np.ndarray:
@@ -114,13 +114,17 @@ def _read_idx(root: Path, name: str, dims: int) -> np.ndarray:
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InputError(f"{path} is no gzip file, or one cut short ({error}); fetch it again") from None
+        raise InputError(f"{path} is not a complete gzip file ({error}); fetch it again") from None
     header = 4 + 4 * dims
     if len(data) < header or data[:4] != bytes([0, 0, 8, dims]):
-        raise InputError(f"{path} is no IDX file of {dims} dimensions (it begins {data[:8]!r}); fetch it again")
+        raise InputError(
+            f"{path} is not an IDX file of {dims} dimensions (it begins with {data[:8]!r}); fetch it again"
+        )
     shape = tuple(np.frombuffer(data, ">u4", dims, offset=4).astype(int).tolist())
     if len(data) - header != np.prod(shape):
-        raise InputError(f"{path} says {shape} and holds {len(data) - header:,} bytes; it is cut short, fetch it again")
+        raise InputError(
+            f"{path} declares {shape} and holds {len(data) - header:,} bytes; it is truncated, fetch it again"
+        )
     return np.frombuffer(data, np.uint8, offset=header).reshape(shape)
 
 
@@ -131,12 +135,12 @@ def _read_mat(path: Path) -> tuple[np.ndarray, np.ndarray]:
     if not path.is_file():
         raise InputError(f"{path} is missing; {SVHN_HOW}")
     try:
-        held: dict[str, Any] = loadmat(path)
-        x, y = held["X"], held["y"].reshape(-1)
+        variables: dict[str, Any] = loadmat(path)
+        x, y = variables["X"], variables["y"].reshape(-1)
     except KeyError as error:
         raise InputError(f"{path} has no variable {error}; {SVHN_HOW}") from None
-    except Exception as error:  # SciPy meets a foreign file with a dozen types of exception
-        raise InputError(f"{path} is no MATLAB file that can be read ({error}); {SVHN_HOW}") from None
+    except Exception as error:  # SciPy raises many types of exceptions for other files
+        raise InputError(f"{path} cannot be read as a MATLAB file ({error}); {SVHN_HOW}") from None
     if x.shape[:3] != (32, 32, 3) or x.ndim != 4 or x.shape[3] != len(y) or x.dtype != np.uint8:
         raise InputError(f"{path} holds X {x.dtype} {x.shape} and {len(y):,} labels; {SVHN_HOW}")
     if not np.isin(y, np.arange(1, 11)).all():
@@ -145,8 +149,8 @@ def _read_mat(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _splits(train: int, test: int) -> list[str]:
-    held = min(VALID, train // 10)
-    return ["train"] * (train - held) + ["valid"] * held + ["test"] * test
+    reserved = min(VALID, train // 10)
+    return ["train"] * (train - reserved) + ["valid"] * reserved + ["test"] * test
 
 
 def _listing(source: str, raw: Path, pixels: np.ndarray, labels: dict[str, np.ndarray], splits: list[str]) -> Listing:

@@ -1,8 +1,8 @@
-"""Drawn faces in CelebA's published layout, so that everything after reads both alike; where they are graded, the real
-numbers stand beside it.
+"""Drawn faces in CelebA's published layout, so that later stages read both alike; graded faces have real-valued
+attributes as well.
 
-Byte-identical for a seed whatever the number of workers: picture i depends on (seed, i) alone, and the zip is
-written in order with fixed dates."""
+The bytes depend on the seed, not on the number of workers: picture i depends on (seed, i) alone, and the zip is written
+in order with fixed dates."""
 
 import dataclasses
 import itertools
@@ -25,18 +25,19 @@ from facet.sources.store import write_zip
 if TYPE_CHECKING:
     from facet.drawn import Person
 
-QUALITY = 92  # of the JPEGs, 4:2:0, about CelebA's 10 kB a picture
-SHARES = (0.8, 0.1, 0.1)  # of the identities in train, valid, test
-CHUNK = 32  # pictures one process draws at a time
+QUALITY = 92  # JPEG quality, which gives about CelebA's 10 kB per picture with 4:2:0
+SHARES = (0.8, 0.1, 0.1)  # shares of the identities in train, valid, test
+CHUNK = 32  # pictures that a process draws at a time
 
 Chunk = tuple[int, int, int, bool]  # seed, first picture, the one after the last, graded
 
 
 def write(folder: Path, *, count: int, seed: int, workers: int, graded: bool, apart: int = 0) -> Listing:
-    """img_align_celeba.zip, list_attr_celeba.txt, list_eval_partition.txt and identity_CelebA.txt of `count` faces.
+    """Write img_align_celeba.zip, list_attr_celeba.txt, list_eval_partition.txt and identity_CelebA.txt of `count`
+    faces.
 
-    `apart`: added to the number of everybody, so that people of several seeds may meet in one data set. `graded`:
-    drawn.GRADES as real-valued attributes, in the place of the attributes that they name."""
+    `apart` is added to every identity, so that one data set can hold people of several seeds. With `graded`
+    drawn.GRADES are real-valued attributes and replace the attributes that they list."""
     from facet import drawn
 
     if count < 1:
@@ -77,7 +78,7 @@ def _people(seed: int, indices: Sequence[int], graded: bool) -> "list[Person]":
 
 
 def _parts(identities: list[int], seed: int) -> list[int]:
-    """0, 1 or 2 for every picture: whole identities, by a seeded shuffle, in SHARES of the identities."""
+    """0, 1 or 2 for every picture: a seeded shuffle of whole identities, divided by SHARES."""
     unique = np.unique(identities)
     order = np.random.default_rng((seed, 1)).permutation(len(unique))
     bounds = np.round(np.cumsum(SHARES[:2]) * len(unique))
@@ -89,7 +90,7 @@ def _drawn(chunks: list[Chunk], workers: int) -> Iterator[list[bytes]]:
     if workers == 1 or len(chunks) == 1:
         yield from map(_draw, chunks)
         return
-    # forked from a clean server: the stage itself may have threads, which a plain fork would break
+    # forked from a separate server: a plain fork of the stage would inherit its threads in an unknown state
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["facet.sources.drawn"])
     with context.Pool(min(workers, len(chunks)), _end_with_parent) as pool:
@@ -97,7 +98,7 @@ def _drawn(chunks: list[Chunk], workers: int) -> Iterator[list[bytes]]:
 
 
 def _end_with_parent() -> None:
-    """A thread that ends this process when the stage is gone, however that was killed. Ctrl-C is for the stage."""
+    """Start a thread that ends this process when the stage ends in any way. Ctrl-C is left to the stage."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
 
@@ -110,7 +111,7 @@ def _end_with_parent() -> None:
 
 
 def _draw(chunk: Chunk) -> list[bytes]:
-    """The JPEGs of the pictures begin..end of a seed."""
+    """The JPEGs of one chunk."""
     from simplejpeg import encode_jpeg
 
     from facet import drawn

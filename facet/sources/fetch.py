@@ -1,4 +1,4 @@
-"""Published data sets fetched by torchvision, whose copies of addresses and checksums are kept up to date."""
+"""Downloads of published data sets by torchvision, which keeps their addresses and checksums up to date."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from facet.base.errors import InputError
 
 
 def download(kind: str, root: Path) -> None:
-    """Download celeba, mnist (for two_digit_mnist too) or svhn into `root`; InputError where that fails."""
+    """Download celeba, mnist (for two_digit_mnist too) or svhn into `root`; InputError if that fails."""
     try:
         from torchvision import datasets
     except ImportError:
@@ -21,5 +21,5 @@ def download(kind: str, root: Path) -> None:
                 datasets.SVHN(str(root), split=split, download=True)
         else:
             datasets.MNIST(str(root), download=True)
-    except Exception as error:  # gdown raises what it likes: quota pages, timeouts, checksums
+    except Exception as error:  # gdown raises many types: quotas, timeouts, checksums
         raise InputError(f"{kind} could not be downloaded ({error}); fetch it by hand and set source.root") from None

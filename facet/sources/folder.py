@@ -1,9 +1,10 @@
-"""Pictures of one's own: a folder (nested as it may be) or one zip, with a table of labels or one folder per class.
+"""Your own pictures: a folder, nested or not, or a zip, with a table of labels or one folder per class.
 
-`labels.csv` or `labels.parquet` lies at the top. Its first column names the picture (path below the table, file name,
-or name without ending); `identity` and `split` are understood; every other column is an attribute: 1/0, 1/-1 (0 is then
-unknown), true/false or yes/no, empty for unknown; other numbers make a real-valued attribute; columns of words are left
-out. Without a table the folders are the classes, each an attribute, perhaps below folders named train, valid, test."""
+The table is `labels.csv` or `labels.parquet` at the top. Its first column names the picture (path relative to the
+table, file name, or name without suffix); `identity` and `split` have their meaning; every other column is an
+attribute: 1/0, 1/-1 (then 0 is unknown), true/false or yes/no, empty for unknown. Other numbers make a real-valued
+attribute; columns of words are left out. Without a table each folder is a class and an attribute; they may be in
+folders named train, valid and test."""
 
 import io
 import math
@@ -24,7 +25,7 @@ from facet.sources.labels import Listing, check_names, numbered, table_of
 from facet.sources.tree import Tree, Zip, csv_rows, first, is_image, open_tree, text_lines
 
 TABLES = ("labels.csv", "labels.parquet")
-TOLD = 5  # faults of a table in words
+FAULTS_SHOWN = 5  # faults of a table listed in a message
 SPLIT_WORDS = {
     "train": ("train", "training", "0"),
     "valid": ("valid", "val", "validation", "dev", "1"),
@@ -96,10 +97,10 @@ def _from_table(tree: Tree, name: str, pictures: Sequence[str]) -> Rows:
     header[1:] = [column.lower() if column.lower() in ("identity", "split") else column for column in header[1:]]
     check_names([column for column in header[1:] if column not in ("identity", "split")], where)
 
-    faults: list[str] = []  # all of them are told at once
+    faults: list[str] = []  # reported together
 
     def at(row: int) -> str:
-        """Where people find it: a line of the CSV below its header, or a row of the Parquet file."""
+        """The place of a row in words: a line of the CSV, or a row of the Parquet file."""
         return f"row {row + 1}" if name.endswith(".parquet") else f"line {row + 2}"
 
     by_name = _names(pictures, PurePosixPath(name).parent)
@@ -150,14 +151,15 @@ def _from_table(tree: Tree, name: str, pictures: Sequence[str]) -> Rows:
 
 
 def _refuse(where: Path, faults: Sequence[str]) -> None:
-    """InputError of all faults of a table, the first few in words."""
+    """Raise InputError if a table has faults, listing the first of them."""
     if faults:
-        more = f"; and {len(faults) - TOLD:,} more faults" if len(faults) > TOLD else ""
-        raise InputError(f"{where}: {'; '.join(dict.fromkeys(faults[:TOLD]))}{more}")
+        more = f"; and {len(faults) - FAULTS_SHOWN:,} more faults" if len(faults) > FAULTS_SHOWN else ""
+        raise InputError(f"{where}: {'; '.join(dict.fromkeys(faults[:FAULTS_SHOWN]))}{more}")
 
 
 def _names(pictures: Sequence[str], beside: PurePosixPath) -> dict[str, str | None]:
-    """What a table may call a picture -> the picture; None where several would answer. Full paths go first."""
+    """Every name that a table may use for a picture -> the picture, or None if it is ambiguous. Full paths take
+    precedence."""
     out: dict[str, str | None] = {}
     short: dict[str, str | None] = {}
     for picture in pictures:
@@ -182,10 +184,10 @@ def _csv(where: Path, data: bytes) -> tuple[list[str], list[list[str]]]:
 
 def _parquet(where: Path, data: bytes) -> tuple[list[str], list[list[str]]]:
     try:
-        table = pq.ParquetFile(io.BytesIO(data)).read()  # unlike read_table, reads a column that is there twice
+        table = pq.ParquetFile(io.BytesIO(data)).read()  # unlike read_table, it reads a repeated column
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{where} is no Parquet file ({error}); write it anew") from None
-    kept = [i for i, name in enumerate(table.column_names) if not name.startswith("__")]  # pandas stores its index so
+        raise InputError(f"{where} is not a Parquet file ({error}); write it again") from None
+    kept = [i for i, name in enumerate(table.column_names) if not name.startswith("__")]  # the index of pandas
     cells = [["" if value is None else str(value) for value in table.column(i).to_pylist()] for i in kept]
     return [table.column_names[i] for i in kept], cells
 
@@ -198,7 +200,7 @@ def _split(text: str, faults: list[str]) -> str:
 
 
 def _identity(texts: Sequence[str]) -> list[int | None]:
-    """Whole numbers as they are; other names by their hash, which is the same in every table."""
+    """Whole numbers unchanged; other names as a hash, which is the same in every table."""
 
     def code(name: str) -> int | None:
         if name.lower() in UNKNOWN:
@@ -209,8 +211,8 @@ def _identity(texts: Sequence[str]) -> list[int | None]:
 
 
 def _values(column: str, texts: Sequence[str], faults: list[str], at: Callable[[int], str]) -> np.ndarray | None:
-    """int8 signs (0 unknown), float32 numbers (NaN unknown), or None for a column of words; what fits neither is put
-    into `faults`."""
+    """int8 signs (0 unknown), float32 numbers (NaN unknown), or None for a column of words; other cells are added to
+    `faults`."""
     codes, words = pd.factorize(np.array([text.strip().lower() for text in texts], object))
     known = [word for word in words if word not in UNKNOWN]
     if all(word in PRESENT or word in ABSENT or word in ZERO for word in known):
@@ -221,7 +223,7 @@ def _values(column: str, texts: Sequence[str], faults: list[str], at: Callable[[
     if all(number is None for number in numbers.values()) and not any(word in PRESENT | ABSENT for word in known):
         return None
     odd = [word for word, number in numbers.items() if number is None or not math.isfinite(number)]
-    odd.sort(key=lambda word: word in PRESENT | ABSENT)  # `true` is odd among numbers only
+    odd.sort(key=lambda word: word in PRESENT | ABSENT)  # report `true` among numbers last
     for word in odd:
         rows = np.flatnonzero(codes == list(words).index(word))
         others = f" (and {len(rows) - 1:,} more)" if len(rows) > 1 else ""
@@ -242,7 +244,7 @@ def _number(word: str) -> float | None:
 def _from_folders(tree: Tree, pictures: Sequence[str]) -> Rows:
     paths = [PurePosixPath(picture).parts for picture in pictures]
     while len({parts[0] for parts in paths}) == 1 and all(len(parts) > 2 for parts in paths):
-        paths = [parts[1:] for parts in paths]  # one folder around everything
+        paths = [parts[1:] for parts in paths]  # one folder that contains everything
     splits: list[str] | None = None
     if all(len(parts) > 1 and parts[0].lower() in SPLIT_OF and not parts[0].isdigit() for parts in paths):
         splits = [SPLIT_OF[parts[0].lower()] for parts in paths]
@@ -254,9 +256,9 @@ def _from_folders(tree: Tree, pictures: Sequence[str]) -> Rows:
     names = [re.sub(r"\W+", "_", name) for name in known]
     check_names(names, f"the folders of {tree.path}")
     columns: dict[str, Any] = {"split": splits} if splits else {}
-    held = np.array(classes, object)
+    folders = np.array(classes, object)
     for folder, name in zip(known, names, strict=True):
-        columns[name] = np.where(held == "", 0, np.where(held == folder, 1, -1)).astype(np.int8)
+        columns[name] = np.where(folders == "", 0, np.where(folders == folder, 1, -1)).astype(np.int8)
     members = list(pictures)
     problems = ["" if name else "no_labels" for name in classes]
     return (

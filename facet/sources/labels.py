@@ -1,4 +1,4 @@
-"""labels.parquet: what a source knows of each of its files, before any picture is decoded."""
+"""labels.parquet: the files of a source and their labels, before any picture is decoded."""
 
 import dataclasses
 import json
@@ -15,7 +15,7 @@ from facet.base.params import need
 from facet.base.tables import META_KEY, write_table
 
 FIXED = ("image_id", "member", "sha256", "official_split", "identity", "problem")
-RESERVED = frozenset(FIXED) | {"row", "split", "status", "reason"}  # columns of faces.parquet no attribute may shadow
+RESERVED = frozenset(FIXED) | {"row", "split", "status", "reason"}  # columns of faces.parquet
 
 PROBLEMS = {
     "no_labels": "no row of labels for this picture",
@@ -29,20 +29,20 @@ class Listing:
     """The files of one source, in the order of its labels.
 
     `table` has image_id, member (path inside the container), official_split ('' if none), identity (Int32, nullable),
-    problem (a word of PROBLEMS or ''), then int8 columns `attributes` (-1, +1, 0 unknown) and float32
-    columns `real`."""
+    problem (a key of PROBLEMS or ''), then an int8 column per name in `attributes` (-1, +1, 0 unknown) and a float32
+    column per name in `real`."""
 
     source: str
     images: str  # zip or folder
-    place: str  # `root` where the pictures are read in place, `raw` where stage `source` wrote them
-    container: str  # relative to the place; "." is the place itself
+    place: str  # `root` for pictures read in place, `raw` for those that stage `source` wrote
+    container: str  # folder or zip relative to the place; "." is the place itself
     attributes: tuple[str, ...]
     real: tuple[str, ...]
     table: pd.DataFrame
     notes: dict[str, Any]  # counts and oddities for source.json
 
     def where(self, root: Path, raw: Path) -> Path:
-        """The folder or zip the pictures are in."""
+        """The folder or zip of the pictures."""
         return (raw if self.place == "raw" else root) / self.container
 
 
@@ -55,7 +55,7 @@ def table_of(
     problems: list[str] | None = None,
     values: dict[str, np.ndarray] | None = None,
 ) -> pd.DataFrame:
-    """The columns of a Listing's table; what is left out is unknown."""
+    """The table of a Listing; columns left out are unknown."""
     count = len(ids)
     columns = {
         "image_id": pd.array(ids, dtype="object"),
@@ -68,7 +68,7 @@ def table_of(
 
 
 def write_labels(path: Path, listing: Listing, sha256: list[str]) -> None:
-    """labels.parquet of a listing, with the sha256 of every file ('' where it cannot be read)."""
+    """Write labels.parquet of a listing, with the sha256 of every file ('' if it cannot be read)."""
     meta = {name: getattr(listing, name) for name in ("source", "images", "place", "container")}
     meta |= {"attributes": list(listing.attributes), "real": list(listing.real)}
     fields = [pa.field(name, pa.int32() if name == "identity" else pa.string()) for name in FIXED]
@@ -81,19 +81,19 @@ def write_labels(path: Path, listing: Listing, sha256: list[str]) -> None:
 
 
 def read_labels(raw: Path) -> Listing:
-    """labels.parquet in the folder `raw`; its table has the column sha256 as well."""
+    """Read labels.parquet of the folder `raw`; its table has the column sha256 as well."""
     path = need(raw / "labels.parquet", "source")
     return labels_of(path, path)
 
 
 def labels_of(file: Path | BinaryIO, where: Path) -> Listing:
-    """A listing that `write_labels` wrote, from a file at `where`."""
+    """Read a listing that `write_labels` wrote to `file`; messages name it `where`."""
     try:
         table = pq.read_table(file)
         meta = json.loads((table.schema.metadata or {})[META_KEY])
     except (pa.ArrowInvalid, KeyError) as error:
         raise InputError(f"{where} was not written by stage `source` ({error}); run `dvc repro -f source`") from None
-    frame = table.to_pandas(self_destruct=True, split_blocks=True)  # not twice in memory
+    frame = table.to_pandas(self_destruct=True, split_blocks=True)  # only one copy in memory
     del table
     frame["identity"] = frame["identity"].astype("Int32")
     return Listing(
@@ -109,7 +109,7 @@ def labels_of(file: Path | BinaryIO, where: Path) -> Listing:
 
 
 def numbered(rows: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
-    """The same rows (image_id, member, problem); an image_id that is taken gets `#2`, `#3`, …"""
+    """The same rows (image_id, member, problem), with `#2`, `#3`, … appended to repeated image_ids."""
     taken: dict[str, int] = {}
     out = []
     for name, member, problem in rows:
@@ -119,7 +119,8 @@ def numbered(rows: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
 
 
 def check_names(names: list[str], where: object) -> None:
-    """InputError where attribute names repeat, shadow a column of faces.parquet or could not stand in an edit spec."""
+    """Raise InputError if attribute names repeat, are columns of faces.parquet, or cannot be written in an edit
+    spec."""
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise InputError(f"{where} names the attribute {repeated[0]!r} twice; give every column its own name")

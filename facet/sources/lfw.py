@@ -1,8 +1,8 @@
-"""Labelled Faces in the Wild (Huang et al. 2007) with the 73 attributes of Kumar et al. (2009): real numbers,
-classifier scores without bounds; people are identities.
+"""Labelled Faces in the Wild (Huang et al. 2007) with the 73 attributes of Kumar et al. (2009), which are unbounded
+scores of classifiers; people are identities.
 
 `lfw/` (or lfw-deepfunneled, lfw_funneled) holds <Name_Surname>/<Name_Surname>_0001.jpg, 250 x 250; lfw_attributes.txt
-beside it: comments, then `#`, `person`, `imagenum` and the names, tabs between, and one row per picture."""
+beside it: comments, then `#`, `person`, `imagenum` and the names, separated by tabs, and one row per picture."""
 
 from pathlib import Path
 
@@ -33,14 +33,14 @@ def read(root: Path) -> Listing:
         raise InputError(f"{path} is missing; {HOW}")
     names, people, members, scores = _table(path)
     tree = open_tree(root / folder)
-    found = {name for name in tree.names if is_image(name)}
-    kept = [row for row, member in enumerate(members) if member in found]
+    pictures = {name for name in tree.names if is_image(name)}
+    kept = [row for row, member in enumerate(members) if member in pictures]
     if not kept:
         raise InputError(
-            f"none of the {len(members):,} rows of {path} names one of the {len(found):,} pictures of {root / folder}:"
-            f" {first(members)}; the pictures are {first(sorted(found))}"
+            f"none of the {len(members):,} rows of {path} names one of the {len(pictures):,} pictures of "
+            f"{root / folder}: {first(members)}; the pictures are {first(sorted(pictures))}"
         )
-    strangers = sorted(found - set(members))
+    strangers = sorted(pictures - set(members))
     ids = [*(members[row] for row in kept), *strangers]
     values = np.full((len(ids), len(names)), np.nan, np.float32)
     values[: len(kept)] = scores[kept]
@@ -65,7 +65,7 @@ def read(root: Path) -> Listing:
 
 
 def _table(path: Path) -> tuple[list[str], list[str], list[str], np.ndarray]:
-    """Attribute names, then for every row the person's folder, the picture and the scores (rows, 73)."""
+    """The attribute names, then per row the person's folder, the picture and the scores (rows, 73)."""
     lines = text_lines(path, path.read_bytes())
     head = next((i for i, line in enumerate(lines) if line.lstrip("# \t").startswith("person\timagenum\t")), None)
     if head is None:
@@ -85,7 +85,7 @@ def _table(path: Path) -> tuple[list[str], list[str], list[str], np.ndarray]:
         except ValueError as error:
             raise InputError(f"{path}, line {number} ({person}): {error}; expected numbers") from None
         if picture in seen:
-            raise InputError(f"{path}, line {number}: {picture} stands in line {seen[picture]} too; keep one of them")
+            raise InputError(f"{path}, line {number}: {picture} is in line {seen[picture]} too; keep one of them")
         seen[picture] = number
         people.append(person)
         members.append(picture)

@@ -1,4 +1,4 @@
-"""Pictures that stage `source` itself makes, as one zip of the same bytes every time: stored, in order, fixed dates."""
+"""A byte-stable zip of the pictures that stage `source` makes: stored, in order, with fixed dates."""
 
 import io
 import zipfile
@@ -12,7 +12,7 @@ DATE = (2000, 1, 1, 0, 0, 0)
 
 
 def write_zip(path: Path, pictures: Iterable[tuple[str, bytes]]) -> None:
-    """A zip of (member, bytes), in the order given."""
+    """Write a zip of (member, bytes), in the order given."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name, data in pictures:
             entry = zipfile.ZipInfo(name, DATE)
@@ -22,6 +22,6 @@ def write_zip(path: Path, pictures: Iterable[tuple[str, bytes]]) -> None:
 
 def png(pixels: np.ndarray) -> bytes:
     """uint8 (H, W) or (H, W, 3) as PNG."""
-    held = io.BytesIO()
-    Image.fromarray(pixels).save(held, format="PNG", compress_level=1)
-    return held.getvalue()
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG", compress_level=1)
+    return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""Files of a folder or of a zip, read in place and never extracted."""
+"""Files of a folder or a zip, read in place and never extracted."""
 
 import csv
 import os
@@ -17,18 +17,18 @@ import numpy as np
 from facet.base.errors import InputError
 from facet.pictures.decode import BadImage
 
-MAX_BYTES = 256 << 20  # of one file; larger ones are no photographs
+MAX_BYTES = 256 << 20  # largest file; larger ones are not photos
 IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".jp2")
-SMALL = 64 << 10  # most faces fit into one read
+SMALL = 64 << 10  # bytes of the first read, in which most faces fit
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")  # Excel's "Unicode text"
-DATASET = "dataset.json"  # in a folder of shards
+DATASET = "dataset.json"  # marks a folder of shards
 JUNK = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 
 
 class Tree(Protocol):
-    """A read-only set of files. `names` are relative POSIX paths in sorted order, without those that lead outside.
+    """A read-only set of files. `names` are relative POSIX paths in sorted order, without those outside the tree.
 
-    `unsafe` are absolute names and names with `..`; `repeated` are later entries of a name that is there already."""
+    `unsafe` are absolute names and names with `..`; `repeated` are further entries with the same name."""
 
     path: Path
     names: list[str]
@@ -65,7 +65,7 @@ class Folder:
 def read_regular(path: str) -> bytes:
     """The bytes of a regular file of at most MAX_BYTES; BadImage if it cannot be read or is something else."""
     try:
-        # pathlib costs half as much as decoding a small face; without O_NONBLOCK a pipe would wait for a writer
+        # pathlib takes half as long as decoding a small face; without O_NONBLOCK a pipe would wait for a writer
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         try:
             if not stat.S_ISREG(os.fstat(file).st_mode):
@@ -121,7 +121,7 @@ class Zip:
         except zipfile.BadZipFile as error:
             with path.open("rb") as file:
                 page = file.read(512).lstrip().lower().startswith((b"<!doctype", b"<html"))
-            what = "a web page saved under this name" if page else "no zip file, or one cut short"
+            what = "a web page saved under this name" if page else "not a complete zip file"
             raise InputError(f"{path} is {what} ({error}); fetch it again") from None
         self._lock = threading.Lock()
         self._file = os.open(path, os.O_RDONLY)
@@ -144,7 +144,7 @@ class Zip:
                 self._index[name] = row
                 self._entries[row] = info.header_offset, info.compress_size, info.file_size, method, info.CRC
         self.names = sorted(self._index)
-        self._zip.close()  # the index is enough; its ZipInfo objects would fill memory
+        self._zip.close()  # only the index is needed; ZipInfo objects take much memory
         del self._zip, infos
 
     def read(self, name: str) -> bytes:
@@ -182,11 +182,11 @@ class Zip:
 
 
 class Shards:
-    """The files of every zip of a data set that grows, as `<zip>/<member>` (facet/sources/shards.py)."""
+    """The files of all zips of a growing data set, as `<zip>/<member>` (facet/sources/shards.py)."""
 
     def __init__(self, path: Path):
         self.path = path
-        self._zips = {found.name: Zip(found) for found in sorted(path.glob("*.zip"))}
+        self._zips = {shard.name: Zip(shard) for shard in sorted(path.glob("*.zip"))}
         self.names = [f"{name}/{member}" for name, tree in self._zips.items() for member in tree.names]
         self.unsafe: list[str] = []
         self.repeated: list[str] = []
@@ -199,7 +199,7 @@ class Shards:
 
 
 def is_safe(name: str) -> bool:
-    """Whether a member's name stays inside the folder it would be unpacked to."""
+    """Return True if unpacking a member of this name would stay inside the target folder."""
     path = PurePosixPath(name.replace("\\", "/"))
     return not (path.is_absolute() or ".." in path.parts or name[1:2] == ":" or "\0" in name)
 
@@ -209,13 +209,13 @@ def _is_junk(name: str) -> bool:
 
 
 def is_image(name: str) -> bool:
-    """Whether a file's name ends like a picture's."""
+    """Return True if a file name has the suffix of a picture."""
     return name.lower().endswith(IMAGES)
 
 
 def text_lines(where: Path, data: bytes) -> list[str]:
-    """The lines of a text file (UTF-8, or UTF-16 with its mark; any line ends); InputError for a web page, bytes or
-    nothing."""
+    """The lines of a text file in UTF-8, or UTF-16 with a byte-order mark; InputError for a web page, a binary file or
+    an empty one."""
     if data[:512].lstrip().lower().startswith((b"<!doctype", b"<html", b"<head", b"<?xml")):
         raise InputError(
             f"{where} is a web page (HTML), not the published file: a download was refused; fetch it again"
@@ -232,14 +232,14 @@ def text_lines(where: Path, data: bytes) -> list[str]:
 
 
 def csv_rows(where: Path, lines: Iterable[str], delimiter: str = ",") -> Iterator[list[str]]:
-    """The cells of each row; InputError where the lines are no CSV."""
+    """Yield the cells of each row; InputError if the lines are not CSV."""
     try:
         yield from csv.reader(lines, delimiter=delimiter)
     except csv.Error as error:
-        raise InputError(f"{where} is no CSV ({error}); look for a quotation mark that is never closed") from None
+        raise InputError(f"{where} is not CSV ({error}); look for a quotation mark that is not closed") from None
 
 
 def first(names: Iterable[str], some: int = 3) -> str:
-    """The first few of many names, for a message."""
+    """The first names of many, for a message."""
     few = list(names)
     return ", ".join(few[:some]) + (f" and {len(few) - some:,} more" if len(few) > some else "")

@@ -91,11 +91,11 @@ def test_a_luma_of_grey_is_that_grey_and_green_is_the_lightest_colour():
     ("name", "data", "message"),
     [
         ("train-images-idx3-ubyte.gz", None, "has no train-images-idx3-ubyte.gz"),
-        ("train-images-idx3-ubyte.gz", b"<html>", "is no gzip file"),
-        ("train-images-idx3-ubyte.gz", packed(b"<!doctype html>"), "is no IDX file of 3 dimensions"),
+        ("train-images-idx3-ubyte.gz", b"<html>", "is not a complete gzip file"),
+        ("train-images-idx3-ubyte.gz", packed(b"<!doctype html>"), "is not an IDX file of 3 dimensions"),
         ("train-labels-idx1-ubyte.gz", packed(idx(np.zeros(9, np.uint8))), "60 pictures and .* 9 labels"),
-        ("train-labels-idx1-ubyte.gz", packed(idx(np.zeros(60, np.uint8))[:-5]), "is cut short"),
-        ("train-labels-idx1-ubyte.gz", packed(idx(np.zeros(60, np.uint8)))[:-9], "cut short"),
+        ("train-labels-idx1-ubyte.gz", packed(idx(np.zeros(60, np.uint8))[:-5]), "is truncated"),
+        ("train-labels-idx1-ubyte.gz", packed(idx(np.zeros(60, np.uint8)))[:-9], "is not a complete gzip file"),
         ("train-images-idx3-ubyte.gz", packed(idx(np.zeros((60, 32, 32), np.uint8))), "32x32 pictures"),
     ],
 )
@@ -165,7 +165,7 @@ def test_svhn_s_ten_is_a_zero_and_its_axes_are_turned(tmp_path):
     ("data", "message"),
     [
         (None, "is missing; expected train_32x32.mat"),
-        (b"<html>", "is no MATLAB file"),
+        (b"<html>", "cannot be read as a MATLAB file"),
         ({"X": np.zeros((32, 32, 3, 4), np.uint8)}, "has no variable 'y'"),
         ({"X": np.zeros((32, 32, 3, 4), np.uint8), "y": np.full((3, 1), 1)}, "and 3 labels"),
         ({"X": np.zeros((32, 32, 3, 4), np.uint8), "y": np.full((4, 1), 11)}, "labels from 11 to 11"),
@@ -227,7 +227,7 @@ def test_lfw_pictures_without_scores_are_listed_last_and_scores_without_picture_
         ("#\tperson\timagenum\tA\nAnn\t1\n", "line 2 has 2 cells; expected 3"),
         ("#\tperson\timagenum\tA\nAnn\t1\tx\n", r"line 2 \(Ann\).*expected numbers"),
         ("#\tperson\timagenum\tA\nStranger\t1\t0.5\n", "none of the 1 rows"),
-        ("#\tperson\timagenum\tA\nBo\t1\t0.5\nBo\t1\t0.7\n", r"line 3: Bo/Bo_0001\.jpg stands in line 2 too"),
+        ("#\tperson\timagenum\tA\nBo\t1\t0.5\nBo\t1\t0.7\n", r"line 3: Bo/Bo_0001\.jpg is in line 2 too"),
     ],
 )
 def test_a_wrong_table_of_lfw_is_a_clear_error(tmp_path, table, message):

@@ -349,7 +349,7 @@ def test_attributes_are_chosen_by_name_and_a_misspelt_one_is_named(tmp_path):
         ({"ratios": (float("nan"), 0.5, 0.5)}, "ratios nan"),
         ({"workers": -1}, "workers -1"),
         ({"ratios": (0.0, 0.5, 0.5)}, "none of them is in the split 'train'"),
-        ({"attributes": ("Male", "Male")}, "name one twice"),
+        ({"attributes": ("Male", "Male")}, "a name is repeated"),
     ],
 )
 def test_a_param_that_does_not_fit_is_named_and_nothing_is_written(tmp_path, changes, message):
