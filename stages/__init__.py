@@ -1,1 +1,1 @@
-"""Stages of the pipeline: plain modules that import neither prefect nor dvc, each run as `python -m stages.<stage>`."""
+"""The stages of dvc.yaml, one module each, run as `python -m stages.<stage>`; they import neither prefect nor dvc."""

@@ -1,4 +1,4 @@
-"""Stage `encode`: every prepared image to its latent, as Parquet shards in data/latents/<system>/."""
+"""Stage `encode`: prepared images -> latents, as Parquet shards in data/latents/<system>/."""
 
 import dataclasses
 import functools
@@ -29,9 +29,9 @@ log = logging.getLogger(__name__)
 class Params:
     """Encode every prepared image with one trained system."""
 
-    model: Path  # model folder: a system that can encode
+    model: Path  # model folder of a system that can encode
     prepared: Path  # folder written by `prepare`
-    latents: Path  # out: part-*.parquet in the order of faces.parquet
+    latents: Path  # out: folder of part-*.parquet in the order of faces.parquet
     batch_size: Count  # images per forward pass
     threads: Count
     device: Device
@@ -45,9 +45,11 @@ def run(params: Params) -> None:
     check_images(system, params.model, faces.meta, params.prepared)
     count = len(faces.ok)
     if not count:
-        raise InputError(f"{params.prepared} holds no image; look at the reasons in its faces.parquet")
+        raise InputError(f"{params.prepared} holds no image; its faces.parquet lists the reasons")
     if len(images.open_images(params.prepared)) != count:
-        raise InputError(f"{params.prepared}: images.npy does not fit faces.parquet; run `dvc repro -f prepare`")
+        raise InputError(
+            f"{params.prepared}: images.npy and faces.parquet have different numbers of rows; run `dvc repro -f prepare`"
+        )
     with replacing_folder(params.latents) as folder:
         _opened.cache_clear()
         starts = range(0, count, LATENT_SHARD)
@@ -65,28 +67,28 @@ class Piece:
     params: Params
     folder: Path
     part: int
-    first: int  # of its rows
-    stop: int
+    first: int  # first row
+    stop: int  # row after the last
 
 
 def encode_part(piece: Piece) -> int:
-    """Encode one shard's images and write it, in whatever process; how many they are."""
+    """Encode the images of one shard in any process, write it, and return their number."""
     params, first = piece.params, piece.first
     device, system, ids, splits = _opened(params)
     ids, splits = ids[first : piece.stop], splits[first : piece.stop]
     codes = np.empty((len(ids), system.z_dim + system.y_dim), np.float32)
 
     def read(start: int) -> Tensor:
-        # a fresh map per batch: pages already read do not count towards the memory of the process
+        # a new map per batch, so that the pages read before do not count as memory of the process
         stop = min(start + params.batch_size, len(ids))
         return images.to_tensor(np.array(images.open_images(params.prepared)[first + start : first + stop]))
 
     done = 0
-    for x in in_order(read, range(0, len(ids), params.batch_size), workers=1):  # the next one while one is encoded
+    for x in in_order(read, range(0, len(ids), params.batch_size), workers=1):  # reads the next batch meanwhile
         with torch.inference_mode(), compute.autocast(device, params.precision):
-            found = system.encode(x.to(device, non_blocking=True)).float()
-        codes[done : done + len(found)] = found.cpu().numpy()
-        done += len(found)
+            latents = system.encode(x.to(device, non_blocking=True)).float()
+        codes[done : done + len(latents)] = latents.cpu().numpy()
+        done += len(latents)
     meta = {
         "system": system.name,
         "crop": system.crop,
@@ -103,7 +105,7 @@ def encode_part(piece: Piece) -> int:
 
 @functools.lru_cache(maxsize=1)
 def _opened(params: Params) -> tuple[torch.device, System, list[str], list[str]]:
-    """Once per process: the device, the system, names and splits of all images."""
+    """The device, the system, and the names and splits of all images, loaded once per process."""
     device = compute.start(device=params.device, threads=params.threads)
     table = read_faces(params.prepared).ok
     return device, systems.load(params.model, device), table["image_id"].tolist(), table["split"].tolist()

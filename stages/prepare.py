@@ -1,8 +1,8 @@
-"""Stage `prepare`: every picture of a source to one square crop in one array; what cannot be used is listed with why.
+"""Stage `prepare`: the pictures of a source as square crops in one array, and a list of the unusable ones with reasons.
 
 Pictures stream through threads in batches and are appended to images.npy, so memory does not grow with their number.
-Every source file has one row in faces.parquet: ok, quarantined (the file is bad) or excluded (sound, but a duplicate or
-a leak between splits)."""
+Every source file has one row in faces.parquet: ok, quarantined (a bad file) or excluded (a good file, but a duplicate
+or a leak between splits)."""
 
 import dataclasses
 import logging
@@ -32,27 +32,27 @@ log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Params:
-    """Crop, resize and split the pictures that `source` listed; bad ones are quarantined with a reason."""
+    """Crop, resize and split the pictures that `source` listed, and quarantine bad ones with a reason."""
 
     raw: Path  # folder written by `source`
-    root: Path  # where the pictures are, as given to `source`
-    prepared: Path  # images.npy uint8 (images, size, size, channels) and faces.parquet
-    card: Path  # JSON: counts, attribute balance, exclusions
-    crop: str  # name in facet.pictures.crops
+    root: Path  # place of the pictures, as given to `source`
+    prepared: Path  # out: images.npy uint8 (images, size, size, channels) and faces.parquet
+    card: Path  # out: JSON of counts, attribute balance and exclusions
+    crop: str  # name of a crop in facet.pictures.crops
     size: Annotated[int, Limit(8, 1024)]  # side of the square, in pixels
     channels: Annotated[int, Limit(1, 3)]  # 3 for colour, 1 for grey (luma).
     split: Literal["official", "identity", "random"]  # seeded ratios of whole identities, or of single pictures
     ratios: tuple[Share, Share, Share]  # train, valid and test; unused if split is official
     seed: Natural
     workers: Natural  # threads, 0 for one per core; no effect on the bytes
-    reuse: Path  # pictures of the last run; not an out, and without effect on the bytes
-    attributes: tuple[str, ...]  # which to keep, in this order; `all` keeps every one
+    reuse: Path  # pictures of the last run; not an out, no effect on the bytes
+    attributes: tuple[str, ...]  # names to keep, in this order, or `all`
 
 
 def run(params: Params) -> None:
     _check(params)
     workers = worker_count(params.workers)
-    torch.set_num_threads(1)  # the threads are ours
+    torch.set_num_threads(1)  # this stage has its own threads
     crop = crops.crop(params.crop)
     listing = read_labels(params.raw)
     names, real = selected_attributes(listing, params.attributes)
@@ -91,7 +91,7 @@ def run(params: Params) -> None:
         table = faces.table(meta)
         write_table(prepared / "faces.parquet", table)
     old.keep(params.prepared)
-    del faces, listing, tree  # what follows needs the table alone
+    del faces, listing, tree  # to free memory: the card needs only the table
     card = data_card(table.to_pandas(self_destruct=True, split_blocks=True), meta)
     write_json(params.card, card)
     counts = card["files"]

@@ -1,4 +1,4 @@
-"""Stage `source`: get a data set of faces or digits, or find it where it lies, and list its files with their labels."""
+"""Stage `source`: draw, download or find a data set of faces or digits, and list its files with their labels."""
 
 import dataclasses
 import hashlib
@@ -23,26 +23,28 @@ log = logging.getLogger(__name__)
 
 Kind = Literal["drawn", "drawn_graded", "celeba", "folder", "shards", "lfw", "mnist", "two_digit_mnist", "svhn"]
 DRAWN = ("drawn", "drawn_graded")  # without and with real-valued attributes
-CHUNK = 256  # files one thread reads and hashes at a time
+CHUNK = 256  # files that a thread reads and hashes at a time
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Params:
-    """Get a data set and list its files: labels.parquet and source.json (counts and oddities)."""
+    """Get a data set and list its files in labels.parquet, with counts and problems in source.json."""
 
     kind: Kind
     root: Path  # the published files, the folder or zip of pictures, the data set of shards, or the renderer's package
-    raw: Path  # written; holds the pictures as well where this stage makes, unpacks or downloads them
+    raw: Path  # out: the listing, and the pictures if this stage draws, unpacks or downloads them
     count: Natural  # pictures to make; for other kinds the first ones to keep in the source's order, 0 for all
-    seed: Natural  # of the pictures made
+    seed: Natural  # random seed of the pictures to make
     workers: Natural  # processes that draw, threads that read, 0 for one per core; no effect on the bytes
-    download: bool  # celeba, mnist, two_digit_mnist, svhn: let torchvision fetch them where root has none
+    download: bool  # true: torchvision downloads celeba, mnist, two_digit_mnist or svhn if root does not have it
 
 
 def run(params: Params) -> None:
     written, read = params.raw.resolve(), params.root.resolve()
     if params.kind not in DRAWN and (written == read or written in read.parents):
-        raise InputError(f"{params.raw} is replaced by this stage and holds the pictures of {params.root}; move them")
+        raise InputError(
+            f"{params.raw} is replaced by this stage, but it holds the pictures of {params.root}; move them"
+        )
     workers = worker_count(params.workers)
     with replacing_folder(params.raw) as raw:
         listing = _listing(params, raw, workers)
@@ -50,7 +52,7 @@ def run(params: Params) -> None:
             log.warning("the first %d of %d files are kept (count; 0 keeps all)", params.count, len(listing.table))
             listing = dataclasses.replace(listing, table=listing.table.iloc[: params.count].reset_index(drop=True))
         table = listing.table
-        if "sha256" in table:  # a shard knows
+        if "sha256" in table:  # shards list their hashes
             sha256, unreadable = table["sha256"].tolist(), 0
         else:
             sha256, unreadable = _hashes(open_tree(listing.where(params.root, raw)), table["member"], workers)
@@ -77,9 +79,9 @@ def run(params: Params) -> None:
         "%s: %d files with %d attributes listed in %s", params.kind, len(table), len(listing.attributes), params.raw
     )
     for column in listing.notes.get("columns_of_words_left_out", ()):
-        log.warning("column %s holds words and is left out; an attribute has 1/0, 1/-1 or true/false", column)
+        log.warning("column %s holds words and is left out; attributes are 1/0, 1/-1 or true/false", column)
     if listing.real:
-        log.warning("read as real numbers, not as present or absent: %s", ", ".join(listing.real))
+        log.warning("read as real numbers instead of present or absent: %s", ", ".join(listing.real))
     for what, count in listing.notes.items():
         if not isinstance(count, bool) and isinstance(count, int) and count:
             log.info("  %s: %d", what.replace("_", " "), count)
@@ -104,7 +106,7 @@ def _listing(params: Params, raw: Path, workers: int) -> Listing:
         published = raw / "published"
         fetch.download(params.kind, published)
         listing = _digits(params, published, raw)
-        shutil.rmtree(published)  # its pictures are in raw
+        shutil.rmtree(published)  # its pictures are in raw now
         return listing
     return _digits(params, params.root, raw)
 
@@ -118,7 +120,7 @@ def _digits(params: Params, root: Path, raw: Path) -> Listing:
 
 
 def _hashes(tree: Tree, members: Sequence[str], workers: int) -> tuple[list[str], int]:
-    """sha256 of every file's bytes, '' for those that cannot be read, and how many cannot."""
+    """The sha256 of every file ('' if it cannot be read), and the number of unreadable files."""
 
     def hashes(chunk: Sequence[str]) -> list[str]:
         out = []

@@ -1,4 +1,4 @@
-"""Stage `train_encoder`: a trained GAN and the prepared images -> an encoder (with the generator it belongs to) in
+"""Stage `train_encoder`: a trained GAN and the prepared images -> an encoder with its generator in
 data/encoders/<variant>/."""
 
 import dataclasses
@@ -28,13 +28,13 @@ PREVIEW_FACES = 16
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Params:
-    """Train one encoder of one system."""
+    """Train one encoder of a system."""
 
     system: str
     variant: str
     gan: Path  # model folder written by `train_gan`
     prepared: Path  # folder written by `prepare`
-    encoder: Path  # out: model folder, complete with its generator
+    encoder: Path  # out: model folder of encoder and generator
     history: Path  # out: CSV of the losses
     samples: Path  # out: PNG, validation faces above their reconstructions
     resume: Path  # checkpoint of an unfinished run; not an out
@@ -43,11 +43,11 @@ class Params:
     threads: Count
     device: Device
     precision: Precision
-    settings: Any = dataclasses.field(metadata={"flag": False})  # the variant's own settings
+    settings: Any = dataclasses.field(metadata={"flag": False})  # settings of the variant
 
 
 def parse(argv: Sequence[str] | None = None) -> Params:
-    """Flags of `Params`, then those of the variant's settings; every one is required."""
+    """Parse the flags of `Params` and of the variant's settings, all of them required."""
     values, rest = known_from_argv(Params, argv)
     settings = systems.encoders(values["system"]).settings_class(values["variant"])
     return Params(**values, settings=from_argv(settings, rest))

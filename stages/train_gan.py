@@ -1,4 +1,4 @@
-"""Stage `train_gan`: prepared images -> a generator (and, for joint systems, its encoder) in data/models/<system>/."""
+"""Stage `train_gan`: prepared images -> a generator, and for joint systems its encoder, in data/models/<system>/."""
 
 import dataclasses
 import logging
@@ -35,11 +35,11 @@ class Params:
     threads: Count
     device: Device
     precision: Precision
-    settings: Any = dataclasses.field(metadata={"flag": False})  # the system's own GanSettings
+    settings: Any = dataclasses.field(metadata={"flag": False})  # GanSettings of the system
 
 
 def parse(argv: Sequence[str] | None = None) -> Params:
-    """Flags of `Params`, then those of the system's GanSettings; every one is required."""
+    """Parse the flags of `Params` and of the system's GanSettings, all of them required."""
     values, rest = known_from_argv(Params, argv)
     return Params(**values, settings=from_argv(systems.module(values["system"]).GanSettings, rest))
 
@@ -78,7 +78,7 @@ def run(params: Params) -> None:
 
 
 def data_of(faces: Faces, channels: int) -> systems.Data:
-    """What a network trained on these images must fit."""
+    """The data that a network trained on these images is made for."""
     meta = faces.meta
     return systems.Data(
         crop=meta.crop, size=meta.size, channels=channels, attributes=meta.attributes, split_hash=meta.split_hash

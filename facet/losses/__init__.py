@@ -1,1 +1,1 @@
-"""Formulas as functions of tensors; they import nothing but torch, nets.ranks and the metrics they minimise."""
+"""Losses as functions of tensors; they import only torch, nets.ranks and the metrics that they minimise."""

@@ -16,13 +16,13 @@ def kl_to_normal(mu: Tensor, logvar: Tensor) -> Tensor:
 
 
 def attribute_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Binary cross entropy in nats, summed over attributes, mean over the batch. Labels (N, K) are negative,
-    0 (unknown, left out) or positive; each attribute's two classes weigh the same within the batch, so that rare ones
-    count."""
+    """Binary cross entropy in nats, summed over attributes, mean over the batch. Labels (N, K) are negative, 0
+    (unknown, left out) or positive. The two classes of each attribute have the same total weight in the batch, so that
+    rare ones count."""
     known = (labels != 0).to(logits.dtype)
     present = (labels > 0).to(logits.dtype)
-    held, told = ranks.total(torch.stack([present.sum(0), known.sum(0)]))
-    share = (held + 1) / (told + 2)  # (K,), smoothed
+    count_present, count_known = ranks.total(torch.stack([present.sum(0), known.sum(0)]))
+    share = (count_present + 1) / (count_known + 2)  # (K,), smoothed
     weights = known * (present / share + (1 - present) / (1 - share)) / 2
     loss = binary_cross_entropy_with_logits(logits, present, weight=weights, reduction="none")
     return loss.sum(dim=1).mean()
@@ -30,8 +30,8 @@ def attribute_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 def recognition_loss(logits: Tensor, description: Tensor, groups: Sequence[Sequence[int]] = ()) -> Tensor:
     """-log Q(c | x) in nats, summed over the description (N, K) in [-1, 1], mean over the batch; an entry of 0 is
-    unknown and left out. Entries between -1 and 1 are soft targets: ViGAN's real-valued descriptions. Of the entries
-    of each of `groups` one holds: their log Q is that of one softmax instead of a sigmoid each."""
+    unknown and left out. Entries between -1 and 1 are soft targets, as in ViGAN's real-valued descriptions. In each of
+    `groups` exactly one entry is true: their log Q is that of one softmax instead of a sigmoid each."""
     known = (description != 0).to(logits.dtype)
     target = (description + 1) / 2
     loss = binary_cross_entropy_with_logits(logits, target, weight=known, reduction="none")
@@ -40,10 +40,10 @@ def recognition_loss(logits: Tensor, description: Tensor, groups: Sequence[Seque
     return loss.sum(dim=1).mean()
 
 
-def description_error(found: Tensor, description: Tensor) -> Tensor:
-    """Mean squared error between descriptions (N, K) in [-1, 1] over the entries that are known (not 0)."""
-    known = (description != 0).to(found.dtype)
-    return (known * (found - description).square()).sum() / ranks.mean(known.sum()).clamp(min=1 / ranks.count())
+def description_error(predicted: Tensor, description: Tensor) -> Tensor:
+    """Mean squared error between descriptions (N, K) in [-1, 1] over the known entries (not 0)."""
+    known = (description != 0).to(predicted.dtype)
+    return (known * (predicted - description).square()).sum() / ranks.mean(known.sum()).clamp(min=1 / ranks.count())
 
 
 def reparametrise(mu: Tensor, logvar: Tensor, generator: torch.Generator) -> Tensor:

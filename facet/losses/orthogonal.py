@@ -5,13 +5,14 @@ from torch import Tensor, nn
 
 
 def orthogonality(weight: Tensor) -> Tensor:
-    """For each filter of (n, c, k, k), the k x k Gram matrix of its rows summed over c, minus I, entrywise absolute;
-    the sum over all. 0 where every filter's rows are orthonormal."""
+    """The sum over filters of weights (n, c, k, k) of |G - I|, entrywise, where G (k, k) is the Gram matrix of a
+    filter's rows summed over c; 0 if the rows of every filter are orthonormal."""
     gram = torch.einsum("ncij,nckj->nik", weight, weight)
     return (gram - torch.eye(weight.shape[2], device=weight.device)).abs().sum()
 
 
 def orthogonal_penalty(*networks: nn.Module) -> Tensor:
-    """The sum of `orthogonality` over all convolutions' weights (of transposed ones the first axis is the input's)."""
+    """The sum of `orthogonality` over the weights of all convolutions (in transposed ones the first axis is the
+    input)."""
     weights = [w for network in networks for w in network.parameters() if w.ndim == 4]
     return torch.stack([orthogonality(w) for w in weights]).sum()

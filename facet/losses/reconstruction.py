@@ -1,13 +1,13 @@
 """Reconstruction losses between images (N, C, S, S) in [-1, 1], each a mean over the batch.
 
-The Photoshop 2.0 report sums over the C x S x S values of an image (models in its figure 9); so do `l1` and `l2`."""
+`l1` and `l2` sum over the C x S x S values of an image, as the Photoshop 2.0 report does (figure 9)."""
 
 import torch
 from torch import Tensor
 
 from facet.metrics.reconstruction import ssim
 
-LEAST_CHANCE = 1e-4  # of a pixel's colour, so that no single one costs more than 9 nats
+LEAST_PROBABILITY = 1e-4  # added to probabilities, so that a pixel costs at most 9 nats
 SSIM_L2_WEIGHT = 5e-5  # Photoshop 2.0, the loss of its SSIM encoder
 
 
@@ -30,7 +30,8 @@ RECONSTRUCTION_LOSSES = {"l2": l2, "l1": l1, "ssim": ssim_l2}
 
 
 def centre_weights(size: int, *, peak: float) -> Tensor:
-    """(1, 1, S, S), mean 1: a Gaussian bump (sigma S/4) over the face, `peak` times as heavy there as at the border."""
+    """Weights (1, 1, S, S) of mean 1: a Gaussian bump (sigma S/4) whose centre weighs `peak` times as much as the
+    border."""
     axis = torch.linspace(-2, 2, size)
     bump = torch.exp(-0.5 * (axis[:, None].square() + axis[None].square()))
     weights = 1 + (peak - 1) * bump
@@ -38,20 +39,20 @@ def centre_weights(size: int, *, peak: float) -> Tensor:
 
 
 def weighted_l1(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
-    """Mean absolute difference, every pixel weighted by `weights` (1, 1, S, S) of mean 1."""
+    """Mean absolute difference with weights (1, 1, S, S) of mean 1."""
     return ((x - y).abs() * weights).mean()
 
 
 def weighted_l2(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
-    """Mean squared difference, every pixel weighted by `weights` (1, 1, S, S) of mean 1."""
+    """Mean squared difference with weights (1, 1, S, S) of mean 1."""
     return ((x - y).square() * weights).mean()
 
 
 def weighted_bce(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
-    """Mean cross entropy in nats of the chance (x + 1) / 2 that a pixel is white, where (y + 1) / 2 of it is: Kingma
-    and Welling 2014, appendix C.1. Every pixel is weighted by `weights` (1, 1, S, S) of mean 1."""
+    """Mean cross entropy in nats of the probability (x + 1) / 2 of white against the target (y + 1) / 2, with weights
+    (1, 1, S, S) of mean 1: Kingma and Welling 2014, appendix C.1."""
     white, target = (x + 1) / 2, (y + 1) / 2
-    nats = -target * (white + LEAST_CHANCE).log() - (1 - target) * (1 - white + LEAST_CHANCE).log()
+    nats = -target * (white + LEAST_PROBABILITY).log() - (1 - target) * (1 - white + LEAST_PROBABILITY).log()
     return (nats * weights).mean()
 
 

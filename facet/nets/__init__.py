@@ -1,1 +1,1 @@
-"""Building blocks shared by the systems; they import nothing but torch."""
+"""Building blocks that the systems share; they import only torch."""

@@ -1,8 +1,8 @@
-"""What a discriminator sees of images instead of themselves, real and generated alike, differentiable.
+"""Differentiable changes to the images, real and generated alike, that a discriminator sees.
 
-DiffAugment (Zhao et al. 2020, arXiv:2006.10738): random changes, so that few images cannot be learned by heart.
-Instance noise (Sønderby et al. 2017, arXiv:1610.04490, section 4): what it drowns cannot decide the answer, so that a
-generator cannot win by changes that no eye sees."""
+DiffAugment (Zhao et al. 2020, arXiv:2006.10738): random changes, so that a small set of images cannot be memorised.
+Instance noise (Sønderby et al. 2017, arXiv:1610.04490, section 4): noise hides small differences, so that a generator
+cannot win by invisible changes."""
 
 import torch
 from torch import Tensor
@@ -12,15 +12,15 @@ from facet.nets import ranks
 
 
 def diff_augment(x: Tensor, generator: torch.Generator) -> Tensor:
-    """x (N, C, S, S) in [-1, 1] -> the same shape: brightness, saturation, contrast, translation by up to 1/8,
-    a grey cutout of half the side."""
+    """x (N, C, S, S) in [-1, 1] -> the same shape with random brightness, saturation, contrast, translation by up to
+    1/8, and a grey cutout of half the side."""
     return cutout(translate(colour(x, generator), generator), generator)
 
 
 def instance_noise(x: Tensor, most: float, generator: torch.Generator) -> Tensor:
-    """x (N, C, S, S) plus normal noise; its deviation differs by image, uniform between 0 and `most`."""
+    """x (N, C, S, S) plus normal noise with a deviation per image that is uniform between 0 and `most`."""
     deviation = most * _uniform(x, generator)
-    if x.device != generator.device:  # drawing for every pixel elsewhere would cost more than a step does here
+    if x.device != generator.device:  # drawing on the CPU for every pixel would take longer than a step
         seed = int(torch.randint(1 << 62, (), generator=generator))
         generator = torch.Generator(x.device).manual_seed(seed)
     return x + deviation * ranks.drawn(torch.randn, *x.shape, generator=generator, device=x.device)
@@ -31,7 +31,7 @@ def _uniform(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _places(below: int, count: int, generator: torch.Generator) -> Tensor:
-    """(N, 2): a row and a column for each image, 0 to `below` - 1."""
+    """(N, 2): a random row and column per image, from 0 to `below` - 1."""
     return ranks.part(torch.randint(0, below, (2, count * ranks.count()), generator=generator).t())
 
 

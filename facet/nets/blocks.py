@@ -7,12 +7,12 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from facet.nets.norm import BatchNorm2d
 
-SLOPE = 0.2  # of every leaky ReLU
+SLOPE = 0.2  # slope of every leaky ReLU
 
 
 def halvings(size: int, *, least: int) -> int:
-    """How often a picture's side can be halved while it is even and above `least`: to 4, 64 pixels can 4 times; 28
-    twice, to 7."""
+    """How often a side can be halved while it is even and above `least`: for 4, 64 pixels 4 times, 28 pixels twice (to
+    7)."""
     count = 0
     while size % 2 == 0 and size > least:
         size, count = size // 2, count + 1
@@ -25,7 +25,7 @@ def same_padding(kernel: int) -> int:
 
 
 def down(channels_in: int, channels_out: int, *, kernel: int, norm: str) -> nn.Sequential:
-    """Halves height and width, then a leaky ReLU. `norm` is batch, spectral or none."""
+    """A convolution that halves height and width, and a leaky ReLU. `norm` is batch, spectral or none."""
     conv = nn.Conv2d(channels_in, channels_out, kernel, stride=2, padding=same_padding(kernel), bias=norm != "batch")
     if norm == "batch":
         return nn.Sequential(conv, BatchNorm2d(channels_out), nn.LeakyReLU(SLOPE))
@@ -50,15 +50,15 @@ def transposed(channels_in: int, channels_out: int, *, kernel: int, bias: bool) 
 
 
 def up(channels_in: int, channels_out: int, *, kernel: int) -> nn.Sequential:
-    """Doubles height and width: transposed convolution, batch norm, ReLU."""
+    """A transposed convolution that doubles height and width, batch norm and ReLU."""
     return nn.Sequential(
         transposed(channels_in, channels_out, kernel=kernel, bias=False), BatchNorm2d(channels_out), nn.ReLU()
     )
 
 
 def binomial(x: Tensor) -> Tensor:
-    """(N, C, H, W) through the filter [1, 2, 1] / 4 along rows and columns, borders repeated: nothing is left of what
-    alternates from pixel to pixel."""
+    """Filter (N, C, H, W) by [1, 2, 1] / 4 along rows and columns with repeated borders, which removes patterns that
+    alternate from pixel to pixel."""
     x = functional.pad(x, (1, 1, 1, 1), mode="replicate")
     x = x[:, :, :-2] + 2 * x[:, :, 1:-1] + x[:, :, 2:]
     return (x[..., :-2] + 2 * x[..., 1:-1] + x[..., 2:]) / 16
@@ -77,7 +77,7 @@ def init_dcgan(network: nn.Module, generator: torch.Generator) -> None:
 
 
 def init_he(network: nn.Module, generator: torch.Generator) -> None:
-    """Kaiming-normal weights for leaky ReLU (He et al. 2015), biases 0: the start of encoders without a paper's own."""
+    """Kaiming-normal weights for leaky ReLU (He et al. 2015) and biases 0, for networks whose paper gives no other."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             nn.init.kaiming_normal_(module.weight, SLOPE, generator=generator)

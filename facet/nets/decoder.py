@@ -1,4 +1,5 @@
-"""The generator of DCGAN (Radford et al. 2016, arXiv:1511.06434, figure 1), which the other systems decode with too."""
+"""The generator of DCGAN (Radford et al. 2016, arXiv:1511.06434, figure 1), which is the decoder of other systems
+too."""
 
 import torch
 from torch import Tensor, nn
@@ -6,14 +7,14 @@ from torch import Tensor, nn
 from facet.nets.blocks import binomial, halvings, transposed, up
 from facet.nets.norm import BatchNorm1d, BatchNorm2d
 
-SIDE = 4  # of the first grid, at 64 pixels
+SIDE = 4  # side of the first grid, at 64 pixels
 
 
 class Decoder(nn.Module):
     """Vectors (N, inputs) -> images (N, C, S, S) in [-1, 1]; S is 4 or 7 times a power of two.
 
-    `hidden` units form a linear layer before the grid, 0 leaves it out. With `blur` the last layer's output passes a
-    fixed [1, 2, 1] filter, which lets no checkerboard through."""
+    `hidden` is the number of units of a linear layer before the grid; 0 leaves it out. With `blur` the output of the
+    last layer is filtered by a fixed [1, 2, 1], which removes checkerboards."""
 
     def __init__(
         self,
@@ -40,10 +41,10 @@ class Decoder(nn.Module):
         self.blur = blur
 
     def forward(self, *parts: Tensor) -> Tensor:
-        """The parts of a vector (N, ...) side by side: z, or z and y."""
+        """The arguments are the parts of the vectors (N, …): z, or z and y."""
         x = self.project(torch.cat(parts, dim=1)).unflatten(1, (-1, self.side, self.side))  # (N, 8*width, 4, 4)
         x = self.norm(x.contiguous(memory_format=torch.channels_last)).relu()
         x = self.ups(x)  # (N, width, S/2, S/2)
         x = self.to_rgb(x)  # (N, C, S, S)
-        # in float32: a bf16 tanh is exactly -1 from -3.1 on, and a pixel that is black once would learn nothing more
+        # in float32: a bf16 tanh is exactly -1 below -3.1, so a black pixel would get no gradient
         return (binomial(x) if self.blur else x).float().tanh()

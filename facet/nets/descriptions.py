@@ -1,16 +1,16 @@
-"""Label vectors of training images, kept with a conditional model so that it can draw from their joint distribution;
-and what is known of their entries by name."""
+"""Descriptions (label vectors) of training images, kept with a conditional model so that it can draw from their joint
+distribution, and what the names of their entries imply."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-ROWS = 1024
+ROWS = 1024  # most descriptions kept
 
 
 class Descriptions(nn.Module):
-    """The first ROWS label vectors (N, K) that training meets."""
+    """The first ROWS descriptions (N, K) of a training."""
 
     rows: Tensor
     filled: Tensor
@@ -22,20 +22,21 @@ class Descriptions(nn.Module):
 
     @torch.no_grad()
     def add(self, y: Tensor) -> None:
-        """Keep the rows of y (N, K) while there is room."""
+        """Add rows of y (N, K) until there are ROWS."""
         filled = int(self.filled)
         kept = y[: ROWS - filled]
         self.rows[filled : filled + len(kept)] = kept
         self.filled += len(kept)
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
-        """(count, K), with replacement."""
+        """Draw (count, K) with replacement."""
         chosen = torch.randint(max(int(self.filled), 1), (count,), generator=generator)
         return self.rows[chosen.to(self.rows.device)]
 
 
 def one_hots(names: Sequence[str]) -> tuple[tuple[int, ...], ...]:
-    """Where the ten classes of a digit stand, <place>_0 to <place>_9, for every place: one of them always holds."""
+    """For every place of a digit, the indices of its ten classes <place>_0 to <place>_9, of which exactly one is
+    true."""
     at = {name: k for k, name in enumerate(names)}
     places = [name.removesuffix("_0") for name in names if name.endswith("_0")]
     groups = [[f"{place}_{digit}" for digit in range(10)] for place in places]

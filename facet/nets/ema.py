@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 
 class Ema:
-    """Holds `network`, a copy of the trained one whose weights trail it: w <- decay w + (1 - decay) w_trained.
+    """The averaged copy `network` of a trained one: w <- decay w + (1 - decay) w_trained.
 
-    Early on the decay is (1 + step) / (10 + step) if that is smaller, so that the random start is forgotten."""
+    The decay is at most (1 + step) / (10 + step), so that the random start is soon forgotten."""
 
     def __init__(self, network: nn.Module, *, decay: float):
         self.decay = decay

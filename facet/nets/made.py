@@ -1,5 +1,5 @@
-"""A frozen inverse autoregressive flow of two random MADE networks (Germain et al. 2015, arXiv:1502.03509; Kingma
-et al. 2016, arXiv:1606.04934), as the introspective adversarial network has it: "a random autoregressive function"."""
+"""A frozen inverse autoregressive flow of two random MADE networks (Germain et al. 2015, arXiv:1502.03509; Kingma et
+al. 2016, arXiv:1606.04934), as in the introspective adversarial network: "a random autoregressive function"."""
 
 import torch
 from torch import Tensor, nn
@@ -8,24 +8,24 @@ DEGREES = ("textbook", "published")
 
 
 class Made(nn.Module):
-    """z (N, d) -> (N, d), output i a function of the inputs before it in `order` alone; one hidden layer of d units and
-    a direct path. Never trained.
+    """z (N, d) -> (N, d), where each output depends only on the inputs before it in `order`; one hidden layer of d
+    units and a direct path. Never trained.
 
-    With `textbook` degrees hidden units see 1 to d - 1 inputs; the `published` code, a slip in its masks, lets all of
-    them see the first input only, so that nearly all mixing is the direct path's."""
+    With `textbook` degrees hidden units see 1 to d - 1 inputs. With `published` ones all see only the first input, by
+    an error in the masks of the published code, so that nearly all mixing is due to the direct path."""
 
     def __init__(self, order: Tensor, *, degrees: str, generator: torch.Generator):
         super().__init__()
         if degrees not in DEGREES:
             raise ValueError(f"degrees {degrees!r} is none of {', '.join(DEGREES)}")
         d = len(order)
-        place = torch.empty(d, dtype=torch.int64)
-        place[order] = torch.arange(1, d + 1)  # 1 for the first of the order
+        degree = torch.empty(d, dtype=torch.int64)
+        degree[order] = torch.arange(1, d + 1)  # 1 for the first in `order`
         hidden = torch.arange(d) % max(d - 1, 1) + 1 if degrees == "textbook" else torch.ones(d, dtype=torch.int64)
         masks = {
-            "into": hidden[:, None] >= place[None],  # (hidden, input)
-            "out": place[:, None] > hidden[None],  # (output, hidden)
-            "direct": place[:, None] > place[None],  # (output, input)
+            "into": hidden[:, None] >= degree[None],  # (hidden, input)
+            "out": degree[:, None] > hidden[None],  # (output, hidden)
+            "direct": degree[:, None] > degree[None],  # (output, input)
         }
         for name, mask in masks.items():
             weight = nn.init.orthogonal_(torch.empty(d, d), gain=2**0.5, generator=generator)

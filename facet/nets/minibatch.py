@@ -7,7 +7,8 @@ from facet.nets import ranks
 
 
 class MinibatchDiscrimination(nn.Module):
-    """Features (N, F) -> (N, F + kernels): how near each sample of the batch is to the others, kernel by kernel."""
+    """Features (N, F) -> (N, F + kernels): appends the closeness of each sample to the others of the batch, per
+    kernel."""
 
     def __init__(self, features: int, *, kernels: int, dims: int):
         super().__init__()

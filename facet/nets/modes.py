@@ -1,4 +1,4 @@
-"""Networks in eval mode for a while."""
+"""Temporary eval mode."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from torch import nn
 
 @contextmanager
 def evaluating(*networks: nn.Module) -> Iterator[None]:
-    """No gradients, and the networks in eval mode until the block ends."""
+    """Disable gradients and put the networks into eval mode until the block ends."""
     modes = [(network, network.training) for network in networks]
     try:
         with torch.no_grad():

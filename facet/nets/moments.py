@@ -1,16 +1,16 @@
-"""The mean and covariance of what a network puts out, followed while it learns."""
+"""Running mean and covariance of the outputs of a network in training."""
 
 import torch
 from torch import Tensor, nn
 
 from facet.nets import ranks
 
-FIRST = 10  # steps' worth of forgetting at the start: what is learned drifts, and early rows must fade
+FIRST = 10  # the window of the averages grows by one step in 10, because early outputs of a network soon mean nothing
 
 
 class RunningMoments(nn.Module):
-    """Running mean (d,) and covariance (d, d) of rows (N, d), kept as buffers; `memory` is the share that a step keeps,
-    once it has seen many. `seen` says whether there was any row."""
+    """Running mean (d,) and covariance (d, d) of rows (N, d), as buffers. `memory` is the decay per step after many
+    steps."""
 
     mean: Tensor
     second: Tensor
@@ -25,16 +25,17 @@ class RunningMoments(nn.Module):
 
     @property
     def seen(self) -> bool:
+        """True after the first update."""
         return int(self.steps) > 0
 
     @torch.no_grad()
     def follow(self, rows: Tensor) -> None:
-        """Move both moments towards those of the rows (N, d), of all ranks together."""
+        """Update both moments by rows (N, d) of all ranks."""
         steps = int(self.steps)
         new = max(1 - self.memory, FIRST / (steps + FIRST))
         rows = rows.detach().float()
         self.mean.lerp_(ranks.mean(rows.mean(0)), new)
-        with torch.autocast(rows.device.type, enabled=False):  # moments of bf16 are none of a covariance
+        with torch.autocast(rows.device.type, enabled=False):  # bf16 is too coarse for a covariance
             self.second.lerp_(ranks.mean(rows.T @ rows / len(rows)), new)
         self.steps += 1
 

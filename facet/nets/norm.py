@@ -1,5 +1,5 @@
-"""Batch norm (Ioffe and Szegedy 2015, arXiv:1502.03167) by the statistics of the whole batch, on however many ranks it
-lies. (torch's SyncBatchNorm knows no CPU.)"""
+"""Batch norm (Ioffe and Szegedy 2015, arXiv:1502.03167) with the statistics of the whole batch on any number of ranks.
+(torch's SyncBatchNorm does not run on CPUs.)"""
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +9,7 @@ from facet.nets import ranks
 
 class _WholeBatch(nn.modules.batchnorm._BatchNorm):
     def forward(self, x: Tensor) -> Tensor:
-        """As torch's on one rank, and in eval mode."""
+        """torch's batch norm on one rank and in eval mode."""
         if ranks.count() == 1 or not self.training:
             return super().forward(x)
         axes = [0, *range(2, x.ndim)]
@@ -34,8 +34,8 @@ class _WholeBatch(nn.modules.batchnorm._BatchNorm):
 
 
 class BatchNorm1d(_WholeBatch, nn.BatchNorm1d):
-    """Rows (N, C)."""
+    """Batch norm of rows (N, C)."""
 
 
 class BatchNorm2d(_WholeBatch, nn.BatchNorm2d):
-    """Maps (N, C, H, W)."""
+    """Batch norm of maps (N, C, H, W)."""

@@ -1,10 +1,10 @@
-"""One training on several processes, each with its share of every batch: a GPU each, or cores of a CPU.
+"""One training on several processes (ranks), each with its share of every batch: one GPU each, or cores of a CPU.
 
-Together they compute what one process would from the whole batch: each rank draws the numbers of the whole batch and
-keeps its part, statistics and gradients are means over all ranks. So all ranks hold the same weights, and losses are
-those of one process up to the order of sums. (DistributedDataParallel knows one loss and one backward pass a network;
-the trainers here have several, on chosen parts.) On one process everything here is free. facet/training/launch.py
-starts the ranks."""
+Together they compute what one process would compute from the whole batch: each rank draws the random numbers of the
+whole batch and keeps its part, and statistics and gradients are means over all ranks. So all ranks have the same
+weights, and losses equal those of one process up to the order of sums. (DistributedDataParallel supports one loss and
+one backward pass per network; the trainers here have several, on chosen parts.) On one process nothing here costs any
+time. facet/training/launch.py starts the ranks."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -17,39 +17,39 @@ Rows = TypeVar("Rows", Tensor, np.ndarray)
 
 
 def count() -> int:
-    """How many ranks train together."""
+    """The number of ranks."""
     return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
 
 
 def rank() -> int:
-    """Which of them this is, from 0."""
+    """The number of this rank, from 0."""
     return distributed.get_rank() if count() > 1 else 0
 
 
 def leads() -> bool:
-    """Whether this rank writes files and the log."""
+    """Return True on the rank that writes files and the log."""
     return rank() == 0
 
 
 def meet() -> None:
-    """Wait until all ranks are here."""
+    """Wait for all ranks."""
     if count() > 1:
         distributed.barrier()
 
 
 def part(whole: Rows) -> Rows:
-    """This rank's rows of what is the same on all ranks (N, ...): N / count, in order."""
+    """This rank's N / count rows of a tensor or array (N, …) that is equal on all ranks."""
     each = len(whole) // count()
     return whole[rank() * each : (rank() + 1) * each]
 
 
 def drawn(draw: Callable[..., Tensor], rows: int, *shape: int, **options: Any) -> Tensor:
-    """This rank's `rows` of random numbers (N, *shape) that all ranks draw alike for their whole batch."""
+    """This rank's `rows` of random numbers (N, *shape) that all ranks draw for the whole batch."""
     return part(draw(rows * count(), *shape, **options))
 
 
 class _Total(torch.autograd.Function):
-    """Of what a sum of all ranks' values adds to any rank's loss, each rank's own value adds the same."""
+    """The sum over ranks with its gradient: a rank's value contributes to the losses of all ranks."""
 
     @staticmethod
     def forward(ctx: Any, value: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ class _Total(torch.autograd.Function):
 
 
 def total(value: Tensor) -> Tensor:
-    """The sum over ranks, on all of them; the losses of all ranks send gradients back."""
+    """The sum over ranks, on every rank. Gradients come from the losses of all ranks."""
     if count() == 1:
         return value
     summed: Tensor = _Total.apply(value)  # type: ignore[no-untyped-call]
@@ -71,12 +71,12 @@ def total(value: Tensor) -> Tensor:
 
 
 def mean(value: Tensor) -> Tensor:
-    """The mean over ranks, as `total`."""
+    """The mean over ranks, with gradients as in `total`."""
     return total(value) / count() if count() > 1 else value
 
 
 def whole(part: Tensor) -> Tensor:
-    """The rows of all ranks (N, ...) in order, from each one's own (N / count, ...), as `total`."""
+    """The rows of all ranks (N, …) in order, from the N / count rows of each, with gradients as in `total`."""
     if count() == 1:
         return part
     before, after = rank() * len(part), (count() - 1 - rank()) * len(part)
@@ -84,7 +84,7 @@ def whole(part: Tensor) -> Tensor:
 
 
 def average_gradients(optimiser: torch.optim.Optimizer) -> None:
-    """From now on, each step of it begins with the mean of all ranks' gradients."""
+    """Make every step of an optimiser start from the mean of all ranks' gradients."""
     if count() > 1:
         optimiser.register_step_pre_hook(_average)
 
@@ -101,7 +101,7 @@ def _average(optimiser: torch.optim.Optimizer, arguments: Any, options: Any) -> 
 
 
 def means(terms: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The terms of the losses as means over ranks."""
+    """The means over ranks of the terms of the losses."""
     if count() == 1:
         return terms
     flat = torch.stack([term.detach().double() for term in terms.values()])
@@ -110,18 +110,19 @@ def means(terms: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 class Stop:
-    """Whether any rank was told to stop. Ranks ask each other at every step and hear the answer one step later, so that
-    none waits for its GPU; `now` waits."""
+    """Agreement of the ranks to stop as soon as one has been told to. They exchange this at every step and use the
+    answer one step later, so that none waits for its GPU."""
 
     def __init__(self, device: torch.device):
         self._device = device
-        self._asked: Tensor | None = None
+        self._sent: Tensor | None = None
 
-    def heard(self, told: bool, *, now: bool) -> bool:
-        """The same on all ranks; `told` is whether this one was."""
+    def agreed(self, requested: bool, *, now: bool) -> bool:
+        """Return the same on all ranks; `requested` is true if this rank was told to stop. `now` waits for the answer
+        of this step."""
         if count() == 1:
-            return told
-        before, self._asked = self._asked, torch.tensor(float(told), device=self._device)
-        distributed.all_reduce(self._asked)
-        answer = self._asked if now else before
+            return requested
+        before, self._sent = self._sent, torch.tensor(float(requested), device=self._device)
+        distributed.all_reduce(self._sent)
+        answer = self._sent if now else before
         return answer is not None and bool(answer > 0)

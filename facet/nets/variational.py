@@ -9,8 +9,8 @@ from facet.nets.blocks import down, halvings, init_he
 
 
 class Variational(nn.Module):
-    """Images (N, C, S, S) -> mean and log variance of q(z | x), each (N, z_dim); `attributes` is a linear
-    read-out of attribute logits (N, K) from the mean."""
+    """Images (N, C, S, S) -> mean and log variance of q(z | x), each (N, z_dim); `attributes` reads attribute logits
+    (N, K) linearly from the mean."""
 
     def __init__(self, *, z_dim: int, width: int, size: int, channels: int, attributes: int):
         super().__init__()
@@ -25,7 +25,7 @@ class Variational(nn.Module):
         self.attributes = nn.Linear(z_dim, attributes)
 
     def init(self, generator: torch.Generator) -> None:
-        """He weights in the trunk; heads that start near N(0, 1/4) whatever the image."""
+        """He weights in the trunk, and heads whose outputs are about N(0, 1/4) at the start."""
         init_he(self.trunk, generator)
         for head in (self.to_mu, self.to_logvar, self.attributes):
             nn.init.normal_(head.weight, std=0.5 * head.in_features**-0.5, generator=generator)

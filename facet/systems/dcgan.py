@@ -1,8 +1,8 @@
 """DCGAN (Radford, Metz, Chintala 2016, arXiv:1511.06434) as Photoshop 2.0 uses it: a generator and a discriminator of
 strided convolutions for 64-pixel faces; its encoders are in dcgan_encoders.py.
 
-The setting `paper` in params.yaml is DCGAN-tensorflow of 2016: kernel 5, width 64, uniform prior, batch norm in both,
-two generator updates per batch, Adam 2e-4. The default differs where measurement said so (benchmarks/gan_losses.py)."""
+The profile `paper` is DCGAN-tensorflow of 2016: kernel 5, width 64, uniform prior, batch norm in both, two generator
+updates per batch, Adam 2e-4. The default differs for measured reasons (benchmarks/gan_losses.py)."""
 
 import dataclasses
 from collections.abc import Callable
@@ -28,7 +28,7 @@ from facet.systems import Data, SystemTrainer
 from facet.training.loop import Batch
 
 NAME = "dcgan"
-CRITIC_STEPS = 50  # discriminator updates alone, after a warm-up
+CRITIC_STEPS = 50  # steps after a warm-up in which only the discriminator is updated
 
 
 class Discriminator(nn.Module):
@@ -72,24 +72,24 @@ def sample_prior(prior: str, count: int, z_dim: int, generator: torch.Generator)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GanSettings:
-    """Everything about the adversarial training of generator and discriminator."""
+    """Settings of the adversarial training of generator and discriminator."""
 
     z_dim: Count
-    width: Count  # channels of G before the pixels; doubles with every halving of the side
-    width_d: Count  # the same for D
-    width_e: Count  # the same for the encoder of the warm-up
+    width: Count  # channels of G before the pixels, which double with every halving of the side
+    width_d: Count  # channels of D after its first convolution
+    width_e: Count  # channels of the warm-up's encoder after its first convolution
     kernel: Annotated[int, Limit(2)]
-    blur: bool  # the generator's last layer passes a fixed filter (Karras et al. 2020, section B)
+    blur: bool  # a fixed filter after the generator's last layer (Karras et al. 2020, section B)
     prior: Literal["normal", "uniform"]
-    warmup: Natural  # first steps, in which G learns as the decoder of a VAE instead
+    warmup: Natural  # first steps, in which G is the decoder of a VAE
     warmup_rate: Positive  # learning rate of the warm-up
     warmup_kl: NonNegative  # weight of the KL term beside the mean absolute error
     loss: Literal["nonsaturating", "hinge"]
-    norm: Literal["batch", "spectral", "none"]  # of D
+    norm: Literal["batch", "spectral", "none"]  # normalisation in D
     r1_gamma: NonNegative  # weight of the R1 penalty; 0 leaves it out
     r1_every: Count  # steps between R1 penalties (lazy regularisation, Karras et al. 2020)
     augment: bool  # DiffAugment
-    generator_updates: Count  # per discriminator update
+    generator_updates: Count  # generator updates per discriminator update
     learning_rate_g: NonNegative
     learning_rate_d: NonNegative
     beta1: BelowOne
@@ -97,7 +97,7 @@ class GanSettings:
     batch_size: BatchSize
     steps: Count
     flip: bool
-    train_on: Literal["train", "all"]  # the paper's GAN saw its test images too
+    train_on: Literal["train", "all"]  # the split to train on; the paper's GAN saw its test images too
 
 
 class GanTrainer(SystemTrainer):
@@ -114,7 +114,7 @@ class GanTrainer(SystemTrainer):
         self.generator, self.discriminator = networks(settings, data)
         start = compute.generator(seed, 0)
         init_dcgan(self.generator, start)
-        # Without batch norm N(0, 0.02) is so small that nothing reaches the logits and D never starts to learn.
+        # Without batch norm, weights from N(0, 0.02) are too small: no signal reaches the logits and D does not learn.
         (init_dcgan if settings.norm == "batch" else init_he)(self.discriminator, start)
         for network in (self.generator, self.discriminator):
             network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -140,7 +140,7 @@ class GanTrainer(SystemTrainer):
         return terms
 
     def _warmup_step(self, step: int, batch: Batch) -> dict[str, Tensor]:
-        """One step of a VAE whose decoder is G: mean absolute error and the KL to the prior."""
+        """One step of a VAE whose decoder is G: mean absolute error and KL divergence from the prior."""
         with compute.autocast(self.device, self.precision):
             mu, logvar = self.warmup(batch.x)
             x_hat = self.generator(reparametrise(mu.float(), logvar.float(), compute.generator(self.seed, 3, step)))
@@ -153,33 +153,33 @@ class GanTrainer(SystemTrainer):
     def _adversarial_step(self, step: int, batch: Batch) -> dict[str, Tensor]:
         settings = self.settings
         noise = compute.generator(self.seed, 1, step)
-        seen = self._augmented(noise)
+        augment = self._augmentation(noise)
         z = ranks.part(sample_prior(settings.prior, len(batch.x) * ranks.count(), settings.z_dim, noise))
         z = z.to(self.device)
 
         with compute.autocast(self.device, self.precision):
             fake = self.generator(z)
             self.discriminator.requires_grad_(True)
-            real_logits = self.discriminator(seen(batch.x))
-            fake_logits = self.discriminator(seen(fake.detach()))
+            real_logits = self.discriminator(augment(batch.x))
+            fake_logits = self.discriminator(augment(fake.detach()))
             loss_d = adversarial.DISCRIMINATOR_LOSSES[settings.loss](real_logits.float(), fake_logits.float())
         terms = {"discriminator": loss_d, "d_real": real_logits.mean(), "d_fake": fake_logits.mean()}
         self.adam_d.zero_grad()
         loss_d.backward()
         if settings.r1_gamma and step % settings.r1_every == 0:
             x = batch.x.detach().requires_grad_(True)
-            r1 = adversarial.r1_penalty(self.discriminator(seen(x)), x)
+            r1 = adversarial.r1_penalty(self.discriminator(augment(x)), x)
             (settings.r1_gamma * settings.r1_every * r1).backward()
             terms["r1"] = r1
         self.adam_d.step()
 
         if settings.warmup and step <= settings.warmup + CRITIC_STEPS:
-            return terms  # a warm generator waits until its critic has caught up
+            return terms  # a warm generator waits for its critic to catch up
         self.discriminator.requires_grad_(False)
         for update in range(settings.generator_updates):
             with compute.autocast(self.device, self.precision):
                 fake = self.generator(z) if update else fake
-                logits = self.discriminator(seen(fake))
+                logits = self.discriminator(augment(fake))
                 loss_g = adversarial.GENERATOR_LOSSES[settings.loss](logits.float())
             self.adam_g.zero_grad()
             loss_g.backward()
@@ -187,12 +187,12 @@ class GanTrainer(SystemTrainer):
         terms["generator"] = loss_g
         return terms
 
-    def _augmented(self, noise: torch.Generator) -> Callable[[Tensor], Tensor]:
+    def _augmentation(self, noise: torch.Generator) -> Callable[[Tensor], Tensor]:
         return (lambda x: diff_augment(x, noise)) if self.settings.augment else (lambda x: x)
 
     @property
     def averaged(self) -> nn.Module:
-        """The generator to keep: the averaged one where `ema` is on."""
+        """The generator to save: the averaged one unless `ema` is 0."""
         return self.ema.network if self.settings.ema else self.generator
 
     def samples(self, count: int) -> Tensor:
@@ -203,7 +203,7 @@ class GanTrainer(SystemTrainer):
         return images.cpu()
 
     def kept(self) -> dict[str, nn.Module]:
-        """generator (averaged) and discriminator; after a warm-up its encoder too."""
+        """The generator (averaged) and the discriminator; after a warm-up its encoder too."""
         parts: dict[str, nn.Module] = {"generator": self.averaged, "discriminator": self.discriminator}
         return parts | ({"warmup": self.warmup} if self.settings.warmup else {})
 
@@ -216,7 +216,7 @@ def networks(settings: GanSettings, data: Data) -> tuple[Decoder, Discriminator]
 
 
 def variational(data: Data, *, z_dim: int, width: int) -> Variational:
-    """An untrained Gaussian encoder for these images: the warm-up's, and the `in_domain` one that follows it."""
+    """An untrained Gaussian encoder for these images, for the warm-up and for `in_domain`, which starts from it."""
     return Variational(
         z_dim=z_dim, width=width, size=data.size, channels=data.channels, attributes=len(data.attributes)
     )
@@ -232,7 +232,7 @@ def load_gan(folder: Path) -> tuple[Decoder, Discriminator, GanSettings, Data]:
 
 
 def sampler(folder: Path, device: torch.device) -> Callable[[int, torch.Generator], Tensor]:
-    """What draws images (count, C, S, S) from the generator of a GAN folder and its prior."""
+    """A function that draws images (count, C, S, S) from the generator of a GAN folder and its prior."""
     generator, _, settings, _ = load_gan(folder)
     generator.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 

@@ -1,8 +1,8 @@
-"""Encoders for DCGAN: the six of Photoshop 2.0 (its figure 9) through a frozen generator, and `in_domain`, ours.
+"""Encoders for DCGAN: the six of Photoshop 2.0 (its figure 9), which use a frozen generator, and our `in_domain`.
 
-`in_domain` is trained on real images as the encoder of a VAE/GAN (Larsen et al. 2016, arXiv:1512.09300) that starts
-from the trained generator and discriminator and tunes the generator with it: pixel, feature, adversarial, prior and
-attribute terms. In-domain after Zhu et al. 2020 (arXiv:2004.00049), who keep the generator fixed."""
+`in_domain` is the encoder of a VAE/GAN (Larsen et al. 2016, arXiv:1512.09300) on real images. It starts from the
+trained generator and discriminator and tunes the generator along with the encoder, with pixel, feature, adversarial,
+prior and attribute terms. The name is from Zhu et al. 2020 (arXiv:2004.00049), who keep the generator fixed."""
 
 import copy
 import dataclasses
@@ -31,7 +31,7 @@ from facet.training.loop import Batch, half_cosine, set_rate
 
 
 def fully_connected(data: Data, z_dim: int) -> nn.Sequential:
-    """FC Encoder: four linear layers with ReLU; images (N, C, S, S) -> (N, z_dim). Widths are our choice."""
+    """FC Encoder: images (N, C, S, S) -> (N, z_dim) by four linear layers with ReLU. The widths are our choice."""
     sizes = [data.channels * data.size**2, 1024, 512, 256]
     layers: list[nn.Module] = [nn.Flatten()]
     for size_in, size_out in itertools.pairwise(sizes):
@@ -40,7 +40,8 @@ def fully_connected(data: Data, z_dim: int) -> nn.Sequential:
 
 
 def deep_conv(data: Data, z_dim: int, width: int) -> nn.Sequential:
-    """Deep Conv Encoder: nine 3 x 3 convolutions, each with batch norm and leaky ReLU, then one linear layer."""
+    """Deep Conv Encoder: images (N, C, S, S) -> (N, z_dim) by nine 3 x 3 convolutions, each with batch norm and leaky
+    ReLU, and one linear layer."""
     plan = [(1, 1), (1, 2), (2, 1), (2, 2), (4, 1), (4, 2), (8, 1), (8, 2), (8, 1)]  # (times width, stride)
     channels, layers = data.channels, list[nn.Module]()
     for times, stride in plan:
@@ -56,7 +57,7 @@ def deep_conv(data: Data, z_dim: int, width: int) -> nn.Sequential:
 class Transfer(nn.Module):
     """The discriminator's convolutions and a new head: images (N, C, S, S) -> (N, z_dim).
 
-    Frozen, the convolutions stay in eval mode (Photoshop 2.0); otherwise they are tuned too (Heinrich's DIGITS)."""
+    With `freeze` the convolutions stay in eval mode (Photoshop 2.0); otherwise they are tuned (Heinrich's DIGITS)."""
 
     def __init__(self, discriminator: Discriminator, head: nn.Module, *, freeze: bool):
         super().__init__()
@@ -78,8 +79,8 @@ class Transfer(nn.Module):
 
 
 def transfer_head(channels: int, side: int, z_dim: int) -> nn.Module:
-    """Transfer Learning Encoder: one linear layer, on standardised features: a discriminator without batch norm gives
-    them any scale. (Without scale and shift the norm folds into the layer.)"""
+    """Transfer Learning Encoder: one linear layer on standardised features, because those of a discriminator without
+    batch norm have any scale. (A norm without scale and shift is equivalent to another linear layer.)"""
     features = channels * side**2
     return nn.Sequential(nn.Flatten(), BatchNorm1d(features, affine=False), nn.Linear(features, z_dim))
 
@@ -100,12 +101,12 @@ def extended_head(channels: int, side: int, z_dim: int) -> nn.Module:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FrozenSettings:
-    """One of the paper's encoders through the frozen generator."""
+    """Settings of the paper's encoders, which use the frozen generator."""
 
     architecture: Literal["fc", "deep_conv", "transfer", "extended"]
     loss: Literal["l2", "l1", "ssim"]
-    width: Count  # of deep_conv's first convolution
-    freeze: bool  # of the transferred convolutions
+    width: Count  # channels after deep_conv's first convolution
+    freeze: bool  # true: the transferred convolutions are not tuned
     learning_rate: NonNegative
     beta1: BelowOne
     batch_size: Count
@@ -115,7 +116,7 @@ class FrozenSettings:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class InDomainSettings:
-    """The encoder trained together with the generator it starts from."""
+    """Settings of the encoder that is trained together with the generator."""
 
     width: Count
     learning_rate: NonNegative
@@ -124,11 +125,11 @@ class InDomainSettings:
     beta1: BelowOne
     ema: BelowOne
     centre: Positive  # weight of the face's centre over the border in the pixel term
-    kl: NonNegative
-    feature: NonNegative
-    adversarial: NonNegative
-    adversarial_from: Share  # share of the steps after which the critic joins
-    attribute: NonNegative
+    kl: NonNegative  # weight of the KL term, a sum over z
+    feature: NonNegative  # weight of the distance of D's features
+    adversarial: NonNegative  # weight of the critic's answers on reconstructions
+    adversarial_from: Share  # share of the steps without the critic
+    attribute: NonNegative  # weight of the attribute term
     batch_size: Count
     steps: Count
     flip: bool
@@ -140,7 +141,8 @@ def settings_class(variant: str) -> type[FrozenSettings] | type[InDomainSettings
 
 
 class FrozenTrainer:
-    """E alone learns: minimise the distance of G(E(x)) to x, G in eval mode (Photoshop 2.0, section on encoders)."""
+    """E learns to minimise the distance of G(E(x)) from x; G is frozen in eval mode (Photoshop 2.0, section on
+    encoders)."""
 
     def __init__(self, settings: FrozenSettings, gan: Path, *, seed: int, device: torch.device, precision: str):
         self.settings, self.device, self.precision = settings, device, precision
@@ -149,7 +151,7 @@ class FrozenTrainer:
         start = compute.generator(seed, 3)
         fresh = self.encoder.head if isinstance(self.encoder, Transfer) else self.encoder
         init_he(fresh, start)
-        if self.gan_settings.prior == "normal":  # start within the prior: unit-scale codes
+        if self.gan_settings.prior == "normal":  # codes start at the scale of the prior
             last = [module for module in fresh.modules() if isinstance(module, nn.Linear)][-1]
             nn.init.normal_(last.weight, std=last.in_features**-0.5, generator=start)
         self.generator.requires_grad_(False).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -182,7 +184,7 @@ class FrozenTrainer:
 
 
 class InDomainTrainer:
-    """E, G and D learn together on reconstructions of real images, as in a VAE/GAN."""
+    """E, G and D learn together from reconstructions of real images, as in a VAE/GAN."""
 
     def __init__(self, settings: InDomainSettings, gan: Path, *, seed: int, device: torch.device, precision: str):
         self.settings, self.seed, self.device, self.precision = settings, seed, device, precision
@@ -219,7 +221,7 @@ class InDomainTrainer:
             terms["attribute"] = attribute_loss(self.encoder.attributes(mu).float(), batch.y)
             if critic_on:
                 real, fake = self.discriminator.features(batch.x), self.discriminator.features(x_hat)
-                on_real, on_fake = (self.discriminator.logits(found[-1]).float() for found in (real, fake))
+                on_real, on_fake = (self.discriminator.logits(features[-1]).float() for features in (real, fake))
                 terms["feature"] = feature_distance(real, fake)
                 terms["adversarial"] = adversarial.hinge_generator(on_fake)
         weights = {
@@ -260,8 +262,8 @@ class InDomainTrainer:
 
 
 def feature_distance(real: list[Tensor], fake: list[Tensor]) -> Tensor:
-    """Mean absolute difference of activations over the layers, each layer in units of its mean activation on real
-    images; no gradient reaches the real side."""
+    """Mean over layers of the mean absolute difference of activations, in units of the layer's mean absolute activation
+    on real images. No gradient flows to the real side."""
     distances = []
     for a, b in zip(real, fake, strict=True):
         a = a.detach()
@@ -293,7 +295,7 @@ def frozen_encoder(settings: FrozenSettings, data: Data, gan: GanSettings, discr
 
 
 def start_from_warmup(encoder: Variational, gan: Path, settings: GanSettings) -> None:
-    """Take the weights of the encoder that warmed the generator up, where the GAN has one of the same size."""
+    """Load the weights of the warm-up's encoder, if the GAN has one of the same size."""
     if settings.warmup and checkpoints.has_network(gan, "warmup", encoder):
         checkpoints.load_weights(gan, {"warmup": encoder})
 

@@ -1,11 +1,11 @@
 """Introspective adversarial network (Brock et al. 2017, arXiv:1609.07093): a VAE whose encoder reads the features of
-the discriminator, which learns nothing from reconstruction. `variant` is `full` (multiscale dilated convolutions, RGB
+the discriminator, which gets no gradient from reconstruction. `variant` is `full` (multiscale dilated convolutions, RGB
 beta block) or `simple` (the public editor's default: plain transposed convolutions).
 
-Losses and update order are those of the public code, where the paper's formulas cannot be minimised as written. Ours,
-each a setting that 0 turns off: `warmup`, first steps in which trunk, head and generator learn as a plain VAE, since
-from scratch minutes of a CPU show nothing; and `attribute`, a linear read-out of the attributes from the mean, without
-which small traits are too small to be kept."""
+Losses and update order are those of the public code, because the paper's formulas cannot be minimised as written. Ours
+are two settings that 0 turns off: `warmup`, first steps in which trunk, head and generator learn as a plain VAE, since
+training from scratch shows nothing after minutes on a CPU; and `attribute`, the loss of a linear read-out of attributes
+from the mean, without which small traits are lost."""
 
 import dataclasses
 import itertools
@@ -37,14 +37,14 @@ from facet.systems import Data, SystemTrainer
 from facet.training.loop import Batch, half_cosine, set_rate
 
 NAME = "ian"
-KERNEL_DIMS = 5  # of each kernel of minibatch discrimination
-CRITIC_STEPS = 50  # after a warm-up, before the generator listens to the discriminator
+KERNEL_DIMS = 5  # dimensions of each kernel of minibatch discrimination
+CRITIC_STEPS = 50  # steps after a warm-up before the generator is trained against the discriminator
 REAL, RECONSTRUCTED, GENERATED = range(3)
 
 
 class Trunk(nn.Module):
-    """Images (N, C, S, S) in [-1, 1] -> the activations of its convolutions, largest first; the last (N, 8 * width, 4,
-    4) for 64 pixels. Discriminator and encoder stand on it."""
+    """Images (N, C, S, S) in [-1, 1] -> the activations of all convolutions, largest first; the last is (N, 8 * width,
+    4, 4) for 64 pixels. Discriminator and encoder share it."""
 
     def __init__(self, *, width: int, kernel: int, size: int, channels: int):
         super().__init__()
@@ -55,16 +55,16 @@ class Trunk(nn.Module):
         )
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        found = []
+        outputs = []
         for layer in self.layers:
             x = layer(x)
-            found.append(x)
-        return found
+            outputs.append(x)
+        return outputs
 
 
 class Head(nn.Module):
-    """The trunk's last activation -> mean and log variance of q(z | x), each (N, z_dim), batch-normalised where `norm`
-    is batch, as in the public code; `attributes` is a linear read-out of attribute logits (N, K) from the mean."""
+    """The trunk's last activation -> mean and log variance of q(z | x), each (N, z_dim), batch-normalised if `norm` is
+    batch, as in the public code; `attributes` reads attribute logits (N, K) linearly from the mean."""
 
     def __init__(self, *, features: int, hidden: int, norm: str, z_dim: int, attributes: int):
         super().__init__()
@@ -81,8 +81,8 @@ class Head(nn.Module):
         self.attributes = nn.Linear(z_dim, attributes)
 
     def embed(self, last: Tensor) -> Tensor:
-        """The linear layer's activations (N, hidden), the features of the paper's table 1; without such a layer the
-        trunk's."""
+        """The activations (N, hidden) of the linear layer, which are the features of the paper's table 1; those of the
+        trunk if there is no such layer."""
         h: Tensor = self.hidden(last)
         return h
 
@@ -92,8 +92,8 @@ class Head(nn.Module):
 
 
 class Verdict(nn.Module):
-    """The trunk's last activation -> logits (N, 3) of real, reconstructed, generated, or (N, 1) of real: global
-    average, minibatch discrimination, one linear layer without bias."""
+    """The trunk's last activation -> logits (N, 3) of real, reconstructed and generated, or (N, 1) of real, by a global
+    average, minibatch discrimination and a linear layer without bias."""
 
     def __init__(self, *, features: int, kernels: int, outputs: int):
         super().__init__()
@@ -136,30 +136,30 @@ class FullGenerator(nn.Module):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GanSettings:
-    """Everything about the joint training of trunk, head, verdict and generator."""
+    """Settings of the joint training of trunk, head, verdict and generator."""
 
     variant: Literal["full", "simple"]
     z_dim: Count
-    width: Count  # channels of the trunk's first convolution and of G before the pixels (the code: 128)
+    width: Count  # channels of the trunk after its first convolution and of G before the pixels (the code: 128)
     kernel: Annotated[int, Limit(2)]
-    blur: bool  # the simple generator's last layer passes a fixed filter (ours)
+    blur: bool  # a fixed filter after the simple generator's last layer (ours)
     hidden: Natural  # units of the encoder's linear layer (the code: 1000); 0 leaves it out
-    norm: Literal["batch", "none"]  # of mean and log sigma (the code: batch); a small batch's statistics are noise in z
-    kernels: Natural  # of minibatch discrimination (the code: 500); 0 leaves it out
+    norm: Literal["batch", "none"]  # normalisation of mean and log sigma (the code: batch); noisy with small batches
+    kernels: Natural  # kernels of minibatch discrimination (the code: 500); 0 leaves it out
     iaf: Literal["none", "textbook", "published"]  # the frozen flow between head and generator
-    prior: Literal["normal", "fitted"]  # of samples, before the flow: N(0, I), or a Gaussian of the codes (ours)
+    prior: Literal["normal", "fitted"]  # samples before the flow: N(0, I), or a Gaussian fitted to the codes (ours)
     loss: Literal["ternary", "binary"]
-    warmup: Natural  # first steps, as a plain VAE that trains the trunk too
+    warmup: Natural  # first steps, a plain VAE that trains the trunk too
     pixel: NonNegative  # weight of the mean absolute error (the code: 6)
-    centre: Positive  # weight of the face's centre over the border in it
-    feature: NonNegative  # of the squared distance of the trunk's activations, a mean over each layer and the layers
-    kl: NonNegative  # of the KL term, a sum over z (the code: 1 / z_dim)
-    adversarial: NonNegative  # of the verdict on reconstructed and generated images (the code: 1)
-    attribute: NonNegative
-    orthogonal: NonNegative  # of the orthogonal penalty on trunk and generator (the code: 0.001)
-    learning_rate: NonNegative  # of head and generator; of the trunk too in the warm-up
-    learning_rate_d: NonNegative  # of the trunk: slow after a warm-up, or it drifts away under the head
-    learning_rate_v: NonNegative  # of the verdict
+    centre: Positive  # weight of the face's centre over the border in the pixel term
+    feature: NonNegative  # weight of the mean squared distance of the trunk's activations, a mean over layers
+    kl: NonNegative  # weight of the KL term, a sum over z (the code: 1 / z_dim)
+    adversarial: NonNegative  # weight of the verdict on reconstructed and generated images (the code: 1)
+    attribute: NonNegative  # weight of the attribute term
+    orthogonal: NonNegative  # weight of the orthogonal penalty on trunk and generator (the code: 0.001)
+    learning_rate: NonNegative  # rate of head and generator, and of the trunk in the warm-up
+    learning_rate_d: NonNegative  # rate of the trunk after the warm-up, slow enough for the head to follow
+    learning_rate_v: NonNegative  # rate of the verdict
     final_rate: UpToOne  # the share of themselves to which the learning rates fall, along a half cosine
     beta1: BelowOne
     ema: BelowOne
@@ -209,7 +209,8 @@ class GanTrainer(SystemTrainer):
         self.modules |= {f"ema_{name}": ema.network for name, ema in self.emas.items()}
 
     def _init_head(self, start: torch.Generator) -> None:
-        """Little noise whatever the image: the loss raises it soon where that costs nothing, and lowers it slowly."""
+        """Start with little noise for every image: the loss raises it quickly if that is cheap, but lowers it
+        slowly."""
         (mu, _), (log_sigma, norm) = self.head.to_mu, self.head.to_log_sigma
         for layer in (mu, log_sigma):
             nn.init.xavier_uniform_(layer.weight, generator=start)
@@ -241,25 +242,25 @@ class GanTrainer(SystemTrainer):
 
     def _introspective_step(self, step: int, batch: Batch, noise: torch.Generator) -> dict[str, Tensor]:
         settings = self.settings
-        heard = step > settings.warmup + (CRITIC_STEPS if settings.warmup else 0)
-        judging = step % 2 == 1 or not heard  # this step updates the discriminator, otherwise the generator
+        adversarial_on = step > settings.warmup + (CRITIC_STEPS if settings.warmup else 0)
+        judging = step % 2 == 1 or not adversarial_on  # this step updates the discriminator, not the generator
         z_g = self.prior(ranks.drawn(torch.randn, len(batch.x), settings.z_dim, generator=noise).to(self.device))
         with compute.autocast(self.device, self.precision):
             on_x = self.trunk(batch.x)
             terms, x_r, x_g = self._reconstruct(batch, on_x[-1].detach(), noise, z_g)
             with without_statistics(self.trunk):
                 on_r, on_g = self.trunk(x_r), self.trunk(x_g)
-            said_x, said_r, said_g = (self.verdict(found[-1]).float() for found in (on_x, on_r, on_g))
+            logits_x, logits_r, logits_g = (self.verdict(h[-1]).float() for h in (on_x, on_r, on_g))
             terms["feature"] = torch.stack(
                 [(a.detach() - b).float().square().mean() for a, b in zip(on_x, on_r, strict=True)]
             ).mean()
-        terms["adversarial"] = verdict_loss(said_r, REAL) + verdict_loss(said_g, REAL)
+        terms["adversarial"] = verdict_loss(logits_r, REAL) + verdict_loss(logits_g, REAL)
         terms["discriminator"] = (
-            verdict_loss(said_x, REAL) + verdict_loss(said_r, RECONSTRUCTED) + verdict_loss(said_g, GENERATED)
+            verdict_loss(logits_x, REAL) + verdict_loss(logits_r, RECONSTRUCTED) + verdict_loss(logits_g, GENERATED)
         )
-        terms["d_right"] = accuracy(said_x, said_r, said_g)
+        terms["d_right"] = accuracy(logits_x, logits_r, logits_g)
         own = self._own(terms)
-        if heard:
+        if adversarial_on:
             own = own + settings.feature * terms["feature"] + settings.adversarial * terms["adversarial"]
         if judging:
             own.backward(inputs=self.parts["z"], retain_graph=True)
@@ -278,15 +279,15 @@ class GanTrainer(SystemTrainer):
     def _reconstruct(
         self, batch: Batch, last: Tensor, noise: torch.Generator, z_g: Tensor | None = None
     ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
-        """The terms of the VAE, the reconstruction, from the trunk's last activation, and the images of `z_g`.
+        """The terms of the VAE, the reconstruction from the trunk's last activation, and the images of `z_g`.
 
-        Both are made in one pass, or batch norm would learn statistics that fit neither."""
-        mu, logvar = (found.float() for found in self.head(last))
+        Both come from one pass, because with two the running statistics of batch norm would fit neither."""
+        mu, logvar = (output.float() for output in self.head(last))
         z = reparametrise(mu, logvar, noise)
         if self.settings.prior == "fitted":
             self.prior.follow(z)
-        made = self.generator(self.iaf(z if z_g is None else torch.cat([z, z_g])))
-        x_r, x_g = made[: len(z)], made[len(z) :]
+        x = self.generator(self.iaf(z if z_g is None else torch.cat([z, z_g])))
+        x_r, x_g = x[: len(z)], x[len(z) :]
         terms = {"pixel": weighted_l1(x_r.float(), batch.x, self.weights), "kl": kl_to_normal(mu, logvar)}
         if self.settings.attribute:
             terms["attribute"] = attribute_loss(self.head.attributes(mu).float(), batch.y)
@@ -306,7 +307,7 @@ class GanTrainer(SystemTrainer):
             set_rate(optimiser, rate * share)
 
     def averaged(self, name: str) -> nn.Module:
-        """The network to keep: the averaged one where `ema` is on."""
+        """The network to save: the averaged one unless `ema` is 0."""
         return self.emas[name].network if self.settings.ema else self.networks[name]
 
     def samples(self, count: int) -> Tensor:
@@ -322,25 +323,25 @@ class GanTrainer(SystemTrainer):
         return parts | {"verdict": self.verdict, "iaf": self.iaf, "prior": self.prior}
 
 
-def verdict_loss(logits: Tensor, said: int) -> Tensor:
-    """Cross entropy in nats of logits (N, 3), or (N, 1) where all but real is one class, against one class for all."""
+def verdict_loss(logits: Tensor, label: int) -> Tensor:
+    """Cross entropy in nats of logits (N, 3), or (N, 1) if all but real are one class, against one label for all."""
     if logits.shape[1] == 1:
-        return softplus(-logits if said == REAL else logits).mean()
-    return cross_entropy(logits, torch.full((len(logits),), said, device=logits.device))
+        return softplus(-logits if label == REAL else logits).mean()
+    return cross_entropy(logits, torch.full((len(logits),), label, device=logits.device))
 
 
 def accuracy(*logits: Tensor) -> Tensor:
-    """Share of right answers on real, reconstructed and generated images, in this order."""
+    """The share of right answers, from logits on real, reconstructed and generated images in this order."""
     right = [
-        ((found[:, 0] > 0) == (said == REAL)) if found.shape[1] == 1 else found.argmax(1) == said
-        for said, found in enumerate(logits)
+        ((answers[:, 0] > 0) == (label == REAL)) if answers.shape[1] == 1 else answers.argmax(1) == label
+        for label, answers in enumerate(logits)
     ]
     return torch.stack([r.float().mean() for r in right]).mean()
 
 
 @contextmanager
 def without_statistics(network: nn.Module) -> Iterator[None]:
-    """Batch norms normalise by the batch but their running statistics stay: those are of real images alone."""
+    """Keep the running statistics of batch norms, which are of real images alone; they still normalise by the batch."""
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
@@ -380,7 +381,7 @@ def networks(settings: GanSettings, data: Data) -> dict[str, Any]:
 
 
 class Ian:
-    """A trained IAN: implements `facet.systems.System`. A latent is z behind the flow, which the brush edits too."""
+    """A trained IAN: implements `facet.systems.System`. A latent is z after the flow, which the brush edits too."""
 
     name = NAME
     y_dim = 0
@@ -411,12 +412,12 @@ class Ian:
         return x.float()
 
     def interpolate(self, start: Tensor, end: Tensor, share: float) -> Tensor:
-        """Latents (N, z_dim) a `share` of the way from images (N, C, S, S) to others, straight before the flow."""
+        """Latents (N, z_dim) a `share` of the way from images (N, C, S, S) to others, along a line before the flow."""
         latent: Tensor = self.iaf(torch.lerp(self._mean(start), self._mean(end), share))
         return latent
 
     def features(self, x: Tensor) -> Tensor:
-        """Images -> the activations of the encoder's linear layer (N, hidden), 0 or more."""
+        """Images -> the activations (N, hidden) of the encoder's linear layer, 0 or more."""
         h: Tensor = self.head.embed(self._last(x))
         return h.float()
 
@@ -430,8 +431,8 @@ def load(folder: Path, card: dict[str, Any], device: torch.device) -> Ian:
 
 
 def untrained(folder: Path, x: Tensor, *, seed: int, device: torch.device) -> Ian:
-    """The system in a folder as it was before its first step, where `seed` trained it. Its batch norms are those of the
-    images x (N, C, S, S), as they would be in training."""
+    """The system in a folder as it was before its first step, if it was trained with `seed`. Its batch norms have the
+    statistics of the images x (N, C, S, S), as in training."""
     card = checkpoints.read_card(folder)
     settings, data = GanSettings(**card["settings"]), Data.from_json(card["data"])
     trainer = GanTrainer(settings, data, seed=seed, device=device, precision="fp32")
@@ -444,7 +445,7 @@ def untrained(folder: Path, x: Tensor, *, seed: int, device: torch.device) -> Ia
 
 
 def sampler(folder: Path, device: torch.device) -> Callable[[int, torch.Generator], Tensor]:
-    """What draws images (count, C, S, S) from the prior, through the flow."""
+    """A function that draws images (count, C, S, S) from the prior through the flow."""
     system = load(folder, checkpoints.read_card(folder), device)
 
     def draw(count: int, random: torch.Generator) -> Tensor:

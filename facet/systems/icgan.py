@@ -1,9 +1,9 @@
-"""IcGAN (Perarnau et al. 2016, arXiv:1611.06355): a GAN conditional on attributes y, to be inverted by two encoders
-(icgan_encoders.py); `variant` is `perarnau`, or `cs230` for the report of Sun, Li and Xu.
+"""IcGAN (Perarnau et al. 2016, arXiv:1611.06355): a GAN conditional on attributes y, inverted by two encoders
+(icgan_encoders.py). `variant` is `perarnau`, or `cs230` for the report of Sun, Li and Xu.
 
-D must refuse real images under a wrong y too (Reed et al. 2016), a term the report leaves out and its code has. Ours:
-the warm-up of G as the decoder of a conditional VAE, since from scratch minutes of a CPU show nothing (0 turns it
-off), and R1 in place of batch norm in D where `norm` is none."""
+D must also reject real images with a wrong y (Reed et al. 2016), a term that the report omits but its code has. Ours
+are the warm-up of G as the decoder of a conditional VAE, since training from scratch shows nothing after minutes on a
+CPU (0 turns it off), and R1 instead of batch norm in D if `norm` is none."""
 
 import dataclasses
 from collections.abc import Callable
@@ -31,13 +31,13 @@ from facet.systems import Data, SystemTrainer
 from facet.training.loop import Batch
 
 NAME = "icgan"
-CRITIC_STEPS = 50  # discriminator updates alone, after a warm-up
+CRITIC_STEPS = 50  # steps after a warm-up in which only the discriminator is updated
 
 
 class Discriminator(nn.Module):
-    """Images (N, C, S, S) and y (N, K) -> logits (N,), positive for a real image that is as y says.
+    """Images (N, C, S, S) and y (N, K) -> logits (N,), positive for a real image with the attributes y.
 
-    y joins after the first convolution, repeated over its grid."""
+    y is concatenated after the first convolution, repeated over its grid."""
 
     def __init__(self, *, labels: int, width: int, norm: str, dropout: float, size: int, channels: int):
         super().__init__()
@@ -62,7 +62,7 @@ class Discriminator(nn.Module):
 
 
 def wrong_labels(y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """For each row of y (N, K) another row that differs from it, and whether there is one (N,)."""
+    """For each row of y (N, K) a random row that differs from it, and a mask (N,) of the rows that have one."""
     differs = (y[:, None] != y[None]).any(2)  # (N, N)
     keys = torch.rand(differs.shape, generator=generator).to(y.device).masked_fill(~differs, -1.0)
     return y[keys.argmax(1)], differs.any(1)
@@ -70,23 +70,23 @@ def wrong_labels(y: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GanSettings:
-    """Everything about the adversarial training of generator and discriminator."""
+    """Settings of the adversarial training of generator and discriminator."""
 
     variant: Literal["perarnau", "cs230"]
     z_dim: Count
     width: Count  # channels of G before the pixels (both papers: 64)
-    width_d: Count  # of D's first convolution (perarnau: 64, cs230: 128)
-    width_e: Count  # of the encoder of the warm-up
-    blur: bool  # the generator's last layer passes a fixed filter (ours)
-    norm: Literal["batch", "spectral", "none"]  # of D
-    dropout: BelowOne  # in D (cs230: 0.3)
-    wrong_label: Share  # weight of the wrong-label term; the generated images weigh 1 - wrong_label
-    warmup: Natural  # first steps, in which G learns as the decoder of a conditional VAE instead
-    warmup_rate: Positive
-    warmup_kl: NonNegative
-    residual: bool  # z in it is the encoder's answer less what a regression on y says of it
-    r1_gamma: NonNegative
-    r1_every: Count
+    width_d: Count  # channels of D after its first convolution (perarnau: 64, cs230: 128)
+    width_e: Count  # channels of the warm-up's encoder after its first convolution
+    blur: bool  # a fixed filter after the generator's last layer (ours)
+    norm: Literal["batch", "spectral", "none"]  # normalisation in D
+    dropout: BelowOne  # dropout in D (cs230: 0.3)
+    wrong_label: Share  # weight of the wrong-label term; generated images have the weight 1 - wrong_label
+    warmup: Natural  # first steps, in which G is the decoder of a conditional VAE
+    warmup_rate: Positive  # learning rate of the warm-up
+    warmup_kl: NonNegative  # weight of the KL term beside the mean absolute error
+    residual: bool  # true: the warm-up's z is the encoder's output minus its regression on y
+    r1_gamma: NonNegative  # weight of the R1 penalty; 0 leaves it out
+    r1_every: Count  # steps between R1 penalties
     learning_rate_g: NonNegative
     learning_rate_d: NonNegative
     beta1: BelowOne
@@ -130,15 +130,15 @@ class GanTrainer(SystemTrainer):
     def step(self, step: int, batch: Batch) -> dict[str, Tensor]:
         y = batch.y.float()
         self.descriptions.add(ranks.whole(y))
-        do = self._warmup_step if step <= self.settings.warmup else self._adversarial_step
-        terms = do(step, batch.x, y)
+        update = self._warmup_step if step <= self.settings.warmup else self._adversarial_step
+        terms = update(step, batch.x, y)
         if self.settings.ema:
             self.ema.update(self.generator, step)
         return terms
 
     def _warmup_step(self, step: int, x: Tensor, y: Tensor) -> dict[str, Tensor]:
         with compute.autocast(self.device, self.precision):
-            mu, logvar = (found.float() for found in self.warmup(x))
+            mu, logvar = (output.float() for output in self.warmup(x))
             if self.settings.residual:
                 self.residual.follow(mu, y)
             mu = self.residual(mu, y)
@@ -156,7 +156,7 @@ class GanTrainer(SystemTrainer):
         everyone = ranks.whole(y)
         y_fake = ranks.part(everyone[torch.randperm(len(everyone), generator=noise).to(self.device)])
         y_wrong, is_wrong = map(ranks.part, wrong_labels(everyone, noise))
-        if settings.dropout:  # from (seed, step) alone; other masks on every rank than one process would draw
+        if settings.dropout:  # masks depend on (seed, step) and the rank
             torch.manual_seed(int(torch.randint(1 << 62, (), generator=noise)) + ranks.rank())
 
         with compute.autocast(self.device, self.precision):
@@ -179,7 +179,7 @@ class GanTrainer(SystemTrainer):
         self.adam_d.step()
 
         if settings.warmup and step <= settings.warmup + CRITIC_STEPS:
-            return terms  # a warm generator waits until its critic has caught up
+            return terms  # a warm generator waits for its critic to catch up
         self.discriminator.requires_grad_(False)
         with compute.autocast(self.device, self.precision):
             logits = self.discriminator(fake, y_fake)
@@ -191,7 +191,7 @@ class GanTrainer(SystemTrainer):
 
     @property
     def averaged(self) -> nn.Module:
-        """The generator to keep: the averaged one where `ema` is on."""
+        """The generator to save: the averaged one unless `ema` is 0."""
         return self.ema.network if self.settings.ema else self.generator
 
     def samples(self, count: int) -> Tensor:
@@ -203,7 +203,7 @@ class GanTrainer(SystemTrainer):
         return images.cpu()
 
     def kept(self) -> dict[str, nn.Module]:
-        """generator (averaged), discriminator and descriptions; after a warm-up its encoder and regression too."""
+        """The generator (averaged), discriminator and descriptions; after a warm-up its encoder and regression too."""
         parts: dict[str, nn.Module] = {
             "generator": self.averaged, "discriminator": self.discriminator, "descriptions": self.descriptions,
         }  # fmt: skip
@@ -215,7 +215,7 @@ def networks(settings: GanSettings, data: Data) -> tuple[Decoder, Discriminator,
     shape: dict[str, Any] = {"size": data.size, "channels": data.channels}
     labels = len(data.attributes)
     return (
-        Decoder(  # of z from N(0, I) and y; a first convolution on a 1 x 1 picture is a linear layer
+        Decoder(  # of z from N(0, I) and y; the papers' first convolution on a 1 x 1 image is a linear layer
             inputs=settings.z_dim + labels,
             width=settings.width,
             kernel=4,
@@ -251,7 +251,8 @@ def load_gan(folder: Path) -> tuple[Decoder, Descriptions, GanSettings, Data]:
 
 
 def sampler(folder: Path, device: torch.device) -> Callable[[int, torch.Generator], Tensor]:
-    """What draws images (count, C, S, S) from the generator of a GAN folder, its prior and training descriptions."""
+    """A function that draws images (count, C, S, S) from the generator of a GAN folder, its prior and training
+    descriptions."""
     generator, descriptions, settings, _ = load_gan(folder)
     for network in (generator, descriptions):
         network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,8 +1,9 @@
 """The two encoders that invert a conditional GAN (Perarnau et al. 2016, section 3.2, arXiv:1611.06355): E_z learns from
-generated pairs, E_y from real images; both by the squared error.
+generated pairs, E_y from real images; both minimise the squared error.
 
-Ours, each a setting: `pixel`, a term that pulls G(E_z(x), y) to the real x, for E_z of the paper never sees a real
-image; `residual`, which takes what y says out of E_z(x); and `warm`, E_z starting as the encoder that warmed G up."""
+Ours, each a setting: `pixel`, a term for the distance of G(E_z(x), y) from the real x, since the paper's E_z never sees
+a real image; `residual`, which removes from E_z(x) its regression on y; and `warm`, which starts E_z as the encoder of
+G's warm-up."""
 
 import dataclasses
 import itertools
@@ -51,21 +52,21 @@ class Encoder(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.layers(x)
-        return found
+        outputs: Tensor = self.layers(x)
+        return outputs
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EncoderSettings:
-    """E_z and E_y, trained side by side."""
+    """Settings of E_z and E_y, which are trained together."""
 
-    width: Count  # of both encoders' first convolution (the paper: 32)
+    width: Count  # channels of both encoders after the first convolution (the paper: 32)
     hidden_z: Count  # units of E_z's linear layer (the paper: 4096)
-    hidden_y: Count  # of E_y's (the paper: 512)
-    warm: bool  # E_z is the warm-up's encoder and starts with its weights
+    hidden_y: Count  # units of E_y's linear layer (the paper: 512)
+    warm: bool  # true: E_z has the architecture and the first weights of the warm-up's encoder
     pixel: NonNegative  # weight of the mean absolute error of G(E_z(x), y) on real images; the paper: 0
-    residual: bool  # z is E_z's answer less what a regression on y says of it; the paper: false
-    threshold: bool  # a photo's y is -1 or +1, as in the paper; otherwise E_y's answer within [-1, 1]
+    residual: bool  # true: z is E_z's output minus its regression on y; the paper: false
+    threshold: bool  # true: an image's y is -1 or +1, as in the paper; false: E_y's output clipped to [-1, 1]
     learning_rate: NonNegative
     final_rate: UpToOne  # the share of itself to which the learning rate falls, along a half cosine
     beta1: BelowOne
@@ -81,7 +82,7 @@ def settings_class(variant: str) -> type[EncoderSettings]:
 
 
 class EncoderTrainer:
-    """E_z on images that G makes, E_y on real ones; G stays as it is."""
+    """E_z learns from images of G, E_y from real ones; G is not changed."""
 
     def __init__(self, settings: EncoderSettings, gan: Path, *, seed: int, device: torch.device, precision: str):
         self.settings, self.seed, self.device, self.precision = settings, seed, device, precision
@@ -93,7 +94,7 @@ class EncoderTrainer:
         init_he(self.encoder_y, start)
         if settings.warm:
             if not checkpoints.has_network(gan, "warmup", self.encoder_z):
-                raise InputError(f"{gan} was not warmed up, so no encoder is in it to start from; set warm: false")
+                raise InputError(f"{gan} has no warm-up encoder to start from; set warm: false")
             checkpoints.load_weights(gan, {"warmup": self.encoder_z})
             if settings.residual:
                 checkpoints.load_weights(gan, {"residual": self.residual})
@@ -144,14 +145,14 @@ class EncoderTrainer:
 
     @property
     def averaged(self) -> tuple[nn.Module, nn.Module]:
-        """E_z and E_y to keep: the averaged ones where `ema` is on."""
+        """E_z and E_y to save: the averaged ones unless `ema` is 0."""
         return (self.ema_z.network, self.ema_y.network) if self.settings.ema else (self.encoder_z, self.encoder_y)
 
     def reconstruct(self, x: Tensor) -> Tensor:
         encoder_z, encoder_y = self.averaged
         with evaluating(encoder_z, encoder_y):
             x = x.to(self.device)
-            y = seen(encoder_y(x), self.settings.threshold)
+            y = described(encoder_y(x), self.settings.threshold)
             x_hat: Tensor = self.generator(self.residual(mean_of(encoder_z(x)), y), y)
         return x_hat.cpu()
 
@@ -172,12 +173,12 @@ class EncoderTrainer:
 
 
 def mean_of(encoded: Tensor | tuple[Tensor, Tensor]) -> Tensor:
-    """z itself: a Gaussian encoder gives its log variance too."""
+    """z from the output of an encoder; a Gaussian encoder returns mean and log variance."""
     return encoded[0] if isinstance(encoded, tuple) else encoded
 
 
-def seen(y: Tensor, threshold: bool) -> Tensor:
-    """E_y's answer as a description in [-1, 1]."""
+def described(y: Tensor, threshold: bool) -> Tensor:
+    """The output of E_y as a description in [-1, 1]."""
     return torch.where(y > 0, 1.0, -1.0) if threshold else y.clamp(-1, 1)
 
 
@@ -215,7 +216,7 @@ class Icgan:
 
     def encode(self, x: Tensor) -> Tensor:
         x = x.to(self.device, memory_format=torch.channels_last)
-        y = seen(self.encoder_y(x).float(), self.threshold)
+        y = described(self.encoder_y(x).float(), self.threshold)
         return torch.cat([self.residual(mean_of(self.encoder_z(x)), y), y], dim=1)
 
     def decode(self, latent: Tensor) -> Tensor:

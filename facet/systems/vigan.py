@@ -1,14 +1,15 @@
 """ViGAN (Gorijala and Dukkipati 2017, arXiv:1701.04568): a VAE whose decoder is the generator of a GAN and takes a
-description c beside z, with a recogniser Q that must find c again in what is generated.
+description c beside z, with a recogniser Q that must read c from generated images.
 
-The losses are the paper's with its signs mended (its equations 4, 9 and 15 let a term fall without bound; 7 and 13
-un-train Q). Ours beyond the paper, each a setting that 0 turns off: a pixel term; a warm-up as a plain conditional
-VAE; `edits`, the share of generated images whose z is that of an encoded face, so that Q sees what edits make; and
-`noise`, through which D and Q see images.
+The losses are the paper's with corrected signs (its equations 4, 9 and 15 let a term fall without bound; 7 and 13 train
+Q to be wrong). Ours beyond the paper, each a setting that 0 turns off: a pixel term; a warm-up as a plain conditional
+VAE; `edits`, the share of generated images with the z of an encoded face, so that Q sees the results of edits; and
+`noise` on the images that D and Q see.
 
-The baselines of the paper's figure 5 are this trainer with terms switched off: what no term needs is left out. Without
-`adversarial`, `recognition` and `feature` there is no D and Q, and all steps are those of a conditional VAE; without
-`pixel`, `kl` and `feature` there is no E, and G learns from draws of z alone, as in a conditional GAN."""
+The baselines of the paper's figure 5 are this trainer with terms switched off; networks that no term needs are not
+trained. Without `adversarial`, `recognition` and `feature` there is no D and Q, and all steps are those of a
+conditional VAE; without `pixel`, `kl` and `feature` there is no E, and G learns from draws of z alone, as in a
+conditional GAN."""
 
 import dataclasses
 import itertools
@@ -39,12 +40,12 @@ from facet.systems import Data, System, SystemTrainer
 from facet.training.loop import Batch, half_cosine, set_rate
 
 NAME = "vigan"
-SIDE = 8  # of the grid between convolutions and linear layers, at 64 pixels
-LEAD = 50  # steps by which discriminator and recogniser start before the generator listens to them
+SIDE = 8  # side of the grid between convolutions and linear layers, at 64 pixels
+LEAD = 50  # steps that discriminator and recogniser train before the generator is trained against them
 
 
 class PaperEncoder(nn.Module):
-    """The paper's: images (N, C, S, S) in [-1, 1] -> mean and log variance of q(z | x), each (N, z_dim)."""
+    """The paper's encoder: images (N, C, S, S) in [-1, 1] -> mean and log variance of q(z | x), each (N, z_dim)."""
 
     def __init__(self, *, z_dim: int, width: int, size: int, channels: int):
         super().__init__()
@@ -70,10 +71,9 @@ class PaperEncoder(nn.Module):
 
 
 class PaperGenerator(nn.Module):
-    """The paper's, as far as it says: z (N, z_dim) from N(0, I) and c (N, K) in [-1, 1] -> images (N, C, S, S) in
-    [-1, 1].
+    """The paper's generator: z (N, z_dim) from N(0, I) and c (N, K) in [-1, 1] -> images (N, C, S, S) in [-1, 1].
 
-    The paper's table of it is missing; this mirrors the encoder, as InfoGAN's does (arXiv:1606.03657, appendix C)."""
+    The paper has no table of it; this one mirrors the encoder, as InfoGAN's does (arXiv:1606.03657, appendix C)."""
 
     def __init__(self, *, z_dim: int, labels: int, width: int, size: int, channels: int):
         super().__init__()
@@ -136,33 +136,32 @@ def _widths(channels: int, width: int, size: int) -> list[int]:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GanSettings:
-    """Everything about the joint training of the four networks."""
+    """Settings of the joint training of the four networks."""
 
-    body: Literal["paper", "deep"]  # E and G of the paper's tables, or of a DCGAN: a halving more, no hidden layers
+    body: Literal["paper", "deep"]  # E and G of the paper's tables, or of DCGAN: one more halving, no hidden layers
     z_dim: Count
-    width: Count  # channels of the first convolution of E and of the last of G (the paper: 64)
-    width_d: Count  # the same for D and Q
-    norm: Literal["batch", "spectral", "none"]  # of D
-    warmup: Natural  # first steps, as a conditional VAE: no D, no Q
+    width: Count  # channels of E after its first convolution and of G before the pixels (the paper: 64)
+    width_d: Count  # channels of D and Q after their first convolution
+    norm: Literal["batch", "spectral", "none"]  # normalisation in D
+    warmup: Natural  # first steps, a conditional VAE without D and Q
     pixel: NonNegative  # weight of the mean error of pixels; the paper has none
-    distance: Literal["l1", "l2", "bce"]  # absolute, squared, or of pixels as chances: on a dark canvas the first two
-    #                settle for all black, where a tanh hardly has a gradient
-    centre: Positive  # weight of the face's centre over the border in it
+    # The error of pixels: absolute, squared, or the cross entropy of pixels as probabilities. On dark canvases the
+    # first two end with all black, where tanh has hardly any gradient.
+    distance: Literal["l1", "l2", "bce"]
+    centre: Positive  # weight of the face's centre over the border in the pixel term
     kl: NonNegative  # weight of L_prior, a sum over z; the paper: 1
-    kl_ramp: (
-        Natural  # first steps, over which it grows from 0 (Bowman et al. 2016): small bright things are kept by then
-    )
-    feature: NonNegative  # lambda 1: of the squared distance of D's features, a mean over them
-    residual: bool  # z is the encoder's answer less what a regression on the description says of it; the paper: false
-    recognition: NonNegative  # lambda 2: of Q's answers on generated images, a sum over the description
-    softmax: bool  # Q tells digits by a softmax for each place; the paper: 20 sigmoids
-    adversarial: NonNegative  # of D's answers on generated images; the paper: 1
+    kl_ramp: Natural  # steps over which the KL weight grows from 0 (Bowman et al. 2016), so that small details survive
+    feature: NonNegative  # lambda 1, the weight of the mean squared distance of D's features
+    residual: bool  # true: z is the encoder's output minus its regression on the description; the paper: false
+    recognition: NonNegative  # lambda 2, the weight of Q's loss on generated images, a sum over the description
+    softmax: bool  # true: Q has a softmax over the digits of each place; the paper: 20 sigmoids
+    adversarial: NonNegative  # weight of D's answers on generated images; the paper: 1
     edits: Share  # share of generated images made from encoded faces instead of draws of z
-    noise: NonNegative  # most noise through which D and Q see images, or G pleases Q by what no eye sees; the paper: 0
+    noise: NonNegative  # most noise on what D and Q see, so that G cannot win by invisible changes; the paper: 0
     r1_gamma: NonNegative  # weight of the R1 penalty on D; 0 leaves it out
     r1_every: Count  # steps between R1 penalties
-    learning_rate: NonNegative  # of E and G
-    learning_rate_d: NonNegative  # of D and Q
+    learning_rate: NonNegative  # rate of E and G
+    learning_rate_d: NonNegative  # rate of D and Q
     final_rate: UpToOne  # the share of themselves to which the learning rates fall, along a half cosine
     beta1: BelowOne
     ema: BelowOne  # decay of the averaged E and G; 0 keeps the raw ones
@@ -173,12 +172,12 @@ class GanSettings:
 
     @property
     def plays(self) -> bool:
-        """Whether any term needs D and Q."""
+        """True if any term needs D and Q."""
         return any((self.adversarial, self.recognition, self.feature))
 
     @property
     def encodes(self) -> bool:
-        """Whether any term needs E."""
+        """True if any term needs E."""
         return any((self.pixel, self.kl, self.feature))
 
 
@@ -202,7 +201,7 @@ class GanTrainer(SystemTrainer):
             nn.init.normal_(head.weight, std=0.5 * head.in_features**-0.5, generator=start)
         if not (settings.plays or settings.encodes):
             raise InputError(
-                "pixel, kl, feature, adversarial and recognition are all 0: nothing to learn; give one a weight"
+                "pixel, kl, feature, adversarial and recognition are all 0: there is nothing to learn; raise one"
             )
         self.groups = one_hots(data.attributes) if settings.softmax else ()
         self.residual = Residual(settings.z_dim, len(data.attributes))
@@ -253,11 +252,11 @@ class GanTrainer(SystemTrainer):
             terms["pixel"] = self._pixel(x_q, batch.x)
             self._zero()
             (settings.pixel * terms["pixel"] + self._prior(step, terms["kl"])).backward()
-            if settings.recognition and step % 2 == 0:  # Q may learn what it will be asked
+            if settings.recognition and step % 2 == 0:  # so that Q can read images when it is needed
                 with compute.autocast(self.device, self.precision):
-                    shown = self._shown(batch.x, noise)
-                    seen = self.discriminator.recognise(self.discriminator.features(shown)).float()
-                terms["recognition"] = recognition_loss(seen, c, self.groups)
+                    noisy = self._with_noise(batch.x, noise)
+                    read_x = self.discriminator.recognise(self.discriminator.features(noisy)).float()
+                terms["recognition"] = recognition_loss(read_x, c, self.groups)
                 terms["recognition"].backward()
                 self.adam_d.step()
         self.adam_e.step()
@@ -270,38 +269,49 @@ class GanTrainer(SystemTrainer):
         self, step: int, batch: Batch, z: Tensor | None, c: Tensor, terms: dict[str, Tensor], noise: torch.Generator
     ) -> None:
         """Gradients of encoder and generator, and one update of discriminator and recogniser, from the same passes.
-        Where z is None there is no encoder: what is generated comes from the prior alone."""
-        settings, heard = self.settings, z is None or step > self.settings.warmup
+        Without an encoder z is None, and all images are generated from the prior."""
+        settings, adversarial_on = self.settings, z is None or step > self.settings.warmup
         everyone = ranks.whole(c)
         c_p = ranks.part(everyone[torch.randperm(len(everyone), generator=noise).to(c.device)])
         z_p = torch.randn((len(everyone), settings.z_dim), generator=noise).to(c.device)
         if z is not None:
             encoded = round(settings.edits * len(everyone))
             z_p[:encoded] = ranks.whole(z.detach())[:encoded]
-        asked = [(ranks.part(z_p), c_p)]
+        codes = [(ranks.part(z_p), c_p)]
         if z is not None:
-            asked = [(z, c), *asked]
+            codes = [(z, c), *codes]
         with compute.autocast(self.device, self.precision):
-            made = self.generator(*map(torch.cat, zip(*asked, strict=True))).float().chunk(len(asked))
-            on_x, *on_made = (self.discriminator.features(self._shown(image, noise)) for image in (batch.x, *made))
-            real, *fakes = (self.discriminator.logits(found).float() for found in (on_x, *on_made))
-            seen, *seen_made = (self.discriminator.recognise(found).float() for found in (on_x, *on_made))
+            generated = self.generator(*map(torch.cat, zip(*codes, strict=True))).float().chunk(len(codes))
+            on_x, *on_generated = (
+                self.discriminator.features(self._with_noise(image, noise)) for image in (batch.x, *generated)
+            )
+            real, *fakes = (self.discriminator.logits(features).float() for features in (on_x, *on_generated))
+            read_x, *read_generated = (
+                self.discriminator.recognise(features).float() for features in (on_x, *on_generated)
+            )
         reconstruction = torch.zeros((), device=c.device)
         if z is not None:
-            terms["pixel"] = self._pixel(made[0], batch.x)
-            terms["feature"] = (on_made[0].float() - on_x.detach().float()).square().mean()
-            reconstruction = settings.pixel * terms["pixel"] + (settings.feature * terms["feature"] if heard else 0)
+            terms["pixel"] = self._pixel(generated[0], batch.x)
+            terms["feature"] = (on_generated[0].float() - on_x.detach().float()).square().mean()
+            reconstruction = settings.pixel * terms["pixel"] + (
+                settings.feature * terms["feature"] if adversarial_on else 0
+            )
         terms["adversarial"] = _mean([adversarial.nonsaturating_generator(fake) for fake in fakes])
         terms["obeyed"] = _mean(  # -log Q(c | G(z, c))
-            [recognition_loss(answer, given, self.groups) for answer, (_, given) in zip(seen_made, asked, strict=True)]
+            [
+                recognition_loss(logits, given, self.groups)
+                for logits, (_, given) in zip(read_generated, codes, strict=True)
+            ]
         )
-        terms["recognition"] = recognition_loss(seen, c, self.groups)  # -log Q(c | x)
+        terms["recognition"] = recognition_loss(read_x, c, self.groups)  # -log Q(c | x)
         terms["discriminator"] = _mean([adversarial.nonsaturating_discriminator(real, fake) for fake in fakes])
         fooling = settings.adversarial * terms["adversarial"] + settings.recognition * terms["obeyed"]
         self._zero()
         if z is not None:
             (self._prior(step, terms["kl"]) + reconstruction).backward(inputs=self.parts["encoder"], retain_graph=True)
-        (reconstruction + (fooling if heard else 0)).backward(inputs=self.parts["generator"], retain_graph=True)
+        (reconstruction + (fooling if adversarial_on else 0)).backward(
+            inputs=self.parts["generator"], retain_graph=True
+        )
         (terms["discriminator"] + terms["recognition"]).backward(inputs=self.parts["discriminator"])
         if settings.r1_gamma and step % settings.r1_every == 0:
             x = batch.x.detach().requires_grad_(True)
@@ -309,15 +319,15 @@ class GanTrainer(SystemTrainer):
             (settings.r1_gamma * settings.r1_every * terms["r1"]).backward(inputs=self.parts["discriminator"])
         self.adam_d.step()
 
-    def _shown(self, x: Tensor, noise: torch.Generator) -> Tensor:
-        """What D and Q see of images."""
+    def _with_noise(self, x: Tensor, noise: torch.Generator) -> Tensor:
+        """Images as D and Q see them."""
         return instance_noise(x, self.settings.noise, noise) if self.settings.noise else x
 
-    def _pixel(self, made: Tensor, x: Tensor) -> Tensor:
-        return WEIGHTED_LOSSES[self.settings.distance](made, x, self.weights)
+    def _pixel(self, x_hat: Tensor, x: Tensor) -> Tensor:
+        return WEIGHTED_LOSSES[self.settings.distance](x_hat, x, self.weights)
 
     def _prior(self, step: int, kl: Tensor) -> Tensor:
-        """L_prior, which grows with its ramp."""
+        """L_prior with its weight, which grows along its ramp."""
         return self.settings.kl * min(1.0, step / max(self.settings.kl_ramp, 1)) * kl
 
     def _zero(self) -> None:
@@ -332,7 +342,7 @@ class GanTrainer(SystemTrainer):
 
     @property
     def averaged(self) -> tuple[nn.Module, nn.Module]:
-        """Encoder and generator to keep: the averaged ones where `ema` is on."""
+        """Encoder and generator to save: the averaged ones unless `ema` is 0."""
         return (self.ema_e.network, self.ema_g.network) if self.settings.ema else (self.encoder, self.generator)
 
     def samples(self, count: int) -> Tensor:
@@ -353,12 +363,12 @@ class GanTrainer(SystemTrainer):
 
 
 def _mean(terms: list[Tensor]) -> Tensor:
-    """Of terms on reconstructions and on draws, which weigh the same."""
+    """The mean of terms on reconstructions and on draws, which have the same weight."""
     return torch.stack(terms).mean()
 
 
 def networks(settings: GanSettings, data: Data) -> tuple[nn.Module, nn.Module, Discriminator, Descriptions]:
-    """Encoder, generator, discriminator with its recogniser, untrained, and the descriptions."""
+    """Encoder, generator and discriminator with its recogniser, untrained, and the descriptions."""
     shape: dict[str, Any] = {"size": data.size, "channels": data.channels}
     sized: dict[str, Any] = {"width": settings.width, **shape}
     labels = len(data.attributes)
@@ -379,7 +389,8 @@ def networks(settings: GanSettings, data: Data) -> tuple[nn.Module, nn.Module, D
 
 
 class Vigan:
-    """A trained ViGAN: implements `facet.systems.System`. A latent is z, then the description Q reads, in [-1, 1]."""
+    """A trained ViGAN: implements `facet.systems.System`. A latent is z, then the description that Q reads, in [-1,
+    1]."""
 
     name = NAME
 
@@ -417,7 +428,7 @@ def load(folder: Path, card: dict[str, Any], device: torch.device) -> System:
 
 
 def sampler(folder: Path, device: torch.device) -> Callable[[int, torch.Generator], Tensor]:
-    """What draws images (count, C, S, S) from the prior of z and from training descriptions."""
+    """A function that draws images (count, C, S, S) from the prior of z and training descriptions."""
     system = Vigan(folder, checkpoints.read_card(folder), device)
 
     def draw(count: int, random: torch.Generator) -> Tensor:

@@ -1,1 +1,1 @@
-"""The training loop of every system and encoder, with checkpoints, warm starts and several processes."""
+"""The training loop of all systems and encoders, with checkpoints, warm starts and several processes."""

@@ -1,4 +1,4 @@
-"""The log of a training run: means of named terms over `every` steps, one CSV row each."""
+"""The history of a training run: a CSV row of mean terms every `every` steps."""
 
 import math
 from pathlib import Path
@@ -11,9 +11,9 @@ from facet.base.files import write_csv
 
 
 class History:
-    """Collects terms by name; a row stands at every multiple of `every` steps, with the means since the last row.
+    """Collects terms by name and adds a row of their means since the last row at every multiple of `every` steps.
 
-    Terms are summed where they are: reading each one off a GPU would make every step wait for it."""
+    Terms are summed on their device, because copying each one from a GPU would make every step wait for it."""
 
     def __init__(self, path: Path, *, every: int):
         self.path = path
@@ -22,8 +22,8 @@ class History:
         self._sums: dict[str, tuple[Tensor | float, int]] = {}
 
     def add(self, step: int, images_seen: int, terms: dict[str, Tensor]) -> bool:
-        """Whether this step closed a row. Terms (scalars) may come and go: each is averaged over the steps that had
-        it."""
+        """Add the terms (scalars) of a step and return True if it completed a row. Each term is averaged over the steps
+        that have it."""
         for name, value in terms.items():
             total, count = self._sums.get(name, (0.0, 0))
             self._sums[name] = (value.detach().double() + total, count + 1)
@@ -48,7 +48,7 @@ class History:
         self._sums = dict(state["sums"])
 
     def line(self) -> str:
-        """The last row for a log line."""
+        """The last row as text for a log line."""
         if not self.rows:
             return ""
         return " ".join(
@@ -57,5 +57,5 @@ class History:
 
 
 def first_not_finite(terms: dict[str, float]) -> str | None:
-    """The name of a term that is NaN or infinite, if any."""
+    """The name of the first term that is NaN or infinite, or None."""
     return next((name for name, value in terms.items() if not math.isfinite(value)), None)

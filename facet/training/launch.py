@@ -1,9 +1,9 @@
-"""Start the ranks of one training (facet/nets/ranks.py). Their number comes from the environment, as that of workers
-does (facet/base/engines.py):
+"""Start the ranks of one training (facet/nets/ranks.py). Their number comes from the environment, like that of workers
+(facet/base/engines.py):
 
-    FACET_PROCESSES   processes of a training (default: 1; 0: one a GPU)
+    FACET_PROCESSES   processes of a training (default: 1; 0: one per GPU)
 
-`torchrun --nproc-per-node N -m stages.train_gan ...` by hand does the same."""
+`torchrun --nproc-per-node N -m stages.train_gan …` does the same."""
 
 import contextlib
 import ctypes
@@ -24,15 +24,15 @@ log = logging.getLogger(__name__)
 
 P = TypeVar("P")
 
-RANKS = "WORLD_SIZE"  # in the environment of each, by torchrun
+RANKS = "WORLD_SIZE"  # the number of ranks, in the environment that torchrun sets
 SET_PARENT_DEATH_SIGNAL = 1  # linux/prctl.h
 
 
 def launching(run: Callable[[P], None], module: str) -> Callable[[P], None]:
-    """`run` of the stage `module`; on several processes with this one's flags, where FACET_PROCESSES says so."""
+    """Wrap the `run` of the stage `module` so that it starts FACET_PROCESSES processes with the flags of this one."""
 
     def run_or_launch(params: P) -> None:
-        processes = 1 if RANKS in os.environ else wanted()
+        processes = 1 if RANKS in os.environ else requested_ranks()
         if processes > 1:
             log.info("training on %d processes", processes)
             _launch(module, processes)
@@ -40,26 +40,26 @@ def launching(run: Callable[[P], None], module: str) -> Callable[[P], None]:
             run(params)
         except RuntimeError as error:
             if "gloo" in str(error) or isinstance(error, distributed.DistError):
-                sys.exit(1)  # another rank went away, and said why
+                sys.exit(1)  # another rank ended and has reported why
             raise
 
     return run_or_launch
 
 
-def wanted() -> int:
-    """FACET_PROCESSES as a number of ranks."""
+def requested_ranks() -> int:
+    """The number of ranks by FACET_PROCESSES."""
     text = os.environ.get("FACET_PROCESSES") or "1"
     if not text.isdecimal():
-        raise InputError(f"FACET_PROCESSES {text!r}: expected a number of processes, or 0 for one a GPU")
+        raise InputError(f"FACET_PROCESSES {text!r}: expected a number of processes, or 0 for one per GPU")
     most = max(os.cpu_count() or 1, torch.cuda.device_count())
     if int(text) > most:
-        raise InputError(f"FACET_PROCESSES {text}: this machine has room for {most}")
+        raise InputError(f"FACET_PROCESSES {text}: this machine supports at most {most}")
     return int(text) or max(torch.cuda.device_count(), 1)
 
 
 @contextlib.contextmanager
 def joined(device: torch.device) -> Iterator[None]:
-    """With the other ranks, where torchrun started some, until all are done."""
+    """Join the other ranks, if torchrun started any, and wait for all of them at the end."""
     starts = int(os.environ.get(RANKS, "1")) > 1 and not distributed.is_initialized()
     if starts:
         _end_with_parent()
@@ -74,13 +74,13 @@ def joined(device: torch.device) -> Iterator[None]:
 
 
 def _end_with_parent() -> None:
-    """SIGTERM, and with it a checkpoint, for this rank where what launched it is killed."""
+    """Send this rank SIGTERM, which saves a checkpoint, when its parent process is killed."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGTERM, 0, 0, 0)
 
 
 def _launch(module: str, processes: int) -> NoReturn:
-    """End with the exit code of the first rank that failed, which said why."""
+    """Run the ranks and end with the exit code of the first that failed, which has reported why."""
     from torch.distributed import run as torchrun
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -96,8 +96,8 @@ def _launch(module: str, processes: int) -> NoReturn:
         rank, failure = error.get_first_failure()
         if failure.exitcode < 0:
             sys.exit(
-                f"error: process {rank} of {processes} was ended by signal {-failure.exitcode}; run it again to go on "
-                "from the last checkpoint"
+                f"error: process {rank} of {processes} was ended by signal {-failure.exitcode}; run it again to "
+                "continue from the last checkpoint"
             )
         sys.exit(failure.exitcode)
     sys.exit(0)

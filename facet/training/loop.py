@@ -1,4 +1,4 @@
-"""The one training loop: it knows time (steps, logs, resuming, giving up); trainers know the mathematics."""
+"""The training loop of all systems: steps, logs, checkpoints and failures. Trainers contribute the mathematics."""
 
 import dataclasses
 import logging
@@ -32,7 +32,7 @@ LOG_SECONDS = 10
 @dataclasses.dataclass(frozen=True)
 class Batch:
     """Images x (N, C, S, S) in [-1, 1] and descriptions y (N, K) in [-1, 1] on the device: -1 absent, +1 present, 0
-    unknown, between them where an attribute is real-valued."""
+    unknown; real-valued attributes take values in between."""
 
     x: Tensor
     y: Tensor
@@ -45,16 +45,16 @@ class Trainer(Protocol):
     optimisers: dict[str, torch.optim.Optimizer]
 
     def step(self, step: int, batch: Batch) -> dict[str, Tensor]:
-        """One update; the terms of the losses, by name. Randomness must come from (seed, step) alone."""
+        """Make one update and return the terms of the losses by name. Randomness must depend on (seed, step) alone."""
         ...
 
     def check(self, step: int) -> str | None:
-        """Called at every log row; what has gone wrong (collapse), or None."""
+        """Called at every row of the history: an error message (collapse), or None."""
         ...
 
 
 class TrainingError(InputError):
-    """Training cannot go on: a loss is not finite, or the generator collapsed."""
+    """Training cannot continue: a loss is not finite, or the generator has collapsed."""
 
 
 def train(
@@ -73,17 +73,17 @@ def train(
     preview: Callable[[int], None],
     start: Path | None = None,
 ) -> dict[str, Any]:
-    """Run steps 1..steps over random batches of `rows`, from the resume file if there is one, else from the warm start
-    in the file `start` (facet/training/warm_start.py) if one is given; the state at the end.
+    """Run steps 1..steps over random batches of `rows` and return the final state. Training starts from the checkpoint
+    if there is one, else from the warm start in the file `start` (facet/training/warm_start.py) if one is given.
 
-    `preview(step)` is called at every log row. Raises TrainingError with advice when a term is not finite or the
-    trainer's check finds a collapse, InputError where no log row would come. On SIGTERM the state is saved first, so
-    the next run goes on from there. Of several ranks (facet/nets/ranks.py) each steps with its part of every batch,
-    and the first alone writes."""
+    `preview(step)` is called at every row of the history. TrainingError with advice if a term is not finite or the
+    trainer's check finds a collapse; InputError if there would be no row. SIGTERM saves the state and ends the process,
+    and the next run continues from it. Of several ranks (facet/nets/ranks.py) each trains on its part of every batch,
+    and only the first writes."""
     if history.every > steps:
-        raise InputError(f"log_every {history.every} is above the {steps} steps: nothing would be logged; lower it")
+        raise InputError(f"log_every {history.every} exceeds the {steps} steps, so nothing would be logged; lower it")
     if batch_size % ranks.count():
-        raise InputError(f"batch_size {batch_size} is no multiple of the {ranks.count()} processes that share it")
+        raise InputError(f"batch_size {batch_size} is not a multiple of the {ranks.count()} processes that share it")
     for optimiser in trainer.optimisers.values():
         ranks.average_gradients(optimiser)
     first = 1
@@ -94,7 +94,7 @@ def train(
     elif start is not None and (state := warm_start.load(start)) is not None:
         first = warm_start.first_step(steps)
         _fill(trainer, state, start)
-        log.info("a warm start, with step %d of %d, from %s", first, steps, start)
+        log.info("warm start at step %d of %d from %s", first, steps, start)
     batches = images.batch_rows(rows, batch_size=batch_size, seed=seed, start=first)
     targets, stop = torch.from_numpy(labels.copy()), ranks.Stop(device)
     started = logged = saved = time.monotonic()
@@ -104,7 +104,7 @@ def train(
             mirrored = ranks.part(images.flips(batch_size, seed, step)) if flip else None
             x = images.gather(pixels, chosen, mirrored).to(device, memory_format=torch.channels_last)
             terms = ranks.means(trainer.step(step, Batch(x, targets[chosen].to(device))))
-            stopping = stop.heard(stopped(), now=step == steps)
+            stopping = stop.agreed(stopped(), now=step == steps)
             if history.add(step, step * batch_size, terms):
                 problem = diverged(history.rows[-1]) or trainer.check(step)
                 if problem is not None:
@@ -126,7 +126,7 @@ def train(
                 saved = now
             if stopping:
                 ranks.meet()
-                log.info("stopped at step %d; the next run goes on from there", step)
+                log.info("stopped at step %d; the next run continues from there", step)
                 sys.exit(143)
     if (problem := diverged(history.means())) is not None:
         resume.clear()
@@ -137,29 +137,30 @@ def train(
 
 
 def collapsed(samples: Tensor, step: int, advice: str) -> str | None:
-    """What to say where the samples (N, C, S, S) of different codes hardly differ, after the first steps; or None."""
+    """An error message if the samples (N, C, S, S) of different codes hardly differ after the first steps, else
+    None."""
     spread = float(samples.std(dim=0).mean())
     if step > 200 and spread < 0.02:
         return (
-            f"the generator has collapsed: {len(samples)} samples differ by {spread:.4f} of a range of 2 on average. "
+            f"the generator has collapsed: {len(samples)} samples deviate by {spread:.4f} on average, of a range of 2. "
             f"{advice}, or choose another seed in params.yaml"
         )
     return None
 
 
 def half_cosine(done: float, *, final: float) -> float:
-    """1 at the start, `final` when `done` (the share of the steps) is 1, half a cosine between."""
+    """Half a cosine from 1 to `final` as `done`, the share of the steps, goes from 0 to 1."""
     return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * done))
 
 
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """The learning rate of all its weights from now on."""
+    """Set the learning rate of all weights of an optimiser."""
     for group in optimiser.param_groups:
         group["lr"] = rate
 
 
 def diverged(means: dict[str, float]) -> str | None:
-    """What to do about a mean that is not finite, or None."""
+    """An error message with advice if a mean is not finite, else None."""
     name = first_not_finite(means)
     if name is None:
         return None
@@ -186,8 +187,7 @@ def _restore(trainer: Trainer, history: History, state: dict[str, Any]) -> int:
 
 
 def _fill(trainer: Trainer, state: dict[str, Any], source: Path | None = None) -> None:
-    """Networks and optimisers as the state has them; InputError where they are of other shapes than those `source`
-    holds."""
+    """Load networks and optimisers from a state; InputError if their shapes differ from those in `source`."""
     try:
         for name, module in trainer.modules.items():
             module.load_state_dict(state["modules"][name])
@@ -198,13 +198,14 @@ def _fill(trainer: Trainer, state: dict[str, Any], source: Path | None = None) -
         if source is None:
             raise
         raise InputError(
-            f"{source} is of other networks than params.yaml asks for ({error}); train from the beginning for once "
+            f"{source} belongs to other networks than those of params.yaml ({error}); train once from the beginning "
             "(nightly.start: scratch)"
         ) from None
 
 
 def _check_moments(optimiser: torch.optim.Optimizer) -> None:
-    """ValueError where what an optimiser keeps of a weight is of another shape: torch would write beyond it."""
+    """Raise ValueError if an optimiser's state has another shape than its weight, beyond whose end torch would
+    write."""
     for weight, kept in optimiser.state.items():
         for name, value in kept.items():
             if isinstance(value, Tensor) and value.ndim and value.shape != weight.shape:
@@ -213,15 +214,15 @@ def _check_moments(optimiser: torch.optim.Optimizer) -> None:
 
 @contextmanager
 def _sigterm() -> Iterator[Callable[[], bool]]:
-    """Whether SIGTERM has come; the previous handler is put back afterwards."""
-    seen = False
+    """A function that returns True after SIGTERM; the previous handler is restored at the end."""
+    received = False
 
     def handler(signum: int, frame: FrameType | None) -> None:
-        nonlocal seen
-        seen = True
+        nonlocal received
+        received = True
 
     previous = signal.signal(signal.SIGTERM, handler)
     try:
-        yield lambda: seen
+        yield lambda: received
     finally:
         signal.signal(signal.SIGTERM, previous)

@@ -63,8 +63,8 @@ class Resume:
         return state
 
     def save(self, state: dict[str, Any]) -> None:
-        with replacing(self.path) as aside:
-            torch.save(state, aside)
+        with replacing(self.path) as temporary:
+            torch.save(state, temporary)
 
     def clear(self) -> None:
         self.path.unlink(missing_ok=True)

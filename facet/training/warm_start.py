@@ -1,9 +1,9 @@
-"""Warm starts: training that goes on from where the champion's ended, instead of from the beginning.
+"""Warm starts: trainings that continue from the final state of the champion's training.
 
-The end of every training is kept beside its checkpoints, in <stage>/<name>/: networks and optimisers, and the hash of
-the weights it is the end of. FACET_START lists such folders; then training leaves out its first steps, as many as
-FACET_START_SHARE says, and begins there with what the folder of its stage and name holds. Without FACET_START nothing
-of this happens, so that `dvc repro` gives the same bytes everywhere."""
+The final state of every training (networks and optimisers) is kept beside its checkpoints in <stage>/<name>/, with the
+hash of the weights it belongs to. FACET_START lists such folders. Then a training loads the state of its stage and name
+and runs only the last steps, FACET_START_SHARE of all. Without FACET_START nothing of this happens, so that `dvc repro`
+gives the same bytes everywhere."""
 
 import hashlib
 import json
@@ -18,15 +18,15 @@ from facet.base.files import replacing, write_json
 
 log = logging.getLogger(__name__)
 
-START, SHARE = "FACET_START", "FACET_START_SHARE"  # in the environment
+START, SHARE = "FACET_START", "FACET_START_SHARE"  # environment variables
 GAN, ENCODER = "train_gan", "train_encoder"
-WEIGHTS, CARD = "weights.safetensors", "model.json"  # as in facet/base/checkpoints.py, which needs torch
+WEIGHTS, CARD = "weights.safetensors", "model.json"  # as in facet/base/checkpoints.py, which imports torch
 FINAL, SIDE = "final.state", "final.json"
 LEAST_SHARE = 0.05
 
 
 def start_of(stage: str, name: str) -> Path | None:
-    """The file that this training should start from."""
+    """The state that the training `name` of a stage should start from, or None."""
     for folder in map(Path, filter(None, os.environ.get(START, "").split(os.pathsep))):
         if folder.parts[-2:] == (stage, name) and (folder / FINAL).is_file():
             return folder / FINAL
@@ -34,7 +34,7 @@ def start_of(stage: str, name: str) -> Path | None:
 
 
 def first_step(steps: int) -> int:
-    """The step that a warm training of `steps` begins with."""
+    """The first step of a warm training of `steps`."""
     try:
         share = float(os.environ.get(SHARE, "0.5"))
     except ValueError:
@@ -45,7 +45,7 @@ def first_step(steps: int) -> int:
 
 
 def load(path: Path) -> dict[str, Any] | None:
-    """What a file holds, None where it cannot be read: training then starts from the beginning."""
+    """The state in a file; None if it cannot be read, and training starts from the beginning."""
     import torch
 
     try:
@@ -54,30 +54,30 @@ def load(path: Path) -> dict[str, Any] | None:
         log.warning("%s cannot be read (%s); starting from the beginning", path, error)
         return None
     if not isinstance(state, dict) or set(state) != {"modules", "optimisers"}:
-        log.warning("%s is no end of a training; starting from the beginning", path)
+        log.warning("%s is not the final state of a training; starting from the beginning", path)
         return None
     return state
 
 
 def keep(folder: Path, state: dict[str, Any], model: Path, gan: Path | None = None) -> None:
-    """Keep the end of a training whose model folder is written; that of an encoder with the model folder of its GAN."""
+    """Keep the final state of a training with the hash of its model folder, and for an encoder that of its GAN."""
     import torch
 
-    with replacing(folder / FINAL) as aside:
-        torch.save({name: state[name] for name in ("modules", "optimisers")}, aside)
+    with replacing(folder / FINAL) as temporary:
+        torch.save({name: state[name] for name in ("modules", "optimisers")}, temporary)
     write_json(folder / SIDE, {"weights": _weights(model), "gan": _weights(gan) if gan is not None else None})
 
 
 def ends_of(root: Path, model: Path) -> list[Path]:
-    """The folders below `root` that keep the ends of the trainings which made a model folder: its own, and for an
-    encoder that of its GAN."""
+    """The folders below `root` with the final states of the trainings of a model folder: its own, and for an encoder
+    that of its GAN."""
     card = json.loads((model / CARD).read_text(encoding="utf-8"))
-    encodes = card.get("kind") == "encoder"
-    own = root / ENCODER / card["variant"] if encodes else root / GAN / card["system"]
+    is_encoder = card.get("kind") == "encoder"
+    own = root / ENCODER / card["variant"] if is_encoder else root / GAN / card["system"]
     if _side(own).get("weights") != _weights(model):
         return []
     gan = root / GAN / card["system"]
-    return [own, gan] if encodes and _side(gan).get("weights") == _side(own).get("gan") else [own]
+    return [own, gan] if is_encoder and _side(gan).get("weights") == _side(own).get("gan") else [own]
 
 
 def _side(folder: Path) -> dict[str, Any]:
@@ -85,10 +85,10 @@ def _side(folder: Path) -> dict[str, Any]:
     if not side.exists() or not (folder / FINAL).exists():
         return {}
     try:
-        found: dict[str, Any] = json.loads(side.read_text(encoding="utf-8"))
-    except ValueError:  # torn: then it is the end of nothing known
+        hashes: dict[str, Any] = json.loads(side.read_text(encoding="utf-8"))
+    except ValueError:  # a torn file identifies no state
         return {}
-    return found
+    return hashes
 
 
 def _weights(model: Path) -> str:
@@ -96,9 +96,9 @@ def _weights(model: Path) -> str:
 
 
 def copy(folder: Path, target: Path) -> None:
-    """Copy the end of a training to another folder; its hash comes last, so that half a copy is none."""
+    """Copy the final state of a training to another folder, its hashes last, so that a partial copy is never used."""
     target.mkdir(parents=True, exist_ok=True)
     (target / SIDE).unlink(missing_ok=True)
     for name in (FINAL, SIDE):
-        with replacing(target / name) as aside:
-            shutil.copyfile(folder / name, aside)
+        with replacing(target / name) as temporary:
+            shutil.copyfile(folder / name, temporary)

@@ -173,7 +173,7 @@ def test_a_vae_s_warm_up_lasts_as_long_as_there_is_no_discriminator_to_meet():
 
 
 def test_a_vigan_without_any_term_is_a_clear_error():
-    with pytest.raises(InputError, match="are all 0: nothing to learn"):
+    with pytest.raises(InputError, match="are all 0: there is nothing to learn"):
         vigan_trainer(**(VAE_ONLY | GAN_ONLY))
 
 
@@ -289,7 +289,7 @@ def test_icgan_s_discriminator_is_taught_to_refuse_a_wrong_label():
 
 def test_icgan_s_encoders_start_from_the_warm_up_and_say_when_there_was_none(tmp_path):
     train_gan.run(small.gan_params(tmp_path, "icgan", warmup=0))
-    with pytest.raises(InputError, match="was not warmed up"):
+    with pytest.raises(InputError, match="has no warm-up encoder to start from"):
         train_encoder.run(small.encoder_params(tmp_path, "icgan_zy"))
     train_encoder.run(small.encoder_params(tmp_path, "icgan_zy", warm=False, pixel=0.0))
     assert systems.load(tmp_path / "icgan_zy", CPU).encode(torch.zeros(1, 3, 64, 64)).shape == (1, 8)

@@ -132,7 +132,7 @@ def test_the_command_trains_on_as_many_processes_as_the_environment_says(tmp_pat
     stopped.send_signal(signal.SIGTERM)
     code, said = outcome(stopped)
     assert code == 143, said
-    assert "the next run goes on from there" in said
+    assert "the next run continues from there" in said
     code, said = outcome(start("train_gan", params))
     assert code == 0, said
     assert "resuming at step" in said
@@ -148,7 +148,7 @@ def test_a_fault_is_told_once_and_a_killed_process_ends_the_other(tmp_path):
     code, said = outcome(start("train_gan", small.gan_params(tmp_path, "vigan", batch_size=7)))
     assert code == 1
     assert said.splitlines() == [
-        "training on 2 processes", "error: batch_size 7 is no multiple of the 2 processes that share it",
+        "training on 2 processes", "error: batch_size 7 is not a multiple of the 2 processes that share it",
     ]  # fmt: skip
 
     params = small.gan_params(tmp_path, "vigan", steps=100_000)
@@ -157,7 +157,7 @@ def test_a_fault_is_told_once_and_a_killed_process_ends_the_other(tmp_path):
     os.kill(one, signal.SIGKILL)
     code, said = outcome(running)
     assert code == 1
-    assert said.endswith("was ended by signal 9; run it again to go on from the last checkpoint\n")
+    assert said.endswith("was ended by signal 9; run it again to continue from the last checkpoint\n")
 
 
 def test_ranks_end_with_a_checkpoint_where_what_launched_them_is_killed(tmp_path):
@@ -186,10 +186,10 @@ def _runs(process: Path) -> bool:
 def test_a_number_of_processes_that_is_none_is_refused(monkeypatch, text):
     monkeypatch.setenv("FACET_PROCESSES", text)
     with pytest.raises(InputError, match=f"FACET_PROCESSES '{text}': expected a number"):
-        launch.wanted()
+        launch.requested_ranks()
     monkeypatch.setenv("FACET_PROCESSES", "5000")
-    with pytest.raises(InputError, match="FACET_PROCESSES 5000: this machine has room for"):
-        launch.wanted()
+    with pytest.raises(InputError, match="FACET_PROCESSES 5000: this machine supports at most"):
+        launch.requested_ranks()
 
 
 @pytest.mark.parametrize("changes", [{"norm": "spectral"}, {"norm": "none", "dropout": 0.3}])

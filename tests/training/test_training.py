@@ -174,7 +174,7 @@ def test_the_global_random_state_does_not_touch_the_bytes(tmp_path):
 
 def test_a_log_that_would_stay_empty_is_refused_before_the_first_step(tmp_path):
     params = dataclasses.replace(gan_params(tmp_path), log_every=1000)
-    with pytest.raises(InputError, match="log_every 1000 is above the 4 steps"):
+    with pytest.raises(InputError, match="log_every 1000 exceeds the 4 steps"):
         train_gan.run(params)
 
 
@@ -203,13 +203,13 @@ def test_a_warm_start_goes_on_from_where_another_training_ended(tmp_path, monkey
         train_gan.run(params)
     monkeypatch.setenv(warm_start.SHARE, "0.5")
     wider = dataclasses.replace(params, settings=dataclasses.replace(params.settings, width=2 * params.settings.width))
-    with pytest.raises(InputError, match="is of other networks"):
+    with pytest.raises(InputError, match="belongs to other networks"):
         train_gan.run(wider)
     state = torch.load(start / warm_start.FINAL, weights_only=True)
     for entry in state["optimisers"]["g"]["state"].values():
         entry["exp_avg"] = torch.zeros(3)
     torch.save(state, start / warm_start.FINAL)
-    with pytest.raises(InputError, match=r"is of other networks .*exp_avg is of shape \(3,\)"):
+    with pytest.raises(InputError, match=r"belongs to other networks .*exp_avg is of shape \(3,\)"):
         train_gan.run(params)
     for content in ([1], {"modules": {}}):
         torch.save(content, start / warm_start.FINAL)
