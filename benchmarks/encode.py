@@ -1,9 +1,9 @@
-"""How fast `encode` is beside the bare forward pass, and how much memory it takes, in one run.
+"""Speed of `encode` relative to the bare forward pass, and its memory, in one run.
 
     python -m benchmarks.encode [--images 4096] [--rounds 3] [--threads 1] [--memory]
 
-Goals: at least 85 % of the bare forward rate; peak memory flat from 5,000 to 50,000 images (`--memory`). The encoder
-has the sizes of params.yaml and has learnt nothing, which changes no timing."""
+Goals: at least 85 % of the bare forward rate, and the same peak memory for 5,000 and 50,000 images (`--memory`). The
+encoder has the sizes of params.yaml and is untrained, which does not affect the time."""
 
 import argparse
 import dataclasses
@@ -26,7 +26,7 @@ from facet.base.tables import FacesMeta, faces_schema, write_table
 from facet.systems import Data, dcgan, dcgan_encoders
 from stages import encode
 
-MEMORY = (5_000, 50_000)  # images
+MEMORY = (5_000, 50_000)  # numbers of images
 PEAK = "import resource, sys; from stages.encode import Params, run; from facet.base.params import from_argv; "
 PEAK += "run(from_argv(Params, sys.argv[1:])); print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
 
@@ -35,10 +35,12 @@ def model(folder: Path, size: int) -> Path:
     """An untrained DCGAN with the encoder `in_domain`."""
     numbers = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
     data = Data(crop="face120", size=size, channels=3, attributes=("Smiling",), split_hash="benchmark")
-    how: dict[str, Any] = {"seed": 0, "device": torch.device("cpu"), "precision": "fp32"}
-    dcgan.GanTrainer(_settings(dcgan.GanSettings, numbers["train_gan"]["dcgan"]), data, **how).save(folder / "gan")
+    options: dict[str, Any] = {"seed": 0, "device": torch.device("cpu"), "precision": "fp32"}
+    dcgan.GanTrainer(_settings(dcgan.GanSettings, numbers["train_gan"]["dcgan"]), data, **options).save(folder / "gan")
     settings = _settings(dcgan_encoders.settings_class("in_domain"), numbers["train_encoder"]["in_domain"])
-    dcgan_encoders.encoder_trainer("in_domain", settings, folder / "gan", **how).save(folder / "encoder", "in_domain")
+    dcgan_encoders.encoder_trainer("in_domain", settings, folder / "gan", **options).save(
+        folder / "encoder", "in_domain"
+    )
     return folder / "encoder"
 
 
@@ -71,22 +73,22 @@ def prepared(folder: Path, count: int, size: int) -> Path:
 
 
 def bare(params: encode.Params, x: torch.Tensor) -> float:
-    """Images/s of the encoder alone, on batches that are tensors already."""
+    """Images/s of the encoder alone, on batches of tensors."""
     device = compute.start(device=params.device, threads=params.threads)
     system = systems.load(params.model, device)
     batches = x.split(params.batch_size)
-    begin = time.perf_counter()
+    start = time.perf_counter()
     with torch.inference_mode(), compute.autocast(device, params.precision):
         for batch in batches:
             system.encode(batch.to(device))
-    return len(x) / (time.perf_counter() - begin)
+    return len(x) / (time.perf_counter() - start)
 
 
 def whole(params: encode.Params, count: int) -> float:
-    """Images/s of the stage, loading and Parquet included."""
-    begin = time.perf_counter()
+    """Images/s of the stage, including loading and Parquet."""
+    start = time.perf_counter()
     encode.run(params)
-    return count / (time.perf_counter() - begin)
+    return count / (time.perf_counter() - start)
 
 
 def main() -> None:
@@ -121,7 +123,7 @@ def main() -> None:
 
 
 def peak(params: encode.Params) -> int:
-    """Peak resident memory of the stage in a process of its own, in KiB."""
+    """Peak resident memory in KiB of the stage in a separate process."""
     flags = [word for name, value in dataclasses.asdict(params).items() for word in (f"--{name}", str(value))]
     done = subprocess.run([sys.executable, "-c", PEAK, *flags], check=True, capture_output=True, text=True)
     return int(done.stdout.split()[-1])

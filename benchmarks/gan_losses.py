@@ -1,10 +1,10 @@
-"""Which way to train the DCGAN generator is best for the same computation: oracle KID of its samples.
+"""Ways to train the DCGAN generator, compared by the KID of their samples after the same computation.
 
     python benchmarks/gan_losses.py [--images 60000] [--seeds 1] [--only warm_r1 r1]
 
-Needs data/prepared and data/judges (`dvc repro train_judge`). Each way gets the same number of multiply-adds (that of
-`--images` images of a plain adversarial step), its own steps following from its cost. KID is on judge B's features of
-the test split; no judge is part of any training. The row `real` is one half of the test images against the other."""
+Needs data/prepared and data/judges (`dvc repro train_judge`). Each way gets as many multiply-adds as plain adversarial
+steps on `--images` images, so its number of steps follows from its cost. KID is in judge B's features on the test
+split; no judge takes part in training. The row `real` compares one half of the test images with the other."""
 
 import argparse
 import dataclasses
@@ -26,11 +26,11 @@ from facet.systems import dcgan
 from facet.training.loop import Batch
 from stages.train_gan import data_of
 
-# passes through a network of width `width` per image; gradients count as passes
+# Passes per image through a network of width `width`; gradients count as passes.
 GENERATOR_COST, DISCRIMINATOR_COST = 3.0, 8.0  # G 3; D 3 + 3 + 2
 PLAIN_COST = GENERATOR_COST + DISCRIMINATOR_COST
 WARMUP_COST = 6.0  # encoder 3, decoder 3
-TWO_RATES = {"learning_rate_g": 0.0001, "learning_rate_d": 0.0004}  # Heusel et al. 2017, as hinge and SN are used
+TWO_RATES = {"learning_rate_g": 0.0001, "learning_rate_d": 0.0004}  # Heusel et al. 2017, usual with hinge and SN
 SPECTRAL = {"norm": "spectral", "loss": "hinge", "r1_gamma": 0.0}
 WAYS: dict[str, dict[str, Any]] = {
     "batch_norm": {"warmup": 0, "norm": "batch", "r1_gamma": 0.0},
@@ -49,8 +49,8 @@ WAYS: dict[str, dict[str, Any]] = {
 
 
 def plan(way: dict[str, Any], base: dict[str, Any], budget: int) -> dcgan.GanSettings:
-    """The settings of one way with as many steps as the budget (plain adversarial images) pays for; a warm-up takes
-    the share of the computation that its settings give it."""
+    """The settings of one way with as many steps as the budget (images of plain adversarial steps) allows. A warm-up
+    keeps its share of the computation."""
     chosen = base | way
     adversarial_cost = GENERATOR_COST + DISCRIMINATOR_COST * (chosen["width_d"] / chosen["width"]) ** 2
     per_step = chosen["batch_size"] * adversarial_cost
@@ -105,15 +105,15 @@ def main() -> None:
             for kind, network in (("raw", trainer.generator), ("ema", trainer.ema.network)):
                 z = dcgan.sample_prior(settings.prior, options.samples, settings.z_dim, compute.generator(seed, 9))
                 with torch.no_grad():
-                    made = torch.cat([network.eval()(part.to(device)) for part in z.split(100)])
-                score = kid(real, judge.features(made).cpu().numpy(), seed=1)
+                    samples = torch.cat([network.eval()(part.to(device)) for part in z.split(100)])
+                score = kid(real, judge.features(samples).cpu().numpy(), seed=1)
                 rows.append(
                     {"way": name, "weights": kind, "seed": seed, "steps": settings.steps, "warmup": settings.warmup,
                      "seconds": round(seconds), **dataclasses.asdict(score)}
                 )  # fmt: skip
                 if options.grids:
                     images.write_grid(
-                        options.grids / f"{name}-{kind}-{seed}.png", images.to_pixels(made[:64]), columns=8
+                        options.grids / f"{name}-{kind}-{seed}.png", images.to_pixels(samples[:64]), columns=8
                     )
             print(pd.DataFrame(rows).tail(2).to_string(index=False, header=False), flush=True)
     print(pd.DataFrame(rows).to_string(index=False))

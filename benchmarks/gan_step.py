@@ -1,10 +1,10 @@
-"""How fast one DCGAN step is beside the plain PyTorch loop of the same networks, in one run.
+"""Speed of a DCGAN step relative to a plain PyTorch loop with the same networks, in one run.
 
     python benchmarks/gan_step.py [--widths 64 16] [--seconds 8] [--threads 2]
 
-Prints images/s of both, their ratio, and the share of the machine's own matrix rate that each reaches. Precision is
-what `auto` gives on this machine: bf16 only where the hardware has it, so on other CPUs the ratio shows the rest
-(channels last, fused Adam, D frozen in G's step)."""
+Prints images/s of both, their ratio, and the share of the machine's matrix rate that each reaches. The precision is
+`auto`: bf16 if the hardware has it; on other CPUs the ratio shows the effect of channels last, fused Adam and a frozen
+D in G's step."""
 
 import argparse
 import dataclasses
@@ -28,7 +28,7 @@ SIZE = 64
 
 
 def settings(width: int) -> dcgan.GanSettings:
-    """The paper's network at this width, one update each, nothing extra."""
+    """The paper's networks at this width with one update each and nothing else."""
     return dcgan.GanSettings(
         z_dim=100, width=width, width_d=width, width_e=4, kernel=5, prior="uniform", warmup=0, warmup_rate=0.0,
         warmup_kl=0.0, loss="nonsaturating", norm="batch", r1_gamma=0.0, r1_every=16, augment=False,
@@ -38,7 +38,7 @@ def settings(width: int) -> dcgan.GanSettings:
 
 
 def plain_step(chosen: dcgan.GanSettings, data: systems.Data, device: torch.device) -> Callable[[Tensor], None]:
-    """The loop of the tutorials: fp32, contiguous, Adam, gradients of D thrown away in G's step."""
+    """The loop of the tutorials: fp32, contiguous tensors, Adam, unused gradients of D in G's step."""
     generator, discriminator = (network.to(device) for network in dcgan.networks(chosen, data))
     for network in (generator, discriminator):
         init_dcgan(network, compute.generator(1))
@@ -106,7 +106,7 @@ def median_seconds(work: Callable[[], object], device: torch.device, seconds: fl
 
 
 def timed(work: Callable[[], object], device: torch.device, seconds: float) -> list[float]:
-    """Seconds of each of the calls that fit into `seconds`, at least three, after one that does not count."""
+    """Seconds of each call within `seconds`, at least three, after a warm-up call."""
     work()
     times = []
     end = time.perf_counter() + seconds
@@ -120,7 +120,7 @@ def timed(work: Callable[[], object], device: torch.device, seconds: float) -> l
 
 
 def median(values: list[float]) -> Estimate:
-    """The median with its 95 % interval by ranks (Hahn and Meeker 1991, section 5.2), whatever the distribution."""
+    """The median with its distribution-free 95 % interval by ranks (Hahn and Meeker 1991, section 5.2)."""
     ordered, n = sorted(values), len(values)
     half = quantile_of_normal() * math.sqrt(n) / 2
     low, high = math.floor((n - 1) / 2 - half), math.ceil((n - 1) / 2 + half)

@@ -1,9 +1,9 @@
-"""How much memory `prepare` takes as the data set grows: peak RSS of the stage in its own process.
+"""Memory of `source` and `prepare` as the data set grows: peak RSS of each stage in a separate process.
 
     python -m benchmarks.memory [--sizes 5000 50000]
 
-Goal: flat. The pictures are a few hundred shifted shapes as small JPEGs at half CelebA's size, so that the run is
-short; each row is its own file with its own bytes and pixels."""
+Goal: the same for all sizes. The pictures are synthetic JPEGs at half CelebA's size, so that the run is short; all have
+different bytes and pixels."""
 
 import argparse
 import subprocess
@@ -24,14 +24,15 @@ values = dict(raw=root / "raw", root=root / "celeba", seed=0, workers=2)
 if sys.argv[2] == "source":
     source.run(source.Params(kind="celeba", count=0, download=False, **values))
 else:
-    prepare.run(prepare.Params(prepared=root / "prepared", card=root / "card.json", crop="dcgan108", size=64,
-                channels=3, split="random", ratios=(0.8, 0.1, 0.1), attributes=("all",), **values))
+    prepare.run(prepare.Params(prepared=root / "prepared", card=root / "card.json", reuse=root / "reuse",
+                crop="dcgan108", size=64, channels=3, split="random", ratios=(0.8, 0.1, 0.1), attributes=("all",),
+                **values))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 
 
 def make(folder: Path, images: int) -> None:
-    """CelebA's layout: a zip of `images` different 89x109 JPEGs and 40 attributes."""
+    """Write CelebA's layout: a zip of `images` different 89x109 JPEGs, and 40 attributes."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
     ramp = (np.arange(109)[:, None, None] + np.arange(89)[None, :, None]) * np.ones(3)

@@ -1,12 +1,13 @@
-"""How fast `prepare` is, as ratios in one run: against the plain loader of a peer, and against bare JPEG decoding.
+"""Speed of `prepare` relative to a plain ImageFolder loader and to bare JPEG decoding, in one run.
 
     python -m benchmarks.prepare [--images 6000] [--workers 2] [--rounds 3]
 
-Goals: 3.5 times ImageFolder + DataLoader(2), 75 % of the pure decode rate on as many threads. The pictures are drawn
-faces at 178x218, shifted into as many different JPEGs as are asked for and read from a folder."""
+Goals: 3.5 times ImageFolder + DataLoader(2), and 75 % of the pure decode rate on as many threads. The pictures are
+JPEGs of drawn faces at 178x218, shifted so that all differ, in a folder."""
 
 import argparse
 import os
+import shutil
 import statistics
 import tempfile
 import time
@@ -23,11 +24,11 @@ from torch.utils.data import DataLoader, Dataset
 from facet import drawn
 from stages import prepare, source
 
-DRAWN = 64  # different faces; the rest are these, shifted
+DRAWN = 64  # different faces; the other pictures are these, shifted
 
 
 class ImageFolder(Dataset):
-    """What a peer does: Pillow opens, crops and resizes one picture at a time, then it becomes a float tensor."""
+    """A plain loader: Pillow opens, crops and resizes one picture at a time and converts it to a float tensor."""
 
     def __init__(self, folder: Path):
         self.paths = sorted(folder.iterdir())
@@ -43,7 +44,7 @@ class ImageFolder(Dataset):
 
 
 def make(folder: Path, images: int) -> None:
-    """CelebA's layout as a folder of JPEGs."""
+    """Write CelebA's layout with a folder of JPEGs."""
     faces = [drawn.draw(drawn.sample(0, index)) for index in range(min(DRAWN, images))]
     pictures = folder / "img_align_celeba"
     pictures.mkdir(parents=True)
@@ -68,7 +69,7 @@ def plain_loader(folder: Path) -> Callable[[], None]:
 
 
 def pure_decode(folder: Path, workers: int) -> Callable[[], None]:
-    """Nothing but reading and decoding every file."""
+    """Only read and decode every file."""
     paths = sorted((folder / "img_align_celeba").iterdir())
 
     def decode(part: list[Path]) -> None:
@@ -83,18 +84,24 @@ def pure_decode(folder: Path, workers: int) -> Callable[[], None]:
 
 
 def stage(folder: Path, workers: int) -> Callable[[], None]:
-    """The whole stage: labels, reading, decoding, cropping, resizing, duplicates, writing, the card."""
+    """The whole stage (labels, reading, decoding, cropping, resizing, duplicates, writing, the card) without reuse."""
     raw = folder.parent / "raw"
     source.run(source.Params(kind="celeba", root=folder, raw=raw, count=0, seed=0, workers=workers, download=False))
     params = prepare.Params(
-        raw=raw, root=folder, prepared=folder.parent / "prepared", card=folder.parent / "card.json", crop="dcgan108",
-        size=64, channels=3, split="random", ratios=(0.8, 0.1, 0.1), seed=0, workers=workers, attributes=("all",),
+        raw=raw, root=folder, prepared=folder.parent / "prepared", card=folder.parent / "card.json",
+        reuse=folder.parent / "reuse", crop="dcgan108", size=64, channels=3, split="random", ratios=(0.8, 0.1, 0.1),
+        seed=0, workers=workers, attributes=("all",),
     )  # fmt: skip
-    return lambda: prepare.run(params)
+
+    def run() -> None:
+        shutil.rmtree(params.reuse, ignore_errors=True)
+        prepare.run(params)
+
+    return run
 
 
 def cpu_seconds() -> float:
-    """CPU time of this process and of the processes it has waited for."""
+    """CPU time of this process and of its finished child processes."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
 
@@ -126,7 +133,7 @@ def main() -> None:
     for name in ways:
         rate, cost = statistics.median(rates[name]), statistics.median(costs[name])
         print(f"{name:30} {rate:8,.0f} images/s {cost:8,.0f} us of CPU an image")
-    print("                         by the clock   by CPU time (what a busy machine leaves comparable)")
+    print("                         by the clock   by CPU time (comparable on a busy machine, too)")
     for other, goal in ((plain, 3.5), (decode, 0.75)):
         clock = statistics.median(o / p for o, p in zip(rates[ours], rates[other]))
         cpu = statistics.median(p / o for o, p in zip(costs[ours], costs[other]))

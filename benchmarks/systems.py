@@ -1,12 +1,12 @@
-"""How fast every system trains and how long one stroke of the brush takes, in one run.
+"""Training speed of every system and time of a step of the brush, in one run.
 
     python benchmarks/systems.py [--profile celeba] [--systems dcgan icgan vigan ian] [--seconds 5] [--threads 2] \\
       [--batch_size 512] [--json FILE]
 
-Prints, for the sizes of a profile: images/s of a training step after the warm-up in fp32 and, where the hardware has
-it, bf16, their ratio, and the share of the machine's own matrix rate that each reaches; then the milliseconds of one
-gradient step of the contextual brush on one photo, beside a plain decode. `facet record --speed FILE` takes what --json
-writes. A profile's batches may be too small to keep a GPU busy: --batch_size takes another for all systems."""
+Prints for the sizes of a profile: images/s of a training step after the warm-up in fp32 and, if the hardware has it,
+bf16, their ratio, and the share of the machine's matrix rate that each reaches; then the milliseconds of a gradient
+step of the contextual brush on one image, beside a plain decode. `facet record --speed FILE` reads the output of
+--json. The batches of a profile may be too small to keep a GPU busy: --batch_size sets another size for all systems."""
 
 import argparse
 import dataclasses
@@ -32,34 +32,34 @@ from flows import profiles
 
 ROOT = Path(__file__).parents[1]
 BRUSH = slice(20, 36)  # rows and columns under a brush of 16 pixels
-LABELS = 20  # attributes
+LABELS = 20  # number of attributes
 
 Row = dict[str, Any]
 
 
-def playing(values: dict[str, object], kind: type) -> object:
-    """Settings whose first step is one after the warm-up."""
+def without_warmup(values: dict[str, object], kind: type) -> object:
+    """Settings without a warm-up."""
     names = {field.name for field in dataclasses.fields(kind)}
     return kind(**{name: value for name, value in values.items() if name in names} | {"warmup": 0})
 
 
 def two_steps(trainer: Any, count: Iterator[int], batch: Batch) -> None:
-    """The next two steps of a training: an IAN alternates between its networks."""
+    """Make the next two steps of a training, because an IAN alternates between its networks."""
     for _ in range(2):
         trainer.step(next(count), batch)
 
 
 def machine(device: torch.device, threads: int) -> str:
-    """What a reader must know of the machine: NVIDIA H100, torch 2.9.0."""
+    """The machine in words: NVIDIA H100, torch 2.9.0."""
     name = torch.cuda.get_device_name() if device.type == "cuda" else _processor()
     share = "" if device.type == "cuda" else f", {threads} thread{'s' * (threads > 1)}"
     return f"{name}{share}, torch {torch.__version__.partition('+')[0]}"
 
 
 def _processor() -> str:
-    told = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*:\s*(.+)", told.read_text()) if told.exists() else None
-    return found.group(1).strip() if found else platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    model = re.search(r"model name\s*:\s*(.+)", cpuinfo.read_text()) if cpuinfo.exists() else None
+    return model.group(1).strip() if model else platform.processor() or platform.machine()
 
 
 def scaled(seconds: Estimate, factor: float) -> Estimate:
@@ -68,23 +68,23 @@ def scaled(seconds: Estimate, factor: float) -> Estimate:
 
 
 def per_second(seconds: Estimate, count: float) -> Estimate:
-    """How many a second, where `count` take so many seconds."""
+    """The rate per second if `count` take so many seconds."""
     return Estimate(count / seconds.value, count / seconds.high, count / seconds.low, seconds.n)
 
 
-def told(estimate: Estimate) -> Row:
-    """For JSON, in four significant digits."""
+def rounded(estimate: Estimate) -> Row:
+    """An estimate for JSON with four significant digits."""
     return {end: float(f"{value:.4g}") if end != "n" else value for end, value in estimate.to_json().items()}
 
 
 def measure(name: str, params: dict[str, Any], rates: dict[str, float], device: torch.device, seconds: float) -> Row:
-    """Prints one system's speeds; those at the last, fastest precision as a row of medians with their intervals."""
+    """Print the speeds of a system and return those at the last, fastest precision as medians with intervals."""
     module, values, prepare = systems.module(name), params["train_gan"][name], params["prepare"]
     attributes = tuple(f"a{k}" for k in range(LABELS))
     data = systems.Data(
         crop=prepare["crop"], size=prepare["size"], channels=prepare["channels"], attributes=attributes, split_hash=""
     )
-    settings, size = playing(values, module.GanSettings), values["batch_size"]
+    settings, size = without_warmup(values, module.GanSettings), values["batch_size"]
     x = 2 * torch.rand(size, data.channels, data.size, data.size, device=device) - 1
     y = torch.where(torch.rand(size, LABELS, device=device) > 0.5, 1, -1).to(torch.int8)
     batch = Batch(x.contiguous(memory_format=torch.channels_last), y)
@@ -92,7 +92,7 @@ def measure(name: str, params: dict[str, Any], rates: dict[str, float], device: 
     row: Row = {"system": name}
     for precision, rate in rates.items():
         trainer = module.GanTrainer(settings, data, seed=1, device=device, precision=precision)
-        count = iter(range(100, 1 << 30))  # past the steps in which a generator waits for its critic
+        count = iter(range(100, 1 << 30))  # after the steps in which a generator waits for its critic
         with FlopCounterMode(display=False) as counter:
             two_steps(trainer, count, batch)
         work = counter.get_total_flops()
@@ -102,7 +102,7 @@ def measure(name: str, params: dict[str, Any], rates: dict[str, float], device: 
         print(f"{name:6} {precision}: {speeds[precision].value:8.1f} images/s, {share:.2f} of the matrix rate")
         row |= {
             "precision": precision,
-            "images_per_second": told(speeds[precision]),
+            "images_per_second": rounded(speeds[precision]),
             "matrix_share": round(share, 3),
             "multiply_adds": work // (4 * size),
         }
@@ -110,11 +110,11 @@ def measure(name: str, params: dict[str, Any], rates: dict[str, float], device: 
         print(f"{name:6} bf16 is {speeds['bf16'].value / speeds['fp32'].value:.2f} x fp32")
     plain, step = brush(trainer.modules["generator"].eval(), device, seconds / 2)
     print(f"{name:6} brush: {step.value:.1f} ms a step, {step.value / plain.value:.1f} x a decode")
-    return row | {"brush_ms": told(step), "decode_ms": told(plain)}
+    return row | {"brush_ms": rounded(step), "decode_ms": rounded(plain)}
 
 
 def brush(decoder: nn.Module, device: torch.device, seconds: float) -> tuple[Estimate, Estimate]:
-    """Milliseconds of a decode of one latent, and of a step of the contextual brush on it."""
+    """Milliseconds to decode one latent, and of a step of the contextual brush on it."""
     inputs = next(w for w in decoder.parameters() if w.ndim == 2).shape[1]
     z = torch.randn(1, inputs, device=device)
 
@@ -147,12 +147,12 @@ def main() -> None:
     precisions = {"fp32": torch.float32} | ({"bf16": torch.bfloat16} if compute.has_bf16(device) else {})
     rates = {name: 2 * matrix_rate(device, dtype) for name, dtype in precisions.items()}
     matrices = ", ".join(f"{name} matrices {rate * 1e-9:.0f} GFLOP/s" for name, rate in rates.items())
-    where = machine(device, options.threads)
-    print(f"{where}, profile {options.profile}; {matrices}")
+    machine_name = machine(device, options.threads)
+    print(f"{machine_name}, profile {options.profile}; {matrices}")
     names = options.systems or list(params["train_gan"])
     rows = [measure(name, params, rates, device, options.seconds) for name in names]
     if options.json:
-        write_json(options.json, {"machine": where, "profile": options.profile, "rows": rows})
+        write_json(options.json, {"machine": machine_name, "profile": options.profile, "rows": rows})
 
 
 if __name__ == "__main__":

@@ -1,17 +1,19 @@
-"""What each term of ViGAN's losses does (Gorijala and Dukkipati 2017): its figure 5, the VAE and the GAN alone from the
-same trainer with terms switched off, and a sweep of its two lambdas, which the paper says edits are very sensitive to.
+"""The effect of each term of ViGAN's losses (Gorijala and Dukkipati 2017): its figure 5, with the VAE and the GAN alone
+by the same trainer with terms switched off, and a sweep of its two lambdas, to which edits are very sensitive by the
+paper.
 
     python benchmarks/vigan_terms.py [--steps 600] [--jobs 1] [--threads 1] [--data data] [--work .cache/vigan_terms]
 
-Needs data/prepared and data/judges (`dvc repro train_judge`), of drawn faces: pictures of others may not be published.
-Settings are those of params.yaml with --steps steps, the warm-up in proportion. What was trained or measured before is
-not done again, an interrupted training goes on. Writes vigan_terms.csv, vigan_lambdas.png and vigan_figure5.png.
+Needs data/prepared and data/judges (`dvc repro train_judge`) of drawn faces, because other pictures may not be
+published. Settings are those of params.yaml with --steps steps and the warm-up in proportion. Finished trainings and
+measurements are reused, an interrupted training continues. Writes vigan_terms.csv, vigan_lambdas.png and
+vigan_figure5.png.
 
-Measured on test faces. Edits: the description is the face's own labels with one entry set to +1 or -1 (the paper's way
-where attributes are known, so that Q's reading of the photo plays no part), decoded without compositing and judged by
-judge B: `success`, and `flips` of other attributes, as means over ATTRIBUTES and both directions. psnr and l2 of
-reconstructions from the same codes. kid: judge A's kernel distance to test photos of samples from the prior, of
-reconstructions, and, in the row `photos`, of other people's photos."""
+All numbers are on test faces. In edits the description is the face's labels with one entry set to +1 or -1 (the paper's
+way if attributes are known, in which Q's reading of the image plays no part), decoded without compositing and judged by
+judge B: `success`, and side effects in the column `flips`, as means over ATTRIBUTES and both directions. psnr and l2
+are of reconstructions from the same codes. kid is judge A's kernel distance to test images, of samples from the prior,
+of reconstructions, and, in the row `photos`, of images of other people."""
 
 import argparse
 import dataclasses
@@ -53,19 +55,19 @@ from facet.training.resume import key
 from stages import train_gan
 
 ATTRIBUTES = ("Smiling", "Eyeglasses", "Blond_Hair", "Black_Hair", "Male", "No_Beard", "Wearing_Hat", "Bangs")
-SHOWN = "Eyeglasses"  # turned on in the sheet, as in the paper's figure 6
+SHOWN = "Eyeglasses"  # the attribute turned on in the sheet, as in the paper's figure 6
 FACES = 50  # most test faces per attribute and direction
 SHEET_FACES, FIGURE_FACES = 2, 10
 RESAMPLES, BATCH, SEED = 1_000, 128, 1
 FULL = "full"
-# a GAN that starts from nothing: at the full system's rates, meant for one that can draw faces already, 600 steps end
-# in a single face (KID .995, here .685)
-FROM_NOTHING = {"learning_rate": 0.001, "learning_rate_d": 0.0005, "beta1": 0.5, "r1_gamma": 1.0, "warmup": 0}
-SWITCHED_OFF = {  # what figure 5 puts beside the full system
+# Settings of a GAN without a warm-up. The full system's rates are for a generator that can draw faces already: with
+# them 600 steps end in a single face (KID .995, here .685).
+FROM_SCRATCH = {"learning_rate": 0.001, "learning_rate_d": 0.0005, "beta1": 0.5, "r1_gamma": 1.0, "warmup": 0}
+SWITCHED_OFF = {  # the baselines in figure 5
     "VAE only": {"adversarial": 0.0, "recognition": 0.0, "feature": 0.0},
-    "GAN only": {"pixel": 0.0, "kl": 0.0, "feature": 0.0, "residual": False, "edits": 0.0} | FROM_NOTHING,
+    "GAN only": {"pixel": 0.0, "kl": 0.0, "feature": 0.0, "residual": False, "edits": 0.0} | FROM_SCRATCH,
 }
-TOLD = (  # settings in the table
+TABLE_SETTINGS = (  # settings in the table
     "feature", "recognition", "adversarial", "pixel", "kl", "residual", "edits", "r1_gamma", "learning_rate",
     "learning_rate_d", "beta1", "warmup", "steps",
 )  # fmt: skip
@@ -73,7 +75,7 @@ TOLD = (  # settings in the table
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One short training, and where it keeps what comes of it."""
+    """One short training and the place of its results."""
 
     name: str
     settings: vigan.GanSettings
@@ -83,15 +85,17 @@ class Run:
 
     @property
     def model(self) -> Path:
-        """Other settings, other images or other code of the systems have another place."""
-        return self.work / self.name.replace(" ", "_") / key(self.settings, self.data / "prepared" / "faces.parquet")
+        """The model folder, which differs for other settings, images or code."""
+        inputs = (self.data / "prepared" / "faces.parquet", *systems.code_files(vigan.NAME))
+        return self.work / self.name.replace(" ", "_") / key(self.settings, *inputs)
 
 
 Grid = dict[tuple[float, float], Run]  # by lambda 1 and lambda 2
 
 
 def planned(options: argparse.Namespace, base: dict[str, Any]) -> tuple[list[Run], Grid]:
-    """Figure 5: what is switched off, then the full system; and the sweep, in which the full system is one run."""
+    """The runs of figure 5 (the baselines, then the full system), and those of the sweep, which includes the full
+    system."""
 
     def run(name: str, **changes: float) -> Run:
         return Run(name, vigan.GanSettings(**(base | changes)), options.data, options.work, options.threads)
@@ -108,7 +112,7 @@ def planned(options: argparse.Namespace, base: dict[str, Any]) -> tuple[list[Run
 
 
 def row_of(run: Run) -> Row:
-    """The numbers of one run, which is trained and measured where that has not been done before."""
+    """The numbers of one run, which is trained and measured unless that was done before."""
     model = run.model
     if not (model / "model.json").exists():
         train_gan.run(
@@ -119,16 +123,16 @@ def row_of(run: Run) -> Row:
             )
         )  # fmt: skip
     judges = sorted((run.data / "judges").iterdir())
-    known = model.with_suffix(f".{key(run.settings, *judges, Path(__file__))}.json")
-    if not known.exists():
-        write_json(known, measure(run))
-    settings = {name: getattr(run.settings, name) for name in TOLD}
-    numbers: Row = json.loads(known.read_text(encoding="utf-8"))
+    results = model.with_suffix(f".{key(run.settings, *judges, Path(__file__))}.json")
+    if not results.exists():
+        write_json(results, measure(run))
+    settings = {name: getattr(run.settings, name) for name in TABLE_SETTINGS}
+    numbers: Row = json.loads(results.read_text(encoding="utf-8"))
     return {"run": run.name} | settings | numbers
 
 
 def opened(run: Run) -> Exam:
-    """The test faces with their latents (mean of E, own labels), before the judges."""
+    """The test faces with their latents (mean of E, own labels) and the judges."""
     device = compute.start(device="auto", threads=run.threads)
     faces, pixels = read_faces(run.data / "prepared"), images.open_images(run.data / "prepared")
     system = systems.load(run.model, device)
@@ -146,27 +150,27 @@ def opened(run: Run) -> Exam:
 
 
 def prior(run: Run, exam: Exam) -> samples.Pictures:
-    """Pictures from the generator's prior: the same z and descriptions in every run."""
+    """Images from the generator's prior, with the same z and descriptions in every run."""
     pictures = samples.prior_of(vigan.NAME, run.model, exam.editor.device, "auto", SEED)
     assert pictures is not None
     return pictures
 
 
 def measure(run: Run) -> Row:
-    """The numbers of a trained run; where it has no encoder, those of its samples alone."""
+    """The numbers of a trained run; only those of its samples if it has no encoder."""
     exam = opened(run)
     everyone = np.arange(len(exam.rows))
-    found: dict[str, Estimate] = {"kid_samples": distance(exam, prior(run, exam))}
+    numbers: dict[str, Estimate] = {"kid_samples": distance(exam, prior(run, exam))}
     if run.settings.encodes:
         decoded = samples.decoded(exam, exam.latents)
         kept = reconstructions.measure(exam, everyone, lambda x, start: decoded(start, len(x)), judge=False)
-        found["kid_reconstructions"] = distance(exam, decoded)
-        found |= dict(edited(exam)) | exam.means(everyone, {name: kept.columns[name] for name in ("psnr", "l2")})
-    return estimates_json(found)
+        numbers["kid_reconstructions"] = distance(exam, decoded)
+        numbers |= dict(edited(exam)) | exam.means(everyone, {name: kept.columns[name] for name in ("psnr", "l2")})
+    return estimates_json(numbers)
 
 
 def distance(exam: Exam, pictures: samples.Pictures, count: int | None = None) -> Estimate:
-    """Kernel distance between test photos and `count` pictures, as many as photos where None."""
+    """Kernel distance between test images and `count` pictures, by default as many as images."""
     photos = len(exam.rows)
     real = samples.features(exam, samples.photos(exam, exam.rows), photos)
     other = samples.features(exam, pictures, count or photos)
@@ -174,7 +178,7 @@ def distance(exam: Exam, pictures: samples.Pictures, count: int | None = None) -
 
 
 def edited(exam: Exam) -> Iterator[tuple[str, Estimate]]:
-    """Success in both directions and in each, and flips of other attributes."""
+    """Success in both directions and in each, and side effects."""
     tried = []
     for case in (exam.case(name, on, FACES) for name in ATTRIBUTES for on in (True, False)):
         logits = [
@@ -190,7 +194,7 @@ def edited(exam: Exam) -> Iterator[tuple[str, Estimate]]:
 
 
 def described(exam: Exam, latent: Tensor, attribute: str, on: bool) -> Tensor:
-    """Latents (n, d) whose description has the attribute and then none of its rivals, or lacks it."""
+    """Latents (n, d) with a description with the attribute and without its rivals, or without the attribute."""
     system, moved = exam.editor.system, latent.clone()
     changes = {rival: -1.0 for rival in exclusive_with(attribute) if on and rival in system.attributes}
     for name, value in (changes | {attribute: 1.0 if on else -1.0}).items():
@@ -199,13 +203,13 @@ def described(exam: Exam, latent: Tensor, attribute: str, on: bool) -> Tensor:
 
 
 def photos_row(run: Run) -> Row:
-    """The floor of the kernel distance: photos of the validation split's people."""
+    """The floor of the kernel distance: images of the people in the validation split."""
     exam, valid = opened(run), read_faces(run.data / "prepared").rows("valid")
     return {"run": "photos"} | estimates_json({"kid_samples": distance(exam, samples.photos(exam, valid), len(valid))})
 
 
 def lambdas_sheet(grid: Grid, rows: dict[Run, Row]) -> Image.Image:
-    """The same test faces with SHOWN turned on, lambda 1 down, lambda 2 across, numbers below."""
+    """The same test faces with SHOWN turned on, by lambda 1 (rows) and lambda 2 (columns), with numbers below."""
     ones, twos = ([*dict.fromkeys(pair[side] for pair in grid)] for side in (0, 1))
 
     def cell(pictures: Tensor) -> np.ndarray:
@@ -216,7 +220,8 @@ def lambdas_sheet(grid: Grid, rows: dict[Run, Row]) -> Image.Image:
         return cell(exam.editor.decode(described(exam, latent, SHOWN, on=True)))
 
     def note(row: Row) -> str:
-        return f"{row['success']['value']:.0%} obey, {row['flips']['value']:.0%} flips, {row['psnr']['value']:.1f} dB"
+        success, side_effects = row["success"]["value"], row["flips"]["value"]
+        return f"{success:.0%} success, {side_effects:.0%} side effects, {row['psnr']['value']:.1f} dB"
 
     first = opened(next(iter(grid.values())))
     _, photos, _ = next(first.batches(first.case(SHOWN, True, SHEET_FACES).faces))

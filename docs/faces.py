@@ -1,5 +1,5 @@
-"""Makes docs/faces.png, the picture of the README, after `make repro`: test faces chosen by seed, what vigan keeps
-of them, and one edit per column. Drawn faces only: pictures of any other source may not be published.
+"""Write docs/faces.png, the picture of the README, after `make repro`: test faces chosen by seed, their reconstructions
+by vigan, and one edit per column. Only drawn faces: pictures from other sources may not be published.
 
     .venv/bin/python docs/faces.py"""
 
@@ -29,9 +29,12 @@ def main() -> None:
     columns = {"photo": x, "reconstruction": editor.decode(editor.encode(x))}
     for text in SPECS:
         columns[text.replace("=", " ")] = editor.apply(x, editor.parse(text), "replace").y
-    made = [images.to_pixels(column) for column in columns.values()]
+    pixels_of_columns = [images.to_pixels(column) for column in columns.values()]
     sheet = sheets.sheet(
-        [[column[i] for column in made] for i in range(FACES)], list(columns), title="Edits of test faces", scale=2
+        [[column[i] for column in pixels_of_columns] for i in range(FACES)],
+        list(columns),
+        title="Edits of test faces",
+        scale=2,
     )
     sheets.write_png(Path("docs") / "faces.png", sheet)
 

@@ -48,7 +48,7 @@ def run(params: Params) -> None:
         raise InputError(f"{params.prepared} holds no image; its faces.parquet lists the reasons")
     if len(images.open_images(params.prepared)) != count:
         raise InputError(
-            f"{params.prepared}: images.npy and faces.parquet have different numbers of rows; run `dvc repro -f prepare`"
+            f"{params.prepared}: images.npy and faces.parquet differ in length; run `dvc repro -f prepare`"
         )
     with replacing_folder(params.latents) as folder:
         _opened.cache_clear()

@@ -1,4 +1,4 @@
-"""What benchmarks/ hand on to `facet record`."""
+"""The outputs of benchmarks/ that `facet record` reads."""
 
 import importlib
 import json

@@ -1,4 +1,4 @@
-"""dvc.yaml against the code."""
+"""dvc.yaml agrees with the code."""
 
 import dataclasses
 import functools
@@ -14,8 +14,8 @@ from tests.support.house import STAGES, commands, covered, imports, within
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.slow
-# Move words and bytes around or fix the machine: results do not depend on how they are written, so no stage needs to
-# run again when they change. Whoever changes what they compute says so with `dvc repro --force`.
+# Code that moves bytes or words: results do not depend on it, so no stage needs to run again when it changes. After a
+# change of what it computes, run `dvc repro --force`.
 PLUMBING = ("facet/base/", "facet/training/history.py", "facet/training/resume.py")
 
 
@@ -40,10 +40,10 @@ def test_every_command_of_dvc_yaml_fits_its_stage():
 
 
 def test_every_stage_depends_on_the_modules_that_decide_its_results():
-    """Or a change of one would leave stale results. Followed through imports; a dep may name a folder.
+    """A change of a module that is not a dep would leave stale results. Imports are followed; a dep may be a folder.
 
-    A system's module is found by name at run time. What it imports counts only where it is trained: elsewhere the
-    model folder, a dep, changes with it."""
+    A system's module is imported by name at run time. Its imports count only in its training: in other stages the model
+    folder, a dep, changes with them."""
     wrong = []
     for command in commands():
         seen: set[str] = set()

@@ -1,4 +1,4 @@
-"""The whole graph, as a user runs it: dvc repro in a clone, the smoke profile, then again with nothing to do."""
+"""The whole graph as a user runs it: dvc repro in a clone with the smoke profile, and again with nothing to do."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
-    """The files of this working tree that git knows or would add, as a repository of its own, at the smoke profile."""
+    """The files of this working tree that git tracks or would add, as a separate repository with the smoke profile."""
     root = tmp_path_factory.mktemp("clone") / "facet"
     for name in listed():
         if (ROOT / name).exists():
@@ -35,7 +35,7 @@ def clone(tmp_path_factory):
 
 @pytest.mark.parametrize("profile", profiles.names(ROOT))
 def test_what_a_profile_s_stages_read_is_written_by_another_or_lies_in_git(tmp_path, profile):
-    """Or `dvc repro` stops half way; where a data set lies is the user's to say."""
+    """Otherwise `dvc repro` would stop. The place of a data set is given by the user."""
     from dvc.repo import Repo
 
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
@@ -56,14 +56,14 @@ def test_what_a_profile_s_stages_read_is_written_by_another_or_lies_in_git(tmp_p
 
 
 def listed() -> list[str]:
-    """The files that git knows or would add."""
+    """The files that git tracks or would add."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     found = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     return list(filter(None, found.split("\0")))
 
 
 def repro(root: Path) -> str:
-    """`dvc repro` with this interpreter's environment; what it printed."""
+    """Run `dvc repro` in this interpreter's environment and return its output."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     command = [sys.executable, "-m", "dvc", "repro"]
     done = subprocess.run(command, cwd=root, env=os.environ | {"PATH": path}, capture_output=True, text=True)

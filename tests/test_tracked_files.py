@@ -1,4 +1,4 @@
-"""What may stand in a tracked file."""
+"""Limits on the contents of tracked files."""
 
 import re
 import subprocess
@@ -29,6 +29,6 @@ def test_no_tracked_file_names_a_package_index_or_a_path_of_one_machine():
 
 
 def test_no_tracked_file_is_large():
-    """Data belongs to dvc's cache; what git holds stays small enough to clone in seconds."""
+    """Data belongs in dvc's cache, so that a clone takes seconds."""
     wrong = {str(path.relative_to(ROOT)): path.stat().st_size for path in tracked() if path.stat().st_size > 2_000_000}
     assert not wrong

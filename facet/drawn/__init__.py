@@ -1,7 +1,7 @@
-"""Procedural portraits with attributes true by construction: `draw(sample(seed, index))` is a CelebA-like picture, and
-so is that of `sample_graded`, in which some attributes are real numbers.
+"""Procedural portraits whose attributes are true by construction: `draw(sample(seed, index))` is a picture like those
+of CelebA. With `sample_graded` some attributes are real numbers.
 
-`person.py` chooses who is in a picture and how; `portrait.py` paints it with the layers of `head.py`, `hair.py` and
+`person.py` samples a person and a moment; `portrait.py` paints them with the layers of `head.py`, `hair.py` and
 `worn.py` on the canvas of `scene.py`; `shapes.py` holds the anti-aliased primitives."""
 
 from facet.drawn.person import ATTRIBUTES, GRADES, Moment, Person, Traits, identity_of, sample, sample_graded

@@ -1,4 +1,4 @@
-"""Hair: behind the neck, on the head, of the beard, and the shadow it throws."""
+"""Hair behind the neck, on the head and of the beard, and its shadow."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _beard_colour(scene: Scene) -> Colour:
 
 
 def _whiskers(scene: Scene, p: Patch) -> NDArray[np.float32]:
-    """Colours (3, h, w) of beard: short strands that fan out of the mouth."""
+    """Colours (3, h, w) of a beard: short strands that fan out from the mouth."""
     pattern = strands(p.u * np.float32(1.7) + p.u * p.v * np.float32(0.012), scene.m.strand)
     lit = np.clip(p.u * np.float32(scene.m.light[0] / 45), -0.25, 0.25)
     tone = np.float32(0.95) + np.float32(0.32) * pattern + lit
@@ -61,13 +61,13 @@ def paint_mustache(scene: Scene) -> None:
 
 
 def _waves(scene: Scene, at: NDArray[np.int32], u: Plane) -> Plane:
-    """Waves in [-1, 1] along the hair, out of step left and right."""
+    """Waves in [-1, 1] along the hair, with different phases left and right."""
     shift = int(abs(scene.t.parting) * 60)
     return WAVE[np.minimum(at + shift * (u > 0), len(WAVE) - 1)]
 
 
 def _hair_planes(scene: Scene, u: Plane, v: Plane, at: NDArray[np.int32], half: Plane) -> NDArray[np.float32]:
-    """Colours (3, h, w) of lit hair: strands follow the style, a gloss band runs around the head."""
+    """Colours (3, h, w) of lit hair, with strands that follow the style and a gloss band around the head."""
     t, m = scene.t, scene.m
     parted = scene.hair.long and m.bangs != "full"
     part = np.float32(9 * t.parting)

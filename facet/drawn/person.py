@@ -1,7 +1,8 @@
-"""Who is in a picture and how: (seed, index) -> a Person, whose attributes are read off what it is drawn with.
+"""The person in a picture: (seed, index) -> a Person, whose attributes follow from the values it is drawn with.
 
 Traits belong to the identity (skull, sex, age, skin, eyes, natural hair, habits), a Moment to one picture (pose, light,
-expression, glasses, hat, make-up, background). Only uniform draws of PCG64 are used, whose stream numpy keeps fixed."""
+expression, glasses, hat, make-up, background). Only uniform draws of PCG64 are used, whose stream NumPy keeps
+stable."""
 
 from __future__ import annotations
 
@@ -19,24 +20,24 @@ ATTRIBUTES: Final[tuple[str, ...]] = (
     "Heavy_Makeup", "Male", "Mouth_Slightly_Open", "Mustache", "No_Beard", "Pale_Skin", "Smiling", "Wavy_Hair",
     "Wearing_Hat", "Wearing_Lipstick", "Young")
 
-# What `sample_graded` draws from a whole range, and the attributes whose place it takes.
+# Real-valued attributes of `sample_graded`, and the attributes that each replaces.
 GRADES: Final[dict[str, tuple[str, ...]]] = {
     "Ageing": ("Young",), "Hair_Lightness": ("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair"),
     "Mouth_Opening": ("Mouth_Slightly_Open",), "Skin_Lightness": ("Pale_Skin",), "Smile": ("Smiling",), "Turn": ()}
 
-PICTURES: Final = (4, 2, 6, 3, 5)               # pictures of consecutive identities, repeated
+PICTURES: Final = (4, 2, 6, 3, 5)               # numbers of pictures of consecutive identities, repeated
 _CYCLE: Final = sum(PICTURES)
 
 SHORT_STYLES: Final = ("bald", "fringe", "buzz", "short", "quiff", "receding", "updo")
-LONG_STYLES: Final = ("bob", "long")            # seen below any hat
-SERIOUS, GRIN = 0.1, 0.72                       # smiles between them are drawn by `sample_graded` only
+LONG_STYLES: Final = ("bob", "long")            # visible below any hat
+SERIOUS, GRIN = 0.1, 0.72                       # only `sample_graded` draws smiles between them
 
 T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Traits:
-    """What every picture of one identity shares. Lengths in pixels of the 178x218 frame, colours RGB in [0, 1]."""
+    """Values shared by all pictures of an identity. Lengths in pixels of the 178x218 frame, colours RGB in [0, 1]."""
 
     male: bool
     age: float                                  # years; only `sample_graded` draws 40 to 54
@@ -64,7 +65,7 @@ class Traits:
     wavy: bool
     volume: float                               # height of the hair over the skull
     parting: float                              # -1..1
-    beard: str                                  # none, mustache, goatee, full: what he usually wears
+    beard: str                                  # none, mustache, goatee, full: his usual beard
     likes_glasses: float                        # probability of glasses in a picture
     likes_hats: float
     likes_makeup: float
@@ -78,13 +79,13 @@ class Traits:
 
     @property
     def old(self) -> float:
-        """How far ageing shows: 0 up to 40 years, 0.55 at 54, 1 at 80."""
+        """Visible ageing: 0 up to 40 years, 0.55 at 54, 1 at 80."""
         return 0.55 * max(self.age - 40, 0.0) / 14 if self.age < 54 else 0.55 + 0.45 * (self.age - 54) / 26
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Moment:
-    """What belongs to one picture only. Angles in radians, lengths in pixels, colours RGB in [0, 1]."""
+    """Values of one picture only. Angles in radians, lengths in pixels, colours RGB in [0, 1]."""
 
     yaw: float                                  # positive turns the nose to the right of the picture
     pitch: float                                # positive looks down
@@ -122,7 +123,7 @@ class Moment:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Person:
-    """One picture of somebody: `draw` paints it, `attributes` says what is then to be seen."""
+    """A person in one picture: `draw` paints it, `attributes` lists what it shows."""
 
     identity: int
     traits: Traits
@@ -134,8 +135,8 @@ class Person:
 
     @property
     def grades(self) -> dict[str, float]:
-        """Every name of GRADES -> what it is drawn with: `old`, lightness of hair and skin 0..1, `opening`, `smile`,
-        `yaw`; NaN where it cannot be seen."""
+        """Every name of GRADES -> the value it is drawn with: `old`, lightness of hair and skin 0..1, `opening`,
+        `smile`, `yaw`; NaN if it is not visible."""
         t, m = self.traits, self.moment
         hair = _lightness(t.hair_rgb) if self.hair_seen else math.nan
         grades = (t.old, hair, m.opening, _lightness(t.skin), m.smile, m.yaw)
@@ -143,7 +144,7 @@ class Person:
 
     @property
     def attributes(self) -> dict[str, int]:
-        """Every name of ATTRIBUTES -> +1 if it can be seen in the picture, -1 if not."""
+        """Every name of ATTRIBUTES -> +1 if it is visible in the picture, -1 if not."""
         t, m, hair_seen = self.traits, self.moment, self.hair_seen
         bare = t.style in ("bald", "fringe") and not m.hat
         seen = {
@@ -172,7 +173,7 @@ class Person:
 
 
 class _Dice:
-    """Named draws on a stream of uniform numbers."""
+    """Random draws from a stream of uniform numbers that depends on `key`."""
 
     def __init__(self, *key: int):
         self.stream = iter(np.random.Generator(np.random.PCG64(key)).random(128).tolist())
@@ -208,7 +209,7 @@ def identity_of(index: int) -> int:
 
 
 def sample(seed: int, index: int) -> Person:
-    """Seed and picture index (both >= 0) -> who is in the picture; a pure function of the two."""
+    """Seed and picture index (both >= 0) -> the person in the picture; a pure function of the two."""
     if seed < 0 or index < 0:
         raise ValueError(f"seed {seed} and index {index} must not be negative")
     identity = identity_of(index)
@@ -217,14 +218,14 @@ def sample(seed: int, index: int) -> Person:
 
 
 def sample_graded(seed: int, index: int) -> Person:
-    """The person of `sample` with everything of GRADES drawn from a whole range instead of two or three places of it,
-    each independent of the others and of the attributes."""
+    """The person of `sample` with every value of GRADES drawn from its whole range, independently of the others and of
+    the attributes."""
     person = sample(seed, index)
     lasting, passing = _Dice(seed, 3, person.identity), _Dice(seed, 4, index)
     old, skin, hair = lasting.between(0, 1), lasting.between(0, 1), lasting.between(0, 1)
     age = 40 + 14 * old / 0.55 if old < 0.55 else 54 + 26 * (old - 0.55) / 0.45
     colour = _along(_HAIR_RAMP, hair)
-    greyed = _mix(colour, (_lightness(colour),) * 3, old)       # as light as it was
+    greyed = _mix(colour, (_lightness(colour),) * 3, old)       # with the same lightness
     traits = dataclasses.replace(
         person.traits, age=age, pale=False, skin=_along(_SKINS, skin), hair="brown", hair_rgb=greyed)
     moment = dataclasses.replace(
@@ -280,7 +281,7 @@ def _traits(seed: int, identity: int) -> Traits:
         skin = _mix(_rgb(0xF9E1D3), _rgb(0xF5D8C9), dice.between(0, 1))
         tone = 9.0
 
-    # Darker skin goes with darker hair and eyes; age greys.
+    # Darker skin comes with darker hair and eyes; older people have grey hair more often.
     if young:
         dark_skin = {"black": 0.85, "brown": 0.13, "blond": 0.02, "gray": 0.0, "auburn": 0.0}
         light_skin = {"black": 0.20, "brown": 0.31, "blond": 0.38, "gray": 0.0, "auburn": 0.10}

@@ -1,4 +1,4 @@
-"""What the code imports and what dvc.yaml declares, read for the tests that hold the house together."""
+"""Imports of the code and declarations of dvc.yaml, for the tests of the project's structure."""
 
 import ast
 import dataclasses
@@ -27,17 +27,17 @@ def sources(*folders: str) -> list[Path]:
 
 
 def imports(path: Path) -> set[str]:
-    """Every module that a file imports anywhere in it, relative imports made absolute."""
+    """Every module that a file imports, at any place, with relative imports made absolute."""
     package = path.relative_to(ROOT).with_suffix("").parts
-    found = set()
+    modules = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
+            modules.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = ".".join(package[: len(package) - node.level]) if node.level else ""
             module = ".".join(part for part in (base, node.module) if part)
-            found.update({module, *(f"{module}.{alias.name}" for alias in node.names)})
-    return found
+            modules.update({module, *(f"{module}.{alias.name}" for alias in node.names)})
+    return modules
 
 
 def within(module: str, *packages: str) -> bool:
@@ -46,7 +46,7 @@ def within(module: str, *packages: str) -> bool:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Command:
-    stage: str  # as dvc calls it, train_gan@dcgan
+    stage: str  # name in dvc, such as train_gan@dcgan
     module: str
     flags: list[str]
     deps: set[Path]
@@ -54,10 +54,10 @@ class Command:
 
 
 def commands() -> list[Command]:
-    """Every stage of dvc.yaml after interpolation, as the command it runs and the paths it declares."""
+    """The command and the declared paths of every stage of dvc.yaml, after interpolation."""
     from dvc.repo import Repo
 
-    found = []
+    stages_with_commands = []
     with Repo(str(ROOT)) as repo:
         for stage in repo.index.stages:
             if not getattr(stage, "cmd", None):
@@ -65,7 +65,7 @@ def commands() -> list[Command]:
             assert isinstance(stage.cmd, str), f"{stage.name}: one command a stage"
             words = shlex.split(stage.cmd)
             assert words[:2] == ["python", "-m"], f"{stage.name}: {stage.cmd}"
-            found.append(
+            stages_with_commands.append(
                 Command(
                     stage=stage.name,
                     module=words[2],
@@ -74,10 +74,10 @@ def commands() -> list[Command]:
                     outs={Path(out.def_path) for out in stage.outs},
                 )
             )
-    return found
+    return stages_with_commands
 
 
 def covered(path: Path, declared: set[Path]) -> bool:
-    """Whether a declared path is this one, a folder above it, or something in it."""
+    """Return True if a declared path is `path`, a folder above it, or something in it."""
     path = Path(os.path.normpath(path))
     return any(path == other or other in path.parents or path in other.parents for other in declared)

@@ -1,4 +1,4 @@
-"""What a page of the report must be: self-contained, its tags closed in order."""
+"""Checks of a page of the report: no references to other files, and tags closed in order."""
 
 import html.parser
 import re
@@ -10,7 +10,7 @@ VOID = {"meta", "link", "img", "br", "line", "polyline", "polygon", "circle", "r
 
 
 class Nesting(html.parser.HTMLParser):
-    """Fails where a tag closes that is not open."""
+    """Fails if a tag is closed that is not open."""
 
     def __init__(self):
         super().__init__()

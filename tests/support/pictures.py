@@ -1,4 +1,4 @@
-"""Pictures and data sets that the tests of source and prepare read."""
+"""Pictures and data sets for the tests of source and prepare."""
 
 import io
 import zipfile

@@ -1,4 +1,4 @@
-"""params.yaml's settings of every system and encoder, made small enough to train in a second."""
+"""The settings of every system and encoder in params.yaml, reduced so that they train in a second."""
 
 import dataclasses
 from pathlib import Path
@@ -57,7 +57,7 @@ def model_of(system: str) -> str:
 
 
 def train(folder: Path, system: str, **changes: Any) -> Path:
-    """A small system, complete with its encoder where it has one of its own; the folder to load."""
+    """Train a small system, with its encoder if it has a separate one, and return the folder to load."""
     train_gan.run(gan_params(folder, system, **changes))
     if model_of(system) != "model":
         train_encoder.run(encoder_params(folder, model_of(system)))

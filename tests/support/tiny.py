@@ -12,7 +12,7 @@ ATTRIBUTES = ("Bright", "Red")
 
 
 def prepared(folder: Path, *, count: int = 48, size: int = 64, seed: int = 0) -> Path:
-    """images.npy and faces.parquet with two attributes that are true of the pixels: bright and reddish pictures."""
+    """Write images.npy and faces.parquet with two attributes of the pixels: bright and reddish images."""
     rng = np.random.default_rng(seed)
     bright, red = rng.random(count) < 0.5, rng.random(count) < 0.5
     images = np.full((count, size, size, 3), 60, np.uint8)
@@ -39,7 +39,8 @@ def prepared(folder: Path, *, count: int = 48, size: int = 64, seed: int = 0) ->
 
 
 def make_real(prepared: Path, name: str, values: np.ndarray, ends: tuple[float, float]) -> None:
-    """Make an attribute of a prepared folder real-valued: its values (files,), NaN unknown, and what -1 and +1 are."""
+    """Make an attribute of a prepared folder real-valued, by its values (files,), NaN for unknown, and those of -1 and
+    +1."""
     faces = read_faces(prepared)
     schema = faces_schema(dataclasses.replace(faces.meta, ranges={name: ends}))
     columns = faces.table.assign(**{name: values})

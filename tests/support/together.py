@@ -1,5 +1,5 @@
-"""What test_ranks.py trains on one process and on two: `torchrun -m tests.support.together FOLDER` trains every case
-there, in the prepared folders that stand there already."""
+"""The trainings that test_ranks.py runs on one process and on two: `torchrun -m tests.support.together FOLDER` trains
+every case in FOLDER, whose prepared folders exist already."""
 
 import dataclasses
 import sys
@@ -27,13 +27,15 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "vigan_noise": ("vigan", {"noise": 0.2, "warmup": 1, "edits": 0.5}),
 }
 RATES = ("learning_rate", "learning_rate_d", "learning_rate_g", "learning_rate_v", "warmup_rate")
-STILL = dict.fromkeys(RATES, 1e-9)  # Adam makes whole steps of rounding errors, after which nothing can be compared
+STILL = dict.fromkeys(
+    RATES, 1e-9
+)  # Adam turns rounding errors into whole steps, after which weights cannot be compared
 STEPS = {"steps": 4, "r1_every": 2}
 ENCODERS = {"dcgan": ("in_domain", "deep_conv"), "icgan": ("icgan_zy",)}
 
 
 def train(folder: Path) -> None:
-    """Every case into folder/<case>, a system's encoders beside the GAN of its plain case."""
+    """Train every case into folder/<case>, and a system's encoders beside the GAN of its plain case."""
     for case, (system, changes) in CASES.items():
         gan = small.gan_params(folder / case, system, **(STEPS | STILL | changes))
         train_gan.run(dataclasses.replace(gan, log_every=1))
@@ -44,7 +46,7 @@ def train(folder: Path) -> None:
 
 
 def prepare(folder: Path) -> None:
-    """The prepared folders of all cases."""
+    """Write the prepared folders of all cases."""
     for case in CASES:
         tiny.prepared(folder / case / "prepared")
 
