@@ -11,8 +11,8 @@ SLOPE = 0.2  # slope of every leaky ReLU
 
 
 def halvings(size: int, *, least: int) -> int:
-    """How often a side can be halved while it is even and above `least`: for 4, 64 pixels 4 times, 28 pixels twice (to
-    7)."""
+    """The number of times that a side can be halved while it is even and above `least`: for 4, 64 pixels 4 times and 28
+    pixels twice (to 7)."""
     count = 0
     while size % 2 == 0 and size > least:
         size, count = size // 2, count + 1

@@ -77,7 +77,8 @@ def sections_of(metrics: Json, speed: Sequence[Json]) -> Json:
 
 
 def encoders(metrics: Json) -> list[Json]:
-    """How many encoders beat the mean training face in all three numbers, and the best of the report's six in L2."""
+    """The number of encoders that beat the mean training face in all three numbers, and the report's best of six in
+    L2."""
     table = [row for row in metrics.get("reconstruction", []) if row["kind"] == "encoder"]
     floor = first_row(metrics, "reconstruction", name=MEAN_FACE)
     if not table or floor is None:
@@ -90,7 +91,7 @@ def encoders(metrics: Json) -> list[Json]:
 
 
 def readings(metrics: Json) -> list[Json]:
-    """How many entries of a description the encoder reads off photos more accurately than the commoner label would."""
+    """The number of entries of a description that the encoder reads more accurately than the commoner label would."""
     rows = metrics.get("descriptions", [])
     if not rows:
         return []

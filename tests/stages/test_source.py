@@ -418,6 +418,8 @@ def test_a_param_that_does_not_fit_is_named(tmp_path, changes, message):
 def test_a_download_is_tried_only_where_nothing_is_and_its_failure_is_one_clear_error(tmp_path, monkeypatch):
     assert len(sourced(write_celeba(tmp_path / "celeba", 2), download=True).table) == 2
     monkeypatch.setitem(sys.modules, "torchvision.datasets", None)
+    if "torchvision" in sys.modules:  # another test may have imported it
+        monkeypatch.delattr(sys.modules["torchvision"], "datasets", raising=False)
     with pytest.raises(InputError, match="download needs torchvision, which is not installed"):
         sourced(tmp_path / "nowhere", download=True)
 
