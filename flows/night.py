@@ -19,7 +19,7 @@ from facet.base import project
 from facet.base.files import write_json
 from facet.nights import page, promotion, verdicts
 from facet.nights.champions import ENDS, STORE, Champions, digest_of, latest_paths
-from facet.nights.intake import IntakeReport
+from facet.nights.intake_report import IntakeReport
 from facet.nights.record import NightRecord
 from facet.nights.settings import Settings
 from facet.training import warm_start

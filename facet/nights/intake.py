@@ -12,11 +12,9 @@ import json
 import logging
 import re
 import shutil
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,22 +23,20 @@ from facet.base.errors import InputError
 from facet.base.files import replacing, to_disk, write_json
 from facet.base.limits import Natural, NonNegative, Share
 from facet.base.params import check
-from facet.base.progress import progress
 from facet.base.tables import SPLITS
-from facet.base.threads import in_order, worker_count
-from facet.pictures.decode import BadImage, decode
+from facet.nights.deliveries import DeliveredPhoto, Delivery, delivery_paths, examine, labels_fit, open_delivery
+from facet.nights.intake_report import EXAMPLES_SHOWN, IntakeReport
+from facet.pictures.decode import BadImage
 from facet.sources import celeba, folder, shards
 from facet.sources.labels import Listing, write_labels
 from facet.sources.shards import LABELS, Schema
 from facet.sources.store import write_zip
-from facet.sources.tree import DATASET, Tree, is_image, open_tree
+from facet.sources.tree import DATASET
 
 log = logging.getLogger(__name__)
 
 REASONS = "reasons.csv"  # in the quarantine folder of a night
-EXAMPLES_SHOWN = 20  # bad photos that a report names
 LEAVING = ".leaving.json"  # in the drop folder: files that are being removed from it
-STAYS = "the photos that came with it stay in the drop folder"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,89 +54,6 @@ class IntakeSettings:
     workers: Natural = 0  # threads that read photos; 0 for the number of cores
 
 
-@dataclasses.dataclass
-class IntakeReport:
-    """Outcome of the intake of one night."""
-
-    shard: str = ""  # the new zip, "" if no new photo was good
-    taken: int = 0  # photos taken in
-    splits: dict[str, int] = dataclasses.field(default_factory=dict)  # photos taken in by split
-    people: int = 0  # new people
-    duplicates: int = 0  # photos whose bytes the data set has already; they leave the drop folder
-    kept_split: int = 0  # photos that asked for another split than their person is in
-    quarantined: dict[str, int] = dataclasses.field(default_factory=dict)  # bad photos by reason
-    refused: dict[str, str] = dataclasses.field(default_factory=dict)  # delivery -> why it is held back
-    arriving: list[str] = dataclasses.field(default_factory=list)  # deliveries that changed a moment ago
-    unknown_attributes: list[str] = dataclasses.field(default_factory=list)  # not in the data set, left out
-    unmatched: int = 0  # rows of labels without a photo
-    unmatched_examples: str = ""  # some names of such rows
-    examples: list[str] = dataclasses.field(default_factory=list)  # first EXAMPLES_SHOWN bad photos with their reasons
-    drop: str = ""  # the drop folder
-    unchanged: str = ""  # the .dvc file of a data set that has not changed since it was taken in
-
-    @property
-    def bad(self) -> int:
-        """Number of photos in quarantine."""
-        return sum(self.quarantined.values())
-
-    @property
-    def empty(self) -> bool:
-        """True if there was no delivery at all."""
-        return not (self.taken or self.duplicates or self.bad or self.refused or self.arriving)
-
-    def to_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self) | {"empty": self.empty, "summary": str(self)}
-
-    def __str__(self) -> str:
-        return "; ".join(self.lines())
-
-    def lines(self) -> list[str]:
-        """The report for people, one fact a line."""
-        if self.empty:
-            where = f" in {self.drop}" if self.drop else ""
-            return [f"nothing arrived: {self.unchanged} is unchanged" if self.unchanged else f"nothing arrived{where}"]
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(self.quarantined.items()))
-        parts = [
-            f"{self.taken:,} photos taken in" + (f" as {self.shard}" if self.shard else ""),
-            f"{self.duplicates:,} in the data set already" if self.duplicates else "",
-            f"{self.bad:,} quarantined ({reasons})" if self.bad else "",
-            f"{self.kept_split:,} stay in the split of their person" if self.kept_split else "",
-            f"{self.unmatched:,} rows of labels without a photo ({self.unmatched_examples})" if self.unmatched else "",
-            f"attributes left out because the data set lacks them: {', '.join(self.unknown_attributes)}"
-            if self.unknown_attributes
-            else "",
-            f"still arriving: {', '.join(self.arriving)}" if self.arriving else "",
-            *(f"refused {delivery}: {why}" for delivery, why in self.refused.items()),
-        ]
-        return [part for part in parts if part]
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Delivery:
-    """Photos that came with one table of labels."""
-
-    name: str  # "" for the drop folder itself
-    path: Path
-    listing: Listing
-    tree: Tree
-
-
-@dataclasses.dataclass
-class _Photo:
-    """One photo of a delivery: its row of labels, its hash and what is wrong with it."""
-
-    delivery: _Delivery
-    index: int  # row of the delivery's table; -1 for a file that is no photo
-    member: str
-    digest: str = ""
-    problem: str = ""
-
-    @property
-    def origin(self) -> str:
-        """Its path below the drop folder."""
-        return "/".join(filter(None, (self.delivery.name, self.member)))
-
-
 def take_in(settings: IntakeSettings, night: str) -> IntakeReport:
     """Take in the deliveries of the drop folder as the shard `night`. InputError if the folders cannot be used.
 
@@ -152,16 +65,20 @@ def take_in(settings: IntakeSettings, night: str) -> IntakeReport:
     if not (settings.keep or settings.dry_run):
         _finish_leaving(settings.drop)
     schema = shards.schema_of(settings.root)
-    paths = _delivery_paths(settings.drop, report)
-    deliveries = [delivery for path in paths if (delivery := _open(settings, path, schema, report))]
+    paths = delivery_paths(settings.drop, report)
+    deliveries = [
+        delivery
+        for path in paths
+        if (delivery := open_delivery(settings.drop, path, schema, report, settle=settings.settle))
+    ]
     if not deliveries:
         return report
     if schema is None:
         schema = _first_schema(settings, deliveries[0].listing)
-        deliveries = [delivery for delivery in deliveries if _labels_fit(schema, delivery, report)]
+        deliveries = [delivery for delivery in deliveries if labels_fit(schema, delivery, report)]
     known, splits = _known(settings.root)
-    photos = _examine(deliveries, settings)
-    good: list[_Photo] = []
+    photos = examine(settings.drop, deliveries, settings.workers)
+    good: list[DeliveredPhoto] = []
     for photo in photos:
         if not photo.problem and photo.digest in known:
             photo.problem = "duplicate"
@@ -203,88 +120,8 @@ def _check(settings: IntakeSettings, night: str) -> None:
         raise InputError(f"{settings.root} is a file; expected the folder of the data set")
 
 
-def _delivery_paths(drop: Path, report: IntakeReport) -> list[Path]:
-    """The deliveries: folders and zips of the drop folder, and the drop folder itself if labels lie at its top. Photos
-    at its top without labels are refused in `report`."""
-    top = []
-    for path in sorted(drop.iterdir()):
-        if any(ord(letter) < 32 or 0xD800 <= ord(letter) < 0xE000 for letter in path.name):  # control, or no UTF-8
-            report.refused[ascii(path.name)] = "its name has characters that cannot be written down; rename it"
-        elif not path.name.startswith("."):
-            top.append(path)
-    if celeba.is_at(drop):
-        return [drop]
-    inner = [path for path in top if path.suffix.lower() == ".zip" or path.is_dir()]
-    if any(path.is_file() and path.name in folder.TABLES for path in top):
-        return [drop, *(path for path in inner if path.is_file() or _has_labels(path))]
-    loose = [path for path in top if path.is_file() and is_image(path.name)]
-    if loose:
-        report.refused[drop.name] = (
-            f"{len(loose)} photos at its top, {loose[0].name} among them, have no {' or '.join(folder.TABLES)}; add "
-            "one, or move them into a folder with theirs"
-        )
-    return inner
-
-
-def _has_labels(path: Path) -> bool:
-    """True if a folder is a delivery of its own."""
-    return celeba.is_at(path) or any((path / name).is_file() for name in folder.TABLES)
-
-
-def _open(settings: IntakeSettings, path: Path, schema: Schema | None, report: IntakeReport) -> _Delivery | None:
-    """A delivery whose labels can be used, else None with the reason in `report`."""
-    name = "" if path == settings.drop else path.name
-    if not _has_files(path):
-        return None
-    if time.time() - _last_change(path) < settings.settle:
-        report.arriving.append(name or settings.drop.name)
-        return None
-    try:
-        listing = celeba.read(path) if path.is_dir() and celeba.is_at(path) else folder.read(path)
-        if path == settings.drop:  # without the photos of deliveries inside it
-            apart = tuple(f"{one.name}/" for one in path.iterdir() if one.is_dir() and _has_labels(one))
-            mine = ~listing.table["member"].str.startswith(apart) if apart and not celeba.is_at(path) else slice(None)
-            listing = dataclasses.replace(listing, table=listing.table[mine].reset_index(drop=True))
-        delivery = _Delivery(name, path, listing, open_tree(listing.where(path, path)))
-    except InputError as error:
-        report.refused[name or settings.drop.name] = str(error)
-        return None
-    except Exception as error:  # a broken delivery of any kind must not hold back the others
-        report.refused[name or settings.drop.name] = f"it cannot be read ({type(error).__name__}: {error})"
-        return None
-    return delivery if schema is None or _labels_fit(schema, delivery, report) else None
-
-
-def _labels_fit(schema: Schema, delivery: _Delivery, report: IntakeReport) -> bool:
-    """True if the labels of a delivery are those of the data set; if not, the reason is in `report`."""
-    signs, numbers = set(delivery.listing.attributes), set(delivery.listing.real)
-    wrong = sorted((set(schema.attributes) & numbers) | (set(schema.real) & signs))
-    why = ""
-    if not (signs | numbers) & {*schema.attributes, *schema.real}:
-        some = ", ".join(sorted(signs | numbers)[:5]) or "(none)"
-        why = f"none of its labels ({some}) is an attribute of the data set; {STAYS}"
-    elif wrong:
-        why = f"its column {wrong[0]} holds numbers where the data set has signs, or the reverse; {STAYS}"
-    if why:
-        report.refused[delivery.name or delivery.path.name] = why
-    return not why
-
-
 def _first_schema(settings: IntakeSettings, listing: Listing) -> Schema:
     return Schema(listing.attributes, listing.real, settings.ratios, settings.seed)
-
-
-def _has_files(path: Path) -> bool:
-    return path.is_file() or any(file.is_file() for file in path.rglob("*"))
-
-
-def _last_change(path: Path) -> float:
-    """The time at which any file of a delivery last changed."""
-    latest = path.stat().st_mtime
-    for file in path.rglob("*") if path.is_dir() else ():
-        with contextlib.suppress(OSError):  # it was removed meanwhile
-            latest = max(latest, file.stat().st_mtime)
-    return latest
 
 
 def _known(root: Path) -> tuple[set[str], dict[int, str]]:
@@ -299,48 +136,6 @@ def _known(root: Path) -> tuple[set[str], dict[int, str]]:
     return known, splits
 
 
-def _examine(deliveries: Sequence[_Delivery], settings: IntakeSettings) -> list[_Photo]:
-    """Every photo with its hash or what is wrong with it, in the order of the deliveries."""
-    photos = [
-        _Photo(delivery, index, member, problem=problem)
-        for delivery in deliveries
-        for index, (member, problem) in enumerate(
-            zip(delivery.listing.table["member"], delivery.listing.table["problem"], strict=True)
-        )
-    ]
-    photos += [
-        _Photo(delivery, -1, name, problem="no_picture")
-        for delivery in deliveries
-        for name in _other_files(settings, delivery)
-    ]
-
-    def examine(photo: _Photo) -> _Photo:
-        try:
-            data = photo.delivery.tree.read(photo.member)
-            photo.digest = hashlib.sha256(data).hexdigest()
-            if not photo.problem:
-                decode(data)
-        except BadImage as bad:
-            photo.problem = photo.problem or str(bad)
-        return photo
-
-    examined = in_order(examine, photos, worker_count(settings.workers))
-    return list(progress(examined, len(photos), "photos"))
-
-
-def _other_files(settings: IntakeSettings, delivery: _Delivery) -> list[str]:
-    """Files of a delivery that are neither photos nor its labels."""
-    if delivery.path == settings.drop:  # they stay where they are
-        return []
-    tables = (*folder.TABLES, *(name + suffix for name in celeba.LISTS for suffix in (".txt", ".csv")))
-    known = set(delivery.listing.table["member"])
-    return [
-        name
-        for name in delivery.tree.names
-        if name not in known and not is_image(name) and Path(name).name not in tables
-    ]
-
-
 def split_of(key: str, ratios: Sequence[float], seed: int) -> str:
     """The split of a person (or of a photo without one). Their hash decides, so no later delivery moves them."""
     fraction = int.from_bytes(hashlib.sha256(f"{seed}:{key}".encode()).digest()[:8]) / 2**64
@@ -351,7 +146,7 @@ def _write_shard(
     settings: IntakeSettings,
     night: str,
     schema: Schema,
-    good: Sequence[_Photo],
+    good: Sequence[DeliveredPhoto],
     person_splits: dict[int, str],
     report: IntakeReport,
 ) -> None:
@@ -408,7 +203,7 @@ def _write_shard(
     report.shard = f"{name}.zip"
 
 
-def _members(photos: Sequence[_Photo]) -> list[str]:
+def _members(photos: Sequence[DeliveredPhoto]) -> list[str]:
     """The names of photos in their zip: <delivery>/<member>, made unique by a number in front."""
     members = []
     taken: Counter[str] = Counter()
@@ -419,7 +214,7 @@ def _members(photos: Sequence[_Photo]) -> list[str]:
     return members
 
 
-def _labels(schema: Schema, photos: Sequence[_Photo]) -> pd.DataFrame:
+def _labels(schema: Schema, photos: Sequence[DeliveredPhoto]) -> pd.DataFrame:
     """The rows of labels of photos, in their order, with the attributes of the data set."""
     parts = []
     for delivery in dict.fromkeys(photo.delivery for photo in photos):
@@ -431,7 +226,7 @@ def _labels(schema: Schema, photos: Sequence[_Photo]) -> pd.DataFrame:
     return table.astype(kinds)
 
 
-def _quarantine(target: Path, bad: Sequence[_Photo]) -> None:
+def _quarantine(target: Path, bad: Sequence[DeliveredPhoto]) -> None:
     """Copy bad photos to a folder, named by their hashes, and add them to its list of reasons."""
     target.mkdir(parents=True, exist_ok=True)
     reasons = target / REASONS
@@ -450,7 +245,7 @@ def _quarantine(target: Path, bad: Sequence[_Photo]) -> None:
         table.to_csv(part, index=False)
 
 
-def _remove(drop: Path, deliveries: Sequence[_Delivery]) -> None:
+def _remove(drop: Path, deliveries: Sequence[Delivery]) -> None:
     """Remove deliveries from the drop folder, all of which are in the data set or in quarantine now. The list of files
     is written first, so a kill never leaves labels behind without their photos."""
     leaving: list[str] = []

@@ -1,0 +1,63 @@
+"""The outcome of an intake: its JSON report and its words for people."""
+
+import dataclasses
+from typing import Any
+
+EXAMPLES_SHOWN = 20  # bad photos that a report names
+
+
+@dataclasses.dataclass
+class IntakeReport:
+    """Outcome of the intake of one night."""
+
+    shard: str = ""  # the new zip, "" if no new photo was good
+    taken: int = 0  # photos taken in
+    splits: dict[str, int] = dataclasses.field(default_factory=dict)  # photos taken in by split
+    people: int = 0  # new people
+    duplicates: int = 0  # photos whose bytes the data set has already; they leave the drop folder
+    kept_split: int = 0  # photos that asked for another split than their person is in
+    quarantined: dict[str, int] = dataclasses.field(default_factory=dict)  # bad photos by reason
+    refused: dict[str, str] = dataclasses.field(default_factory=dict)  # delivery -> why it is held back
+    arriving: list[str] = dataclasses.field(default_factory=list)  # deliveries that changed a moment ago
+    unknown_attributes: list[str] = dataclasses.field(default_factory=list)  # not in the data set, left out
+    unmatched: int = 0  # rows of labels without a photo
+    unmatched_examples: str = ""  # some names of such rows
+    examples: list[str] = dataclasses.field(default_factory=list)  # first EXAMPLES_SHOWN bad photos with their reasons
+    drop: str = ""  # the drop folder
+    unchanged: str = ""  # the .dvc file of a data set that has not changed since it was taken in
+
+    @property
+    def bad(self) -> int:
+        """Number of photos in quarantine."""
+        return sum(self.quarantined.values())
+
+    @property
+    def empty(self) -> bool:
+        """True if there was no delivery at all."""
+        return not (self.taken or self.duplicates or self.bad or self.refused or self.arriving)
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self) | {"empty": self.empty, "summary": str(self)}
+
+    def __str__(self) -> str:
+        return "; ".join(self.lines())
+
+    def lines(self) -> list[str]:
+        """The report for people, one fact a line."""
+        if self.empty:
+            where = f" in {self.drop}" if self.drop else ""
+            return [f"nothing arrived: {self.unchanged} is unchanged" if self.unchanged else f"nothing arrived{where}"]
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(self.quarantined.items()))
+        parts = [
+            f"{self.taken:,} photos taken in" + (f" as {self.shard}" if self.shard else ""),
+            f"{self.duplicates:,} in the data set already" if self.duplicates else "",
+            f"{self.bad:,} quarantined ({reasons})" if self.bad else "",
+            f"{self.kept_split:,} stay in the split of their person" if self.kept_split else "",
+            f"{self.unmatched:,} rows of labels without a photo ({self.unmatched_examples})" if self.unmatched else "",
+            f"attributes left out because the data set lacks them: {', '.join(self.unknown_attributes)}"
+            if self.unknown_attributes
+            else "",
+            f"still arriving: {', '.join(self.arriving)}" if self.arriving else "",
+            *(f"refused {delivery}: {why}" for delivery, why in self.refused.items()),
+        ]
+        return [part for part in parts if part]
