@@ -52,6 +52,8 @@ def examine(root: Path) -> Iterator[Finding]:
             yield from check(root)
         except (FacetError, OSError, ValueError, KeyError) as error:
             yield Finding("FAIL", f"{check.__name__.strip('_')}: {error}")
+        if check is _project and not _is_clone(root):
+            return  # the other checks would repeat it
 
 
 def _python(root: Path) -> Iterator[Finding]:
@@ -70,8 +72,12 @@ def _python(root: Path) -> Iterator[Finding]:
         yield Finding("ok", f"{name} {importlib.metadata.version(name)}")
 
 
+def _is_clone(root: Path) -> bool:
+    return (root / "dvc.yaml").exists() and (root / ".dvc").exists()
+
+
 def _project(root: Path) -> Iterator[Finding]:
-    if not (root / "dvc.yaml").exists() or not (root / ".dvc").exists():
+    if not _is_clone(root):
         yield Finding("FAIL", f"{root.resolve()} is no clone of Facet", "run this in a clone, or name one with --root")
         return
     lock = root / "dvc.lock"
@@ -95,7 +101,7 @@ def _disk(root: Path) -> Iterator[Finding]:
     free = shutil.disk_usage(root).free
     enough = free > max(ROOM * used, 1 << 30)
     fix = "" if enough else "free some: `dvc gc --workspace` and `facet champion prune` remove unneeded files"
-    yield Finding("ok" if enough else "FAIL", f"{free / 1e9:.1f} GB free, data/ holds {used / 1e9:.1f}", fix)
+    yield Finding("ok" if enough else "FAIL", f"{free / 1e9:.1f} GB free, data/ holds {used / 1e9:.1f} GB", fix)
     for path in (root, root / "data"):
         if path.exists() and not os.access(path, os.W_OK):
             yield Finding("FAIL", f"{path} cannot be written", "give this user write permission")

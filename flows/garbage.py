@@ -3,9 +3,11 @@
 Every promoted version keeps the dvc.lock of its training in its folder, as a small dvc project (`pipeline`); dvc spares
 the files these projects name."""
 
+import subprocess
 import sys
 from pathlib import Path
 
+from facet.base.errors import FacetError
 from facet.nights.champions import STORE, Champions
 from facet.nights.promotion import PIPELINE
 
@@ -29,3 +31,20 @@ def command(root: Path, remote: str | None, *, dry: bool) -> list[str]:
     words += ["--dry"] if dry else ["--force"]
     kept = [str(path.resolve()) for path in projects(root)]
     return [*words, *(["--projects", *kept] if kept else [])]
+
+
+REMOVING = "Removing "  # begins dvc's line about one object in a dry run
+
+
+class CollectionFailed(FacetError):
+    """dvc could not collect garbage; the message holds what it said."""
+
+    exit_code = 1
+
+
+def unneeded(root: Path, remote: str | None) -> list[str]:
+    """The files that `command` would remove, as dvc names them. dvc's own output reads as if it had removed them."""
+    result = subprocess.run(command(root, remote, dry=True), cwd=root, capture_output=True, text=True)
+    if result.returncode:
+        raise CollectionFailed(f"dvc gc failed: {result.stderr.strip() or result.stdout.strip()}")
+    return [line.removeprefix(REMOVING) for line in result.stdout.splitlines() if line.startswith(REMOVING)]

@@ -15,7 +15,9 @@ def params(root: Path) -> dict[str, Any]:
     try:
         values = YAML(typ="safe").load(path)
     except (OSError, UnicodeDecodeError, YAMLError) as error:
-        raise InputError(f"{path} cannot be read ({error}); run this in a clone of Facet, or name one") from None
+        raise InputError(
+            f"{path} cannot be read ({error}); run this in a clone of Facet, or name one with --root"
+        ) from None
     if not isinstance(values, dict):
         raise InputError(f"{path} is no mapping; `facet profile drawn --force` restores the committed one")
     return values

@@ -77,7 +77,7 @@ class Champions:
         chosen = version or self.live(system)
         if chosen is None:
             raise InputError(
-                f"{self.root} has no champion of {system}; promote one (facet champion promote, or a night)"
+                f"no champion of {system} in {self.root}; promote one (`facet champion promote`, or a night)"
             )
         path = self.root / system / chosen
         if not path.exists():

@@ -385,5 +385,5 @@ def subgroup_table(system: SystemInputs) -> list[Json]:
     measures: dict[str, list[Json]] = {}
     for row in rows(system.metrics, "subgroups"):
         measures.setdefault(row["measure"], []).append({"name": row["group"], "value": row["value"], "p": row.get("p")})
-    kinds = {"psnr": ("PSNR", "db"), "success": ("success", "percent")}
+    kinds = {"psnr": ("PSNR", "db"), "success": ("success, adjusted", "percent")}
     return [{"measure": kinds[name][0], "kind": kinds[name][1], "groups": groups} for name, groups in measures.items()]

@@ -5,8 +5,6 @@ import subprocess
 
 from facet.cli.arguments import add_removal, add_root, check_dry_json, confirm, print_json
 
-REMOVING = "Removing "  # begins dvc's line about one object in a dry run
-
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     command.description = (
@@ -23,17 +21,21 @@ def _run(args: argparse.Namespace) -> int:
     from flows import garbage
 
     check_dry_json(args)
-    dry = garbage.command(args.root, args.remote, dry=True)
+    objects = garbage.unneeded(args.root, args.remote)
     if args.json:
-        result = subprocess.run(dry, cwd=args.root, stdout=subprocess.PIPE, text=True)
-        lines = result.stdout.splitlines()
-        print_json([line.removeprefix(REMOVING) for line in lines if line.startswith(REMOVING)])
-        return result.returncode
-    if args.dry_run:
-        code = subprocess.run(dry, cwd=args.root).returncode
-        print("dry run: nothing was removed")
-        return code
-    if not confirm(args, "Remove these objects?", lambda: subprocess.run(dry, cwd=args.root)):
+        print_json(objects)
+        return 0
+    if args.dry_run or not objects:
+        _print(objects)
+        print("nothing was removed")
+        return 0
+    if not confirm(args, "Remove these objects?", lambda: _print(objects)):
         print("nothing was removed")
         return 0
     return subprocess.run(garbage.command(args.root, args.remote, dry=False), cwd=args.root).returncode
+
+
+def _print(objects: list[str]) -> None:
+    for name in objects:
+        print(f"would remove {name}")
+    print(f"objects that nothing needs: {len(objects)}")

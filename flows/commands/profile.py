@@ -33,7 +33,7 @@ def _run(args: argparse.Namespace) -> int:
             print_json(rows)
         else:
             for row in rows:
-                print(f"{row['name']:14} {row['about']}")
+                print(f"{row['name']:15} {row['about']}")
         return 0
     if args.json:
         raise InputError("--json goes with `facet profile list`")

@@ -263,11 +263,14 @@ def test_garbage_is_removed_only_after_a_yes(root, terminal, monkeypatch, capfd)
     monkeypatch.setattr("flows.garbage.command", command)
     gc = ["gc", "--root", str(root)]
     assert json.loads(outcome(capfd, *gc, "--dry-run", "--json")[1]) == ["/cache/ab/cd"]
-    assert outcome(capfd, *gc, "--dry-run")[1].endswith("dry run: nothing was removed\n")
+    assert (
+        outcome(capfd, *gc, "--dry-run")[1]
+        == "would remove /cache/ab/cd\nobjects that nothing needs: 1\nnothing was removed\n"
+    )
     assert outcome(capfd, *gc)[0] == 2
     terminal("n")
     out = outcome(capfd, *gc)[1]
-    assert out.startswith("Removing /cache/ab/cd\n")  # shown before the question
+    assert out.startswith("would remove /cache/ab/cd\n")  # shown before the question
     assert out.endswith("nothing was removed\n")
     assert False not in ran
     terminal("yes")

@@ -27,9 +27,11 @@ class Estimate:
         left = self.photos - self.done
         lines = [f"{self.photos:,} photos, {self.done:,} done already, {self.others:,} other files"]
         if left and self.tried:
-            lines.append(f"{left:,} to edit: about {duration(self.seconds)} and {self.bytes / 1e6:,.0f} MB")
+            lines.append(
+                f"{left:,} to edit: about {duration(self.seconds)} after the start, and {self.bytes / 1e6:,.0f} MB"
+            )
             refused = ", ".join(f"{count} {reason}" for reason, count in sorted(self.refused.items()))
-            lines.append(f"of {self.tried} tried, {refused or 'none is refused'}")
+            lines.append(f"{self.tried} tried, {refused or 'none'} refused")
         return "\n".join(lines)
 
 

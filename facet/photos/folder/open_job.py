@@ -33,6 +33,11 @@ class OpenJob:
         self.landmarks = read_landmarks(job.landmarks) if job.landmarks else None
         self.masks = Masks(job.masks) if job.masks else None
 
+    def open_model(self) -> None:
+        """Open the model, and check that it can do the edit."""
+        for name in ("editor", "spec"):
+            getattr(self, name)
+
     def open_all(self) -> None:
         """Open everything that editing needs."""
         for name in ("listing", "editor", "outputs", "manifest", "mode", "_key_settings", "credentials"):
