@@ -191,14 +191,14 @@ def check(text: Json, system: str, measured: Sequence[Run], sheets: Sheets) -> J
             lacking.append(f"sheet “{sheet['caption']}” ({text.get('how', 'made by a run of such data')})")
     grades = [one["grade"] for row in numbers for one in row["cells"] if one["grade"]]
     tested = text.get("tested", False)
-    answered = bool(numbers or pictures or tested)
+    evidence = bool(numbers or pictures or tested)
     return {
         "text": text["text"],
         "numbers": numbers,
         "sheets": pictures,
         "tested": tested,
         "missing": lacking,
-        "state": ("in part" if lacking else "answered") if answered else "missing",
+        "state": ("partly measured" if lacking else "measured") if evidence else "not measured",
         "goals": {"met": grades.count("good"), "of": len(grades)},
         "csv": csv_table(sheets.docs / Path(text["table"]).relative_to("docs")) if "table" in text else None,
     }

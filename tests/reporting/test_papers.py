@@ -108,7 +108,7 @@ def test_what_no_run_measured_is_said_with_the_command_that_measures_it(tmp_path
     assert "Not measured yet on mnist (<code>facet profile mnist --set source.root=PATH</code>" in page
     assert 'class="good"><span' not in page
     assert "No run with icgan yet" in page
-    assert page.count('<span class="chip missing">missing</span>') == len(TEXTS["icgan"]["visible"])
+    assert page.count('<span class="chip not-measured">not measured</span>') == len(TEXTS["icgan"]["visible"])
 
 
 def test_digits_of_other_data_do_not_stand_for_the_paper_s(tmp_path):
