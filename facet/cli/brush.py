@@ -13,7 +13,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "docs/strokes.json in the repository is an example."
     )
     command.epilog = "example:\n  facet brush face.png --strokes strokes.json --sheet steps.png"
-    command.add_argument("photo", type=Path, metavar="PHOTO")
+    command.add_argument("photo", type=Path, metavar="PHOTO", help="an aligned photo, framed as for training")
     command.add_argument("--strokes", type=Path, required=True, metavar="FILE", help="the strokes, as JSON")
     command.add_argument("--system", default=SYSTEM, help=f"a system of params.yaml (default: {SYSTEM})")
     command.add_argument(

@@ -67,9 +67,11 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--unless-already", action="store_true", help="leave faces alone that already show the attribute"
     )
 
-    change = command.add_argument_group("how the change comes back")
+    change = command.add_argument_group("blending")
     change.add_argument(
-        "--mode", default="auto", help="auto, add, replace, ian or decode (default: add for colours, else replace)"
+        "--mode",
+        default="auto",
+        help="auto, add, replace, ian, ian_code or decode (default: add for colours, else replace)",
     )
     change.add_argument(
         "--mask", type=Path, metavar="PATH", help="a greyscale image that limits the edit, or a folder of one per photo"

@@ -101,8 +101,8 @@ def test_values_edited_by_hand_are_not_overwritten_unless_forced(root):
 def test_the_command_lists_profiles_and_names_the_nearest_of_a_wrong_one(root, capsys):
     assert main(["profile", "list", "--root", str(root)]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "drawn          Drawn faces: params.yaml as it is committed.",
-        "smoke          About a minute.",
+        "drawn           Drawn faces: params.yaml as it is committed.",
+        "smoke           About a minute.",
     ]
     assert main(["profile", "smok", "--root", str(root)]) == 2
     assert "did you mean smoke?" in capsys.readouterr().err
