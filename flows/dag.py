@@ -10,7 +10,7 @@ from pathlib import Path
 
 import networkx as nx
 
-from facet.base.errors import FacetError
+from facet.base.errors import FacetError, InputError
 
 # Printed by dvc if another dvc works on the same path; the exit code is that of any error, and `--wait-for-lock`
 # waits only for the lock of the whole project.
@@ -29,10 +29,17 @@ def stage_needs(root: Path) -> Needs:
 
     Stages of foreach and matrix are expanded (`train_gan@dcgan`); stages that could run at the same time keep the order
     of dvc.yaml."""
+    from dvc.exceptions import DvcException
     from dvc.repo import Repo  # its import takes a second
 
     with Repo(str(root)) as repo:
-        graph = repo.index.graph  # an edge runs from a stage to what it needs
+        try:
+            graph = repo.index.graph  # an edge runs from a stage to what it needs
+        except DvcException as error:
+            reason = str(error).strip().splitlines()[0]
+            raise InputError(
+                f"dvc cannot read the graph of {root.resolve()}: {reason}; fix dvc.yaml or params.yaml"
+            ) from error
         order = {stage: number for number, stage in enumerate(repo.index.stages)}
         ordered = list(nx.lexicographical_topological_sort(graph.reverse(copy=False), key=order.__getitem__))
         return {

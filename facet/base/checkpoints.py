@@ -36,6 +36,8 @@ def read_card(folder: Path) -> dict[str, Any]:
         card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise InputError(f"{path} is not JSON ({error}); train the model again") from error
+    if not isinstance(card, dict) or not isinstance(card.get("system"), str):
+        raise InputError(f"{path} names no system; train the model again")
     return card
 
 

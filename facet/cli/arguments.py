@@ -103,4 +103,8 @@ def confirm(args: argparse.Namespace, question: str, show: Callable[[], Any]) ->
     if not sys.stdin.isatty():
         raise InputError("there is no terminal to confirm the removal on; add --yes, or --dry-run to see what would go")
     show()
-    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    try:
+        answer = input(f"{question} [y/N] ")
+    except EOFError:  # Ctrl-D
+        return False
+    return answer.strip().lower() in ("y", "yes")

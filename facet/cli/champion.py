@@ -5,6 +5,7 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
+from facet.base.errors import InputError
 from facet.cli.arguments import (
     Formatter,
     add_json,
@@ -73,6 +74,15 @@ def _store(args: argparse.Namespace) -> "Champions":
     return Champions(args.root / STORE)
 
 
+def _existing_store(args: argparse.Namespace) -> "Champions":
+    """The store, which must have versions of the system if the command names one."""
+    store = _store(args)
+    if not store.root.is_dir() or ("system" in args and not store.versions(args.system)):
+        version = f"version of {args.system}" if "system" in args else "champion"
+        raise InputError(f"{store.root} holds no {version}; name the clone with --root, or promote one")
+    return store
+
+
 def _list(args: argparse.Namespace) -> int:
     store = _store(args)
     versions: list[dict[str, Any]] = []
@@ -118,19 +128,19 @@ def _promote(args: argparse.Namespace) -> int:
 
 
 def _rollback(args: argparse.Namespace) -> int:
-    print(_store(args).rollback(args.system, args.version, why=args.why), "is live")
+    print(_existing_store(args).rollback(args.system, args.version, why=args.why), "is live")
     return 0
 
 
 def _rebuild(args: argparse.Namespace) -> int:
-    for system, version in _store(args).rebuild().items():
+    for system, version in _existing_store(args).rebuild().items():
         print(f"{system} {version} is live")
     return 0
 
 
 def _prune(args: argparse.Namespace) -> int:
     check_dry_json(args)
-    store = _store(args)
+    store = _existing_store(args)
     old = store.prune(args.system, keep=args.keep, dry_run=True)
     if args.json:
         print_json(old)

@@ -57,6 +57,8 @@ class Champions:
             live, changes = pointer["live"], pointer["changes"]
             if not isinstance(live, dict) or not isinstance(changes, list):
                 raise TypeError("expected live and changes")
+            for change in changes:
+                Change(**change)
             return {"live": dict(live), "changes": list(changes)}
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(
@@ -80,8 +82,11 @@ class Champions:
                 f"no champion of {system} in {self.root}; promote one (`facet champion promote`, or a night)"
             )
         path = self.root / system / chosen
-        if not path.exists():
-            raise InputError(f"{path} is missing; versions of {system}: {', '.join(self.versions(system)) or 'none'}")
+        if chosen not in self.versions(system):
+            raise InputError(
+                f"{path} is no version of {system}; there are {', '.join(self.versions(system)) or 'none'} "
+                "(`facet champion rollback SYSTEM VERSION` makes one live)"
+            )
         return path
 
     def versions(self, system: str) -> list[str]:
@@ -89,8 +94,14 @@ class Champions:
         return sorted(path.name for path in (self.root / system).glob("*") if (path / CARD).exists())
 
     def card(self, system: str, version: str | None = None) -> dict[str, Any]:
-        """The card of a version: scores, verdict, night and hash."""
-        card: dict[str, Any] = json.loads((self.folder(system, version) / CARD).read_text(encoding="utf-8"))
+        """The card of a version: scores, verdict, night and hash; InputError if it is damaged."""
+        path = self.folder(system, version) / CARD
+        try:
+            card = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(card, dict):
+                raise TypeError("expected a mapping")
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{path} is damaged ({error}); promote the model again, or remove the version") from None
         return card
 
     def changes(self) -> list[Change]:
@@ -155,12 +166,13 @@ class Champions:
             sound = digest_of(folder, folder / TABLE) == self.card(system)["sha256"]
         except (OSError, InputError, ValueError, KeyError):
             sound = False
-        fix = f"facet champion rollback {system}"
-        return "" if sound else f"the champion {folder} is missing or damaged; {fix} makes the one before live again"
+        earlier = self._before(system, version) in self.versions(system)
+        fix = f"facet champion rollback {system}{'' if earlier else ' VERSION'}"
+        return "" if sound else f"the champion {folder} is missing or damaged; {fix} makes an earlier one live again"
 
     def prune(self, system: str, *, keep: int = KEPT, dry_run: bool = False) -> list[str]:
         """Remove the oldest versions and return them. The live version, the one before it and `keep` more stay."""
-        with self._write_lock():
+        with contextlib.nullcontext() if dry_run else self._write_lock():
             now = self.live(system)
             spared = {now, self._before(system, now)}
             old = [version for version in self.versions(system) if version not in spared]

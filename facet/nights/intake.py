@@ -250,17 +250,17 @@ def _remove(drop: Path, deliveries: Sequence[Delivery]) -> None:
     is written first, so a kill never leaves labels behind without their photos."""
     leaving: list[str] = []
     for delivery in deliveries:
-        if delivery.path != drop:
-            leaving.append(delivery.path.name)
-            continue
         container = delivery.listing.where(delivery.path, delivery.path)
-        if container.is_dir():
+        if delivery.path != drop:  # every file of the container was examined, and no other
+            leaving.append(container.relative_to(drop).as_posix())
+        elif container.is_dir():
             members = delivery.listing.table["member"]
             leaving += [(container / member).relative_to(drop).as_posix() for member in members]
         else:
             leaving.append(container.relative_to(drop).as_posix())
-        tables = (path for path in drop.iterdir() if path.name in folder.TABLES or path.stem in celeba.LISTS)
-        leaving += [path.name for path in tables]
+        if delivery.path.is_dir() and delivery.path.exists():
+            tables = [one for one in delivery.path.iterdir() if one.name in folder.TABLES or one.stem in celeba.LISTS]
+            leaving += [path.relative_to(drop).as_posix() for path in tables]
     write_json(drop / LEAVING, leaving)
     _finish_leaving(drop)
 

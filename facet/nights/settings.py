@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from facet.base.errors import InputError
 from facet.base.limits import Count, Limit, NonNegative, Positive, Share
 from facet.base.params import from_mapping
+from facet.editing.compositing import check_mode
 from facet.training.warm_start import LEAST_SHARE
 
 
@@ -49,8 +50,13 @@ class Settings:
         """The settings in the whole of params.yaml; InputError if a key, a value or a system does not fit."""
         hint = "`facet profile nightly --force` writes it anew"
         settings = from_mapping(cls, params.get("nightly") or {}, prefix="nightly.", hint=hint)
-        systems = params.get("systems") or {}
+        check_mode(settings.gate.mode)
+        systems = params.get("systems")
+        if not isinstance(systems, Mapping) or not systems:
+            raise InputError(f"params.yaml: `systems` names no system; {hint}")
         unknown = [name for name in settings.systems if name not in systems]
         if unknown or not settings.systems:
-            raise InputError(f"params.yaml: nightly.systems names {unknown or 'none'}; choose of {', '.join(systems)}")
+            raise InputError(
+                f"params.yaml: nightly.systems names {unknown or 'none'}; choose among {', '.join(systems)}"
+            )
         return settings

@@ -26,7 +26,7 @@ def _run(args: argparse.Namespace) -> int:
     from flows import tracked_data
 
     params = project.params(args.root)
-    settings, source = Settings.of(params), params["source"]
+    settings, source = Settings.of(params), project.section(params, "source", "kind", "root")
     if source["kind"] != "shards":
         raise InputError(f"source.kind is {source['kind']}, which takes no deliveries; see `facet profile nightly`")
     place = args.root / settings.arrivals

@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from facet.base import project
 from facet.base.errors import InputError
 from facet.cli.arguments import add_root
 
@@ -23,6 +24,7 @@ def _run(args: argparse.Namespace) -> int:
     missing = [folder for folder in args.folders if not folder.is_dir()]
     if missing:
         raise InputError(f"{missing[0]} is not a folder; expected folders of images with their labels")
+    project.check_clone(args.root)
     from flows.commands import server
     from flows.nightly import is_done, nightly
 

@@ -3,6 +3,7 @@
 import argparse
 import subprocess
 
+from facet.base import project
 from facet.cli.arguments import add_removal, add_root, check_dry_json, confirm, print_json
 
 
@@ -21,6 +22,7 @@ def _run(args: argparse.Namespace) -> int:
     from flows import garbage
 
     check_dry_json(args)
+    project.check_clone(args.root)  # dvc would find the clone above, and the champions would not be spared
     objects = garbage.unneeded(args.root, args.remote)
     if args.json:
         print_json(objects)

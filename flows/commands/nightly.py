@@ -8,7 +8,7 @@ import zoneinfo
 from pathlib import Path
 
 from facet.base import project
-from facet.base.errors import FacetError, InputError
+from facet.base.errors import InputError
 from facet.cli.arguments import add_root
 
 
@@ -33,10 +33,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    try:
-        kind = project.params(args.root)["source"]["kind"]
-    except (FacetError, KeyError, TypeError) as error:
-        raise InputError(f"params.yaml has no source.kind ({error})") from None
+    project.check_clone(args.root)
+    kind = project.section(project.params(args.root), "source", "kind")["kind"]
     if kind == "drawn":
         raise InputError("source.kind is drawn: nothing can arrive there; `facet profile nightly` sets nights up")
     if args.serve:

@@ -2,7 +2,7 @@
 
 import argparse
 
-from facet.base.errors import InputError
+from facet.base import project
 from facet.cli.arguments import add_root, positive
 
 
@@ -30,10 +30,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    if not (args.root / "dvc.yaml").exists():
-        raise InputError(
-            f"{args.root.resolve()} has no dvc.yaml; run this in a clone of Facet, or name one with --root"
-        )
+    project.check_clone(args.root)
     from flows.dag import select, stage_needs
 
     if args.stages:  # an unknown stage is refused before a server is started

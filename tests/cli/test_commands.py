@@ -253,6 +253,14 @@ def test_old_versions_are_removed_only_after_a_yes(root, terminal, capsys):
     assert outcome(capsys, *prune, "--yes") == (0, "nothing to remove\n", "")
 
 
+@pytest.mark.parametrize("verb", [["prune", "ian", "--dry-run"], ["prune", "ian"], ["rollback", "ian"], ["rebuild"]])
+def test_a_store_that_is_not_there_is_an_error_and_is_not_made(verb, tmp_path, capsys):
+    code, _, error = outcome(capsys, "champion", *verb, "--root", str(tmp_path))
+    assert code == 2
+    assert "name the clone with --root" in error
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_garbage_is_removed_only_after_a_yes(root, terminal, monkeypatch, capfd):
     ran = []
 
@@ -262,6 +270,10 @@ def test_garbage_is_removed_only_after_a_yes(root, terminal, monkeypatch, capfd)
 
     monkeypatch.setattr("flows.garbage.command", command)
     gc = ["gc", "--root", str(root)]
+    code, _, error = outcome(capfd, *gc, "--yes")  # dvc would look for a clone above, and spare no champion
+    assert (code, ran) == (2, [])
+    assert "has no dvc.yaml; run this in a clone of Facet" in error
+    (root / "dvc.yaml").write_text("stages: {}")
     assert json.loads(outcome(capfd, *gc, "--dry-run", "--json")[1]) == ["/cache/ab/cd"]
     assert (
         outcome(capfd, *gc, "--dry-run")[1]

@@ -49,6 +49,15 @@ def test_promotion_rollback_and_their_history(tmp_path):
     assert digest_of(folder, folder / TABLE) == store.card("vigan", first)["sha256"]
 
 
+@pytest.mark.parametrize("version", ["..", ".", "000009-missing", "../ian"])
+def test_only_a_version_can_be_made_live(version, tmp_path):
+    store = Champions(tmp_path / "champions")
+    first = store.promote("vigan", *trained(tmp_path, "one"), {}, why="first")
+    with pytest.raises(InputError, match=f"is no version of vigan; there are {first}"):
+        store.rollback("vigan", version)
+    assert store.live("vigan") == first
+
+
 def test_a_promotion_that_is_killed_anywhere_leaves_the_champion_loadable(tmp_path):
     store = Champions(tmp_path / "champions")
     first = store.promote("vigan", *trained(tmp_path, "one"), {}, why="first")

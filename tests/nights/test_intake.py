@@ -26,6 +26,7 @@ from stages import source
 from tests.support import nights
 from tests.support.dying import kills
 from tests.support.photographs import jpeg
+from tests.support.pictures import write_celeba
 
 
 @pytest.fixture
@@ -294,3 +295,13 @@ def test_a_delivery_that_cannot_be_read_in_any_way_holds_back_itself_alone(setti
     (settings.drop / intake.LEAVING).write_text("[")
     assert take_in(settings, "c").taken == 0
     assert not (settings.drop / intake.LEAVING).exists()
+
+
+def test_files_beside_a_published_zip_stay_in_the_drop_folder(settings):
+    delivery = write_celeba(settings.drop / "a", 4)
+    (delivery / "mine.jpg").write_bytes(jpeg(seed=1))
+    (delivery / "notes.txt").write_text("mine")
+    assert take_in(settings, "n1").taken == 4
+    assert {path.name for path in settings.drop.rglob("*") if path.is_file()} == {"mine.jpg", "notes.txt"}
+    assert list(take_in(settings, "n2").refused) == ["a"]
+    assert (delivery / "mine.jpg").read_bytes() == jpeg(seed=1)

@@ -20,6 +20,13 @@ class Masks:
         if not path.exists():
             raise InputError(f"{path} is missing; expected a grey picture, or a folder of them named like the photos")
         self.path = path
+        if path.is_file():
+            try:
+                _levels(path)
+            except BadImage as bad:
+                raise InputError(f"{bad.detail}: expected a grey picture that Pillow can read") from None
+        elif not any(file.suffix.lower() in EXTENSIONS for file in path.rglob("*")):
+            raise InputError(f"{path} holds no mask; expected grey pictures named like the photos")
 
     def _path(self, name: str) -> Path:
         if self.path.is_file():
@@ -37,14 +44,20 @@ class Masks:
     def read(self, name: str, size: tuple[int, int]) -> np.ndarray:
         """Weights (H, W) float32 in [0, 1] for an upright photo of `size` (width, height); BadImage if the mask is
         missing, unreadable or of another size."""
-        path = self._path(name)
-        try:
-            picture = Image.open(io.BytesIO(path.read_bytes()))
-            picture.load()
-            deep = picture.mode.startswith("I")
-            levels = np.asarray(picture if deep else picture.convert("L"), np.float32) / (65_535 if deep else 255)
-        except Exception as error:
-            raise BadImage("mask_unreadable", f"{path}: {type(error).__name__}") from None
-        if picture.size != size:
-            raise BadImage("mask_size", f"{picture.width}x{picture.height} for {size[0]}x{size[1]}")
-        return levels.clip(0, 1)
+        levels = _levels(self._path(name))
+        height, width = levels.shape
+        if (width, height) != size:
+            raise BadImage("mask_size", f"{width}x{height} for {size[0]}x{size[1]}")
+        return levels
+
+
+def _levels(path: Path) -> np.ndarray:
+    """A mask (H, W) float32 in [0, 1]; BadImage if it cannot be read."""
+    try:
+        picture = Image.open(io.BytesIO(path.read_bytes()))
+        picture.load()
+        deep = picture.mode.startswith("I")
+        levels = np.asarray(picture if deep else picture.convert("L"), np.float32) / (65_535 if deep else 255)
+    except Exception as error:
+        raise BadImage("mask_unreadable", f"{path}: {type(error).__name__}") from None
+    return levels.clip(0, 1)

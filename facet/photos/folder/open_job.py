@@ -25,8 +25,7 @@ class OpenJob:
     """A job and everything that it reads: landmarks, masks, listing, model, manifest, certificate.
 
     Landmarks and masks are opened at once, so that InputError comes before anything is written; the rest on first use,
-    because the manifest must wait for the lock of the output folder, and a process that only hands out shards needs no
-    model. Threads may share a job after `open_all`."""
+    because the manifest must wait for the lock of the output folder. Threads may share a job after `open_all`."""
 
     def __init__(self, job: Job):
         self.job = job
@@ -34,8 +33,8 @@ class OpenJob:
         self.masks = Masks(job.masks) if job.masks else None
 
     def open_model(self) -> None:
-        """Open the model, and check that it can do the edit."""
-        for name in ("editor", "spec"):
+        """Open the model and the certificate, and check that the model can do the edit."""
+        for name in ("editor", "spec", "credentials"):
             getattr(self, name)
 
     def open_all(self) -> None:

@@ -67,8 +67,7 @@ def edit_folder(job: Job, run: Run | None = None, *, sheet: int = 100) -> Summar
     check_paths(job)
     begin = time.monotonic()
     opened = OpenJob(job)
-    if run is None:
-        opened.open_model()  # before anything is written; an engine's workers open their own
+    opened.open_model()  # InputError before anything is written
     with _locked(job):
         unfinished = _recover_journals(job)
         items = opened.listing.items

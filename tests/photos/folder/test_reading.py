@@ -51,6 +51,18 @@ def test_landmarks_outside_the_photo_and_an_empty_edit_are_refused(photos, tmp_p
         edit_folder(aligned_job(photos, tmp_path / "other", spec=" "))
 
 
+@pytest.mark.parametrize("kind", ["bytes", "empty folder"])
+def test_masks_that_no_photo_can_use_are_refused_before_anything_is_written(photos, tmp_path, kind):
+    masks = tmp_path / "masks"
+    if kind == "bytes":
+        masks.write_bytes(b"no picture")
+    else:
+        masks.mkdir()
+    with pytest.raises(InputError, match=f"{masks}.* expected a? ?grey picture"):
+        edit_folder(aligned_job(photos, tmp_path / "out", masks=masks))
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_mask_limits_the_edit(photos, tmp_path):
     masks = tmp_path / "masks"
     masks.mkdir()

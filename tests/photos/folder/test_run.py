@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from facet.base.errors import InputError
 from facet.photos.folder import results
 from facet.photos.folder.job import JobError
 from facet.photos.folder.run import edit_folder
@@ -55,6 +56,13 @@ def test_a_second_run_does_nothing_and_a_changed_spec_all_it_must(photos, tmp_pa
     summary = edit_folder(aligned_job(photos, out, spec="Smiling=off"))
     assert summary.redone == 3
     assert hashes(out) == fresh_hashes(photos, tmp_path / "again", spec="Smiling=off")
+
+
+@pytest.mark.parametrize("spec", ["", "Nope=on", "Smiling=maybe", "Smiling=on, Smiling=off"])
+def test_a_refused_edit_leaves_no_folder(photos, tmp_path, spec):
+    with pytest.raises(InputError, match="edit"):
+        edit_folder(aligned_job(photos, tmp_path / "out", spec=spec))
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("after", [0, 1, 3, 5])
