@@ -37,7 +37,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         required=True,
         dest="spec",
         metavar="SPEC",
-        help='the edit, as in "Smiling=on, Blond_Hair=+1": on, off or a strength; an unknown name lists all',
+        help='the edit, as in "Smiling=on, Blond_Hair=+1": on, off or a strength',
     )
     command.add_argument(
         "--dry-run", action="store_true", help="report how much there is to do and how long it would take"

@@ -90,6 +90,7 @@ def test_a_data_set_to_pull_is_looked_at(project):
         ("gate", nights.PARAMS["nightly"]["gate"] | {"gap": -0.1}, "nightly.gate.gap -0.1: expected 0 or more"),
         ("gate", nights.PARAMS["nightly"]["gate"] | {"faces": 0}, "nightly.gate.faces 0: expected 1 or more"),
         ("gate", nights.PARAMS["nightly"]["gate"] | {"gap": "wide"}, "nightly.gate.gap 'wide': expected a number"),
+        ("gate", nights.PARAMS["nightly"]["gate"] | {"mode": "nope"}, "'nope'"),
         ("report", "yes", "nightly.report 'yes': expected true or false"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Journals and the manifest."""
+"""Journals and the manifest file. What its rows say is tested in test_results.py and test_run.py."""
 
 from facet.photos.folder.manifest import EMPTY, Journal, ManifestReader
 
