@@ -173,6 +173,8 @@ def _nested(setting: str) -> Any:
         value = _yaml().load(text)
     except YAMLError as error:
         raise ProfileError(f"--set {setting}: {text!r} is no YAML value") from error
+    if value is None and text.strip() not in ("null", "~"):  # a comment or a document mark, not a wish to remove
+        raise ProfileError(f"--set {setting}: {text!r} is an empty YAML value; null removes the key")
     for key in reversed(path.split(".")):
         value = {key: value}
     return value

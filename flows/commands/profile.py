@@ -29,6 +29,8 @@ def _run(args: argparse.Namespace) -> int:
 
     if args.name == "list":
         rows = [{"name": name, "about": profiles.about(args.root, name)} for name in profiles.names(args.root)]
+        if not rows:
+            raise InputError(f"{args.root / 'profiles'} holds no profile; run this in a clone, or name one with --root")
         if args.json:
             print_json(rows)
         else:

@@ -33,8 +33,9 @@ def _run(args: argparse.Namespace) -> int:
     project.check_clone(args.root)
     from flows.dag import select, stage_needs
 
-    if args.stages:  # an unknown stage is refused before a server is started
-        select(stage_needs(args.root), args.stages)
+    needs = stage_needs(args.root)  # a broken dvc.yaml and an unknown stage are refused before a server is started
+    if args.stages:
+        select(needs, args.stages)
     from flows.commands import server
     from flows.reproduce import leave, reproduce
 

@@ -68,6 +68,7 @@ def test_settings_lie_over_the_profile(root):
         ("seed", "expected key=value"),
         ("seed=1\nb: 2", "in one line"),
         ("seed=[1", "no YAML value"),
+        ("seed=# hm", "empty YAML value; null removes the key"),
     ],
 )
 def test_a_setting_that_does_not_fit_is_an_error_and_writes_nothing(root, setting, message):
