@@ -26,7 +26,7 @@ def test_a_source_without_deliveries_is_refused(project, capsys):
     assert "`facet profile nightly`" in capsys.readouterr().err
     (project / "params.yaml").write_text("{}")
     assert main(["nightly", "--root", str(project)]) == 2
-    assert "no source.kind" in capsys.readouterr().err
+    assert "`source` lacks kind" in capsys.readouterr().err
 
 
 def test_a_schedule_needs_a_server_that_stays_and_five_fields(project, capsys, monkeypatch):
