@@ -143,6 +143,7 @@ def test_a_deviation_needs_two_repeats():
         evaluate.check(types.SimpleNamespace(mode="replace", semi_supervised=1))
 
 
+@pytest.mark.slow
 def test_ian_s_features_of_house_numbers_go_through_the_protocol(data, tmp_path):
     """32 x 32 pixels in colour, as SVHN has them."""
     faces, _ = data

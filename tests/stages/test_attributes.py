@@ -54,6 +54,7 @@ def params(tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_the_stage_finds_the_planted_effects_and_prefers_the_clean_estimator(params):
     attributes.run(params)
     written = table.read(params.attributes)
@@ -82,6 +83,7 @@ def test_the_stage_writes_the_same_bytes_again(params):
     assert (params.attributes.read_bytes(), params.report.read_bytes()) == first
 
 
+@pytest.mark.slow
 def test_a_table_reads_as_it_was_written(params):
     attributes.run(params)
     written = table.read(params.attributes)
@@ -90,6 +92,7 @@ def test_a_table_reads_as_it_was_written(params):
     assert again.read_bytes() == params.attributes.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_rare_attribute_gets_no_direction_and_a_spec_that_asks_for_it_is_told_why(params):
     labels = faces(params.prepared, count=1200)
     rare = int((labels[::4] > 0).sum(0).min() * 2)
@@ -101,6 +104,7 @@ def test_a_rare_attribute_gets_no_direction_and_a_spec_that_asks_for_it_is_told_
         written.parse(f"{name}=on")
 
 
+@pytest.mark.slow
 def test_what_the_judge_cannot_see_is_marked_and_moves_by_the_class_gap(params, monkeypatch):
     class Blind(LinearJudge):
         judged = (True, False, True, True)
@@ -114,6 +118,7 @@ def test_what_the_judge_cannot_see_is_marked_and_moves_by_the_class_gap(params, 
     assert "Eyeglasses" in json.loads(params.report.read_text())["not_judged"]
 
 
+@pytest.mark.slow
 def test_a_strength_out_of_reach_is_null_and_the_best_there_is_takes_its_place(params):
     attributes.run(dataclasses.replace(params, max_strength=0.5, strengths=4))
     direction = table.read(params.attributes).chosen("Smiling")
@@ -153,6 +158,7 @@ def test_flags_that_cannot_work_are_refused(params, change, message, monkeypatch
         attributes.run(dataclasses.replace(params, **change))
 
 
+@pytest.mark.slow
 def test_on_and_off_go_a_little_beyond_95_percent(params):
     attributes.run(params)
     direction = table.read(params.attributes).chosen("Smiling")

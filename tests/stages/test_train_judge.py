@@ -67,6 +67,7 @@ def test_history_holds_both_losses_below_that_of_a_coin(trained: Path):
     assert history["loss_b"].iloc[-1] < np.log(2)
 
 
+@pytest.mark.slow
 def test_a_judge_tells_the_value_of_a_real_valued_attribute(tmp_path: Path):
     graded(tmp_path / "prepared")
     train_judge.run(judge_params(tmp_path, steps=150, flip=False))

@@ -278,6 +278,7 @@ def test_a_wrong_label_always_differs_and_is_somebody_else_s():
     assert not found.any()
 
 
+@pytest.mark.slow
 def test_icgan_s_discriminator_is_taught_to_refuse_a_wrong_label():
     settings = small.gan_settings("icgan", warmup=0, steps=500, learning_rate_d=0.003, learning_rate_g=0.0, width_d=8)
     trainer = icgan.GanTrainer(settings, DATA, seed=1, device=CPU, precision="fp32")
