@@ -6,7 +6,7 @@ UV := $(shell command -v uv || echo $(BIN)/uv)
 READY := .venv/.installed
 QUIET := DVC_NO_ANALYTICS=1 DO_NOT_TRACK=1 PREFECT_SERVER_ANALYTICS_ENABLED=false
 # Tests run two at a time, each on one thread: tiny networks gain nothing from more.
-PYTEST := $(QUIET) OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST := $(QUIET) OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 .PHONY: help install repro test test-fast check docs wheel lock clean
 .DEFAULT_GOAL := help
