@@ -11,6 +11,14 @@ from facet.base.errors import FacetError
 from facet.nights.champions import STORE, Champions
 from facet.nights.promotion import PIPELINE
 
+REMOVING = "Removing "  # begins dvc's line about one object in a dry run
+
+
+class CollectionFailed(FacetError):
+    """dvc could not collect garbage; the message holds what it said."""
+
+    exit_code = 1
+
 
 def projects(root: Path) -> list[Path]:
     """The dvc projects of all versions in the store."""
@@ -31,15 +39,6 @@ def command(root: Path, remote: str | None, *, dry: bool) -> list[str]:
     words += ["--dry"] if dry else ["--force"]
     kept = [str(path.resolve()) for path in projects(root)]
     return [*words, *(["--projects", *kept] if kept else [])]
-
-
-REMOVING = "Removing "  # begins dvc's line about one object in a dry run
-
-
-class CollectionFailed(FacetError):
-    """dvc could not collect garbage; the message holds what it said."""
-
-    exit_code = 1
 
 
 def unneeded(root: Path, remote: str | None) -> list[str]:

@@ -23,15 +23,14 @@ def _run(args: argparse.Namespace) -> int:
 
     check_dry_json(args)
     project.check_clone(args.root)  # dvc would find the clone above, and the champions would not be spared
-    objects = garbage.unneeded(args.root, args.remote)
     if args.json:
-        print_json(objects)
+        print_json(garbage.unneeded(args.root, args.remote))
         return 0
-    if args.dry_run or not objects:
-        _print(objects)
+    if args.dry_run:
+        _print(garbage.unneeded(args.root, args.remote))
         print("nothing was removed")
         return 0
-    if not confirm(args, "Remove these objects?", lambda: _print(objects)):
+    if not confirm(args, "Remove these objects?", lambda: _print(garbage.unneeded(args.root, args.remote))):
         print("nothing was removed")
         return 0
     return subprocess.run(garbage.command(args.root, args.remote, dry=False), cwd=args.root).returncode
