@@ -1,4 +1,4 @@
-"""The flow on a real Prefect server, which one fixture starts for all tests here (20 to 30 s on two idle cores)."""
+"""The flow on a real Prefect server, which one fixture starts for all tests."""
 
 import contextlib
 import functools
@@ -9,8 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,7 +26,7 @@ from flows.reproduce import reproduce
 from flows.supervise import Child
 from tests.support import nights
 from tests.support.paths import ROOT
-from tests.support.processes import free_port, running, within
+from tests.support.processes import running, within
 
 pytestmark = [
     pytest.mark.slow,
@@ -38,37 +36,10 @@ PATIENCE = 300.0  # seconds; what is waited for takes 30 at most on an idle mach
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server with a database of its own, whose scheduler looks every second."""
-    home = tmp_path_factory.mktemp("prefect")
-    port = free_port()
-    env = {
-        **os.environ,
-        "PREFECT_HOME": str(home),
-        "PREFECT_API_URL": "",
-        "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "1",
-        "PYTHONWARNINGS": "ignore",
-    }
-    command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(port), "--no-ui"]
-    child = Child(command, cwd=home, env=env, grace=5)
-    output: list[str] = []
-    reader = threading.Thread(target=lambda: output.extend(child.lines()))
-    reader.start()
-    url = f"http://127.0.0.1:{port}/api"
-
-    def up() -> bool:
-        with contextlib.suppress(urllib.error.URLError, ConnectionError):
-            return urllib.request.urlopen(f"{url}/health").status == 200
-        return False
-
-    try:
-        assert within(PATIENCE, up), "\n".join(output[-30:])
-        with temporary_settings({PREFECT_API_URL: url, PREFECT_LOGGING_TO_API_BATCH_INTERVAL: 0.2}):
-            yield url
-    finally:
-        child.stop()
-        child.wait()
-        reader.join()
+def server(server: str) -> Iterator[str]:
+    """The address of the server, on which the flows of this process run."""
+    with temporary_settings({PREFECT_API_URL: server, PREFECT_LOGGING_TO_API_BATCH_INTERVAL: 0.2}):
+        yield server
 
 
 @pytest.fixture
@@ -247,6 +218,12 @@ time.sleep(100)
 """
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for the database of temporary servers, which the first of them makes."""
+    return tmp_path_factory.mktemp("home")
+
+
 @pytest.mark.parametrize(
     ("how", "own_server", "code"),
     [
@@ -257,11 +234,12 @@ time.sleep(100)
         (signal.SIGINT, False, 130),
     ],
 )
-def test_a_flow_that_is_ended_leaves_no_process_behind_and_a_checkpoint(server, project, how, own_server, code):
+def test_a_flow_that_is_ended_leaves_no_process_behind_and_a_checkpoint(server, home, project, how, own_server, code):
     mark = f"mark-{uuid.uuid4()}"
     root = write(project, {"long": stage(LONG, deps=[], out="a", mark=mark)})
     env = {key: value for key, value in os.environ.items() if key != "PREFECT_API_URL"}
-    env |= {"PREFECT_API_URL": server} if own_server else {"PREFECT_HOME": str(root / "home")}
+    # MARK is in the environment of a temporary server too, so that `running` sees it
+    env |= {"PREFECT_API_URL": server} if own_server else {"PREFECT_HOME": str(home), "MARK": mark}
     flow = subprocess.Popen(
         [sys.executable, "-m", "facet", "reproduce", "--root", str(root)],
         env=env,
