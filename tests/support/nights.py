@@ -4,14 +4,19 @@ All stages are one script: what it "trains" is the number in quality.txt and a h
 replaced by ones that read these; deliveries are taken in by the real code."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.paths import ROOT
 from tests.support.photographs import jpeg
 
-REAL = Path(__file__).parents[2] / "facet"
+PATIENCE = 240.0  # seconds for nights of one process
+REAL = ROOT / "facet"
+# Head of a step between two nights that makes a delivery.
+HEAD = "import shutil\nfrom pathlib import Path\nfrom tests.support.nights import deliver, publish\n"
 TOY = """
 import hashlib, json, sys, time
 from pathlib import Path
@@ -135,6 +140,34 @@ def publish(owner: Path, root: Path, seeds: range) -> None:
     for words in (("add", "faces"), ("push", "--remote", "store")):
         subprocess.run([sys.executable, "-m", "dvc", *words], cwd=owner, check=True, capture_output=True)
     shutil.copy(owner / "faces.dvc", root)
+
+
+def step(root: Path, night: str, code: str) -> None:
+    """Let Python run before a night."""
+    (root / "steps").mkdir(exist_ok=True)
+    (root / "steps" / f"{night}.py").write_text(code)
+
+
+def start(root: Path, *names: str, server: str) -> subprocess.Popen[str]:
+    """Start a process that runs nights of these names on the Prefect server at an address; "" for a temporary one."""
+    env = {
+        **os.environ, "PREFECT_API_URL": server, "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "PREFECT_HOME": str(root / "prefect"), "DO_NOT_TRACK": "1",
+        "PYTHONPATH": str(ROOT),
+    }  # fmt: skip
+    return subprocess.Popen(
+        [sys.executable, __file__, str(root), *names], env=env, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def nights_of(root: Path, *names: str, server: str) -> dict[str, tuple[str, str]]:
+    """Run nights in one process; name -> (name of the state, message)."""
+    process = start(root, *names, server=server)
+    output, _ = process.communicate(timeout=PATIENCE)
+    ended = [json.loads(line.removeprefix("NIGHT ")) for line in output.splitlines() if line.startswith("NIGHT ")]
+    assert len(ended) == len(names), output[-5000:]
+    return {name: (state, message) for name, state, _, message in ended}
 
 
 def run(root: Path, names: list[str]) -> None:
