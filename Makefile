@@ -12,7 +12,7 @@ PYTEST := $(QUIET) OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make install    install the locked dependencies and the facet command into .venv; the others do it first"
+	@echo "make install    install the locked dependencies, networks and the facet command into .venv; the others do it first"
 	@echo "make repro      run every stage whose inputs changed; ends with reports/index.html"
 	@echo "make test       all tests"
 	@echo "make test-fast  the tests that take milliseconds"
@@ -56,9 +56,10 @@ clean:
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 # The machine's uv, or else one installed into .venv: either installs the same lock and checks its hashes.
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock pyproject.toml facet/photos/faces/networks.lock
 	@if command -v uv > /dev/null; then test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) .venv; else \
 	  test -x $(BIN)/python || $(PYTHON) -m venv .venv; $(BIN)/python -m pip install --quiet uv; fi
 	$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@$(BIN)/facet networks > /dev/null
 	@touch $@

@@ -6,7 +6,7 @@ Three folders: drawn faces as CelebA's aligned 178 x 218 JPEGs; scenes of 1600 x
 scenes with face detection. For each, photos per second of
 
     plain    a loop over photos: Pillow opens, crops and resizes, the same system in fp32 edits one crop at a time,
-             Pillow enlarges the change, pastes it and saves with quality 95 (with the detector at its defaults)
+             Pillow enlarges the change, pastes it and saves with quality 95 (with MTCNN at its defaults)
     edit     facet edit, with manifest, hashes, metadata, the check of the compression, and loading the system
     limit    decoding and encoding only, on one thread per core
 
@@ -35,7 +35,7 @@ from facet.nights.champions import live_paths
 from facet.photos import scenes
 from facet.photos.editor import Options, PhotoEditor
 from facet.photos.faces import align
-from facet.photos.faces.detect import Detector
+from facet.photos.faces.detect import Mtcnn
 from facet.photos.faces.landmarks import read_landmarks
 from facet.photos.folder.job import Job
 from facet.photos.folder.run import edit_folder
@@ -49,7 +49,7 @@ def plain(folder: Path, out: Path, editor: PhotoEditor, landmarks: Path | None, 
     spec, size = editor.parse(SPEC), editor.system.size
     given = read_landmarks(landmarks) if landmarks else None
     assert editor.template is not None
-    detector = Detector()
+    detector = Mtcnn()
     for path in sorted(folder.glob("*.jpg")):
         photo = Image.open(path).convert("RGB")
         if aligned:
@@ -59,7 +59,7 @@ def plain(folder: Path, out: Path, editor: PhotoEditor, landmarks: Path | None, 
             if given is not None:
                 points = given[path.name][0]
             else:
-                boxes, _, landmarks_found = detector._mtcnn.detect(photo, landmarks=True)
+                boxes, _, landmarks_found = detector.network.detect(photo, landmarks=True)
                 if boxes is None:
                     continue
                 points = np.asarray(landmarks_found[0], float)

@@ -17,6 +17,7 @@ LIBRARY = {
     "edit": "edit the faces in a folder of photos",
     "brush": "paint on an aligned photo with the contextual brush",
     "draw": "draw faces with labels, or photo-like scenes, to try Facet on",
+    "networks": "fetch the networks that find faces in photos",
     "champion": "show, promote, roll back or prune the models that edit",
 }
 # The project's commands work on a clone and are modules of flows.commands.

@@ -19,7 +19,7 @@ from facet.editing.spec import Spec
 from facet.judges.judge import Judge
 from facet.photos.faces import align, paste
 from facet.photos.faces.align import Placement
-from facet.photos.faces.detect import Face, detector
+from facet.photos.faces.detect import Face, detector, with_mesh
 from facet.photos.file.colour import Colours
 from facet.photos.file.metadata import metadata
 from facet.photos.file.photo import MODES, ORIENTATION, Photo
@@ -178,6 +178,7 @@ class PhotoEditor:
             raise BadImage("off_photo")
         if options.away and away > options.away:
             raise BadImage("off_frontal", f"its nose lies {away:.2f} distances between the eyes beside the middle")
+        face = with_mesh(pixels, face)
         return FaceCrop(face, placement, self._in_channels(align.cut(pixels, placement, self.crop, self.system.size)))
 
     def _in_channels(self, crop: np.ndarray) -> np.ndarray:

@@ -19,6 +19,7 @@ from facet.base.version import VERSION
 from facet.editing import table
 from facet.editing.directions import Readout
 from facet.photos import scenes
+from facet.photos.faces import networks
 from tests.support import small
 from tests.support.paths import ROOT
 
@@ -59,6 +60,7 @@ def facet(wheel, tmp_path_factory):
     ).stdout.strip()
     # a folder named in a .pth file is searched, but its own .pth files, such as the clone's, are not read
     (Path(site) / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+    shutil.copytree(networks.FOLDER, venv / "share" / "facet" / "networks")
     work = folder / "work"
     work.mkdir()
     return functools.partial(run, venv / "bin" / "facet", work)

@@ -18,7 +18,8 @@ from facet.photos.folder.job import Job
 from facet.photos.folder.listing import Listing, listing, outputs
 from facet.photos.folder.manifest import ManifestReader
 
-RECIPE = 2  # raised when the same options give other bytes
+RECIPE = 3  # raised when the same options give other bytes
+FINDING = 2  # raised when the same photo gives other faces
 
 
 class OpenJob:
@@ -115,7 +116,7 @@ class OpenJob:
         """The settings that results depend on, and those that the faces of a photo depend on, as JSON."""
         options = self.settings["options"] | {"spec": str(self.spec)}  # every spelling of a spec gives the same key
         faces = {name: options[name] for name in ("faces", "aligned", "least", "away")}
-        both = self.settings | {"options": options}, faces
+        both = self.settings | {"options": options}, faces | {"finding": FINDING}
         result_settings, face_settings = (json.dumps(part, sort_keys=True).encode() for part in both)
         return result_settings, face_settings
 
