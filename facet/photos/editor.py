@@ -177,7 +177,9 @@ class PhotoEditor:
         if (middle < 0).any() or (middle > size).any() or placement.side > 4 * size.max():
             raise BadImage("off_photo")
         if options.away and away > options.away:
-            raise BadImage("off_frontal", f"its nose lies {away:.2f} distances between the eyes beside the middle")
+            raise BadImage(
+                "off_frontal", f"about {align.turn_of(away):.0f} degrees; {align.turn_of(options.away):.0f} at most"
+            )
         face = with_mesh(pixels, face)
         return FaceCrop(face, placement, self._in_channels(align.cut(pixels, placement, self.crop, self.system.size)))
 

@@ -15,7 +15,10 @@ from facet.pictures.resize import box_on, resize, resize_parts
 
 WEIGHTS = np.array([1, 1, 0, 0.5, 0.5]) / 3  # of the five landmarks
 WIDEST = 1024  # pixels along a crop before it is resized; more add nothing to the face
-TURNED_AWAY = 0.6  # largest distance of the nose from the face's midline, in distances between the eyes
+# Largest distance of the nose from the face's midline, in distances between the eyes: a head turned by 37 degrees. Of
+# photos in the press, such as LFW's, one in a hundred shows a head turned further, so systems have hardly seen any.
+TURNED_AWAY = 0.5
+NOSE = 2 / 3  # the same distance for a head turned by 45 degrees
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +81,11 @@ def turned_away(landmarks: np.ndarray) -> float:
     away = (nose - eyes)[0] * down[1] - (nose - eyes)[1] * down[0]
     apart = np.linalg.norm(landmarks[1] - landmarks[0])
     return float(abs(away) / max(np.linalg.norm(down) * apart, 1e-6))
+
+
+def turn_of(away: float) -> float:
+    """The turn of a head in degrees for the distance of its nose from its midline in distances between the eyes."""
+    return float(np.rad2deg(np.arctan(away / NOSE)))
 
 
 def cut(pixels: np.ndarray, placement: Placement, crop: Crop, size: int) -> np.ndarray:

@@ -35,14 +35,14 @@ def head_weights(around: np.ndarray, away: np.ndarray) -> np.ndarray:
     """Weights (S, S) in [0, 1] of uint8 sRGB pixels (S, S, 3) at distances `away` (S, S) from a head's centre."""
     red, green, blue = np.moveaxis(around >> (8 - BITS), 2, 0).astype(np.intp)
     colour = (red << 2 * BITS) + (green << BITS) + blue
-    inside, outside = (_frequencies(colour[part]) for part in (away < INSIDE, away > OUTSIDE))
+    inside, outside = (frequencies(colour[part]) for part in (away < INSIDE, away > OUTSIDE))
     share = cv2.GaussianBlur((inside / (inside + outside))[colour], (0, 0), 0.8)
     own = smoothstep((share - FOREIGN) / (OWN - FOREIGN))
     own[away < CORE] = 1
     return own * smoothstep((GONE - away) / (GONE - 1))
 
 
-def _frequencies(colours: np.ndarray) -> np.ndarray:
+def frequencies(colours: np.ndarray) -> np.ndarray:
     """The frequency of each colour, smoothed over its neighbours."""
     bins = 1 << BITS
     counts = np.bincount(colours, minlength=bins**3).reshape(bins, bins, bins).astype(np.float32)
