@@ -110,10 +110,10 @@ def _warped(pixels: np.ndarray, placement: Placement, size: int, shrink: int) ->
     part, offset = _around(pixels, placement, margin=2 * shrink)
     matrix = placement.matrix.copy()
     matrix[:, 2] -= offset
-    if shrink > 1:
-        height, width = part.shape[:2]
-        part = cv2.resize(part, (max(width // shrink, 1), max(height // shrink, 1)), interpolation=cv2.INTER_AREA)
-        matrix *= np.array([[part.shape[1] / width], [part.shape[0] / height]])
+    if shrink > 1:  # whole parts of shrink x shrink pixels: OpenCV averages those fast
+        height, width = (max(length // shrink, 1) for length in part.shape[:2])
+        part = cv2.resize(part[: height * shrink, : width * shrink], (width, height), interpolation=cv2.INTER_AREA)
+        matrix /= shrink
     # from pixel indices of the square to pixel indices of the part: centres are half a pixel from corners
     step = matrix[:, :2] / size
     index = np.hstack([step, (matrix[:, 2] + step.sum(1) / 2 - 0.5)[:, None]])

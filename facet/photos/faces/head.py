@@ -22,7 +22,7 @@ TRUSTED = 0.7  # lowest mean of the person mask on the face; below, an ellipse a
 # the middle of the eyes to the middle of the mouth; all of the head
 # to NEAR half axes, nothing from GONE on, the face itself within ON_FACE, and above it, within CROWN, the hair whose
 # colours count.
-WIDE, HIGH, UP, NEAR, GONE, ON_FACE, CROWN = 1.9, 2.3, 0.35, 1.0, 1.4, 0.4, 0.8
+WIDE, HIGH, UP, NEAR, GONE, ON_FACE, CROWN = 1.7, 2.3, 0.35, 1.0, 1.35, 0.4, 0.8
 REGIONS = ("face", "lower_face", "mouth", "eyes", "hair", "scalp", "neck", "background")
 
 
