@@ -25,8 +25,8 @@ if sys.argv[2] == "source":
     source.run(source.Params(kind="celeba", count=0, download=False, **values))
 else:
     prepare.run(prepare.Params(prepared=root / "prepared", card=root / "card.json", reuse=root / "reuse",
-                crop="dcgan108", size=64, channels=3, split="random", ratios=(0.8, 0.1, 0.1), attributes=("all",),
-                **values))
+                crop="dcgan108", size=64, large=0, channels=3, split="random", ratios=(0.8, 0.1, 0.1),
+                attributes=("all",), **values))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 

@@ -89,8 +89,8 @@ def stage(folder: Path, workers: int) -> Callable[[], None]:
     source.run(source.Params(kind="celeba", root=folder, raw=raw, count=0, seed=0, workers=workers, download=False))
     params = prepare.Params(
         raw=raw, root=folder, prepared=folder.parent / "prepared", card=folder.parent / "card.json",
-        reuse=folder.parent / "reuse", crop="dcgan108", size=64, channels=3, split="random", ratios=(0.8, 0.1, 0.1),
-        seed=0, workers=workers, attributes=("all",),
+        reuse=folder.parent / "reuse", crop="dcgan108", size=64, large=0, channels=3, split="random",
+        ratios=(0.8, 0.1, 0.1), seed=0, workers=workers, attributes=("all",),
     )  # fmt: skip
 
     def run() -> None:

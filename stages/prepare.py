@@ -1,9 +1,12 @@
 """Stage `prepare`: the pictures of a source as square crops in one array, and a list of the unusable ones with reasons.
 
 Pictures stream through threads in batches and are appended to images.npy, so memory does not grow with their number.
+A second array, large.npy, keeps the same crops at a larger size, from the same decoded picture; row for row and rule
+for rule it follows images.npy, whose bytes do not depend on it.
 Every source file has one row in faces.parquet: ok, quarantined (a bad file) or excluded (a good file, but a duplicate
 or a leak between splits)."""
 
+import contextlib
 import dataclasses
 import logging
 from pathlib import Path
@@ -36,10 +39,13 @@ class Params:
 
     raw: Path  # folder written by `source`
     root: Path  # place of the pictures, as given to `source`
-    prepared: Path  # out: images.npy uint8 (images, size, size, channels) and faces.parquet
+    # out: images.npy uint8 (images, size, size, channels), large.npy with the same rows at the larger side, and
+    # faces.parquet
+    prepared: Path
     card: Path  # out: JSON of counts, attribute balance and exclusions
     crop: str  # name of a crop in facet.pictures.crops
     size: Annotated[int, Limit(8, 1024)]  # side of the square, in pixels
+    large: Annotated[int, Limit(0, 1024)]  # side of the same squares for the refiner; 0: not kept
     channels: Annotated[int, Limit(1, 3)]  # 3 for colour, 1 for grey (luma).
     split: Literal["official", "identity", "random"]  # seeded ratios of whole identities, or of single pictures
     ratios: tuple[Share, Share, Share]  # train, valid and test; unused if split is official
@@ -66,23 +72,28 @@ def run(params: Params) -> None:
 
     needed = [name for name, r in zip(SPLITS, params.ratios) if r > 0 or name == "train" or params.split == "official"]
     tree = open_tree(listing.where(params.root, params.raw))
-    old = reuse.Prepared(
-        params.reuse, reuse.key(crop=dataclasses.asdict(crop), size=params.size, channels=params.channels)
-    )
+    sides = {"images.npy": params.size} | ({"large.npy": params.large} if params.large else {})
+    key = reuse.key(crop=dataclasses.asdict(crop), size=params.size, large=params.large, channels=params.channels)
+    old = reuse.Prepared(params.reuse, key, tuple(sides))
     with replacing_folder(params.prepared) as prepared:
         todo = np.flatnonzero(faces.status == "ok")
-        with growing_npy(prepared / "images.npy", (params.size, params.size, params.channels)) as images:
+        with contextlib.ExitStack() as stack:
+            files = [
+                stack.enter_context(growing_npy(prepared / name, (side, side, params.channels)))
+                for name, side in sides.items()
+            ]
             members = listing.table["member"].to_numpy()
             batches = prepared_batches(
-                tree, members, todo, faces.sha256, old, crop, params.size, params.channels, workers
+                tree, members, todo, faces.sha256, old, crop, params.size, params.large, params.channels, workers
             )
             for batch in progress(batches, len(todo), "images", size=len):
-                faces.add(batch, images)
+                faces.add(batch, *files)
         faces.finish(tree.path, needed)
         meta = FacesMeta(
             source=listing.source,
             crop=crop.name,
             size=params.size,
+            large=params.large,
             channels=params.channels,
             attributes=(*names, *real),
             split_hash=faces.split_hash(),
@@ -111,6 +122,8 @@ def run(params: Params) -> None:
 def _check(params: Params) -> None:
     if params.channels not in (1, 3):
         raise InputError(f"channels {params.channels}: expected 3 (colour) or 1 (grey)")
+    if params.large and params.large <= params.size:
+        raise InputError(f"large {params.large}: expected more than the size {params.size}, or 0 to keep none")
     ratios = params.ratios
     if len(ratios) != 3 or abs(sum(ratios) - 1) > 1e-6:
         raise InputError(f"ratios {ratios}: expected three shares (train, valid, test) that add up to 1")

@@ -15,7 +15,21 @@ from facet.base.params import need
 
 def open_images(prepared: Path) -> np.ndarray:
     """images.npy as a read-only memory map: uint8 (images, size, size, channels)."""
-    path = need(prepared / "images.npy", "prepare")
+    return _open(need(prepared / "images.npy", "prepare"))
+
+
+def open_large(prepared: Path) -> np.ndarray:
+    """large.npy, the same rows at the larger size, as a read-only memory map; InputError if it was not kept."""
+    path = prepared / "large.npy"
+    if not path.exists():
+        raise InputError(
+            f"{path} is missing: stage `prepare` keeps pictures at a larger size only if prepare.large says so; set "
+            "it to twice prepare.size in params.yaml and run `dvc repro prepare`"
+        )
+    return _open(path)
+
+
+def _open(path: Path) -> np.ndarray:
     try:
         images = np.load(path, mmap_mode="r", allow_pickle=False)
     except ValueError as error:

@@ -35,6 +35,7 @@ class FacesMeta:
     split_hash: str  # sha256 over (image_id, split) of the rows that are ok
     # per real-valued attribute the values of -1 and +1: its 1st and 99th percentile in the train split
     ranges: dict[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
+    large: int = 0  # pixels of the larger square in large.npy; 0 if there is none
 
     @property
     def real(self) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -48,25 +48,26 @@ def cut(picture: np.ndarray, crop: Crop, size: int) -> np.ndarray:
 
 
 class Squares:
-    """Decoded pictures, one after the other -> uint8 (N, size, size, 3): cropped, then resized by an antialiased
-    bicubic filter (a = -1/2), equal to Pillow's within one level. Not thread-safe.
+    """Decoded pictures, one after the other -> uint8 (N, size, size, 3) for each of `sizes`: cropped, then resized by
+    an antialiased bicubic filter (a = -1/2), equal to Pillow's within one level. The first size decides which pictures
+    are too small; for the others they are enlarged as far as it takes. Not thread-safe.
 
     Consecutive parts of one shape are gathered in a buffer and resized together. The buffer is reused, because page
     faults of new memory for each picture would take a third of the time of decoding."""
 
-    def __init__(self, crop: Crop, size: int):
-        self.crop, self.size = crop, size
+    def __init__(self, crop: Crop, sizes: Sequence[int]):
+        self.crop, self.sizes = crop, tuple(sizes)
         self._buffer = np.empty(BUFFER, np.uint8)
         self._shape: tuple[int, ...] = ()
         self._held = 0
-        self._done: list[np.ndarray] = []
+        self._done: list[tuple[np.ndarray, ...]] = []  # one array per size
 
     def add(self, picture: np.ndarray) -> None:
         """Add one picture (uint8 H, W, 3); BadImage if the crop does not fit it."""
-        part = cut(picture, self.crop, self.size)
+        part = cut(picture, self.crop, self.sizes[0])
         if part.size > BUFFER:
             self._flush()
-            self._done.append(resize_parts(np.ascontiguousarray(part)[None], self.crop, self.size))
+            self._resize(np.ascontiguousarray(part)[None])
             return
         if part.shape != self._shape or (self._held + 1) * part.size > BUFFER:
             self._flush()
@@ -74,29 +75,32 @@ class Squares:
         self._parts(self._held + 1)[self._held] = part
         self._held += 1
 
-    def take(self) -> np.ndarray:
-        """All squares since the last call, in order."""
+    def take(self) -> list[np.ndarray]:
+        """All squares since the last call, in order: one array per size."""
         self._flush()
         done, self._done = self._done, []
         if not done:
-            return np.empty((0, self.size, self.size, 3), np.uint8)
-        return done[0] if len(done) == 1 else np.concatenate(done)
+            return [np.empty((0, size, size, 3), np.uint8) for size in self.sizes]
+        return [parts[0] if len(parts) == 1 else np.concatenate(parts) for parts in zip(*done, strict=True)]
 
     def _parts(self, count: int) -> np.ndarray:
         return self._buffer[: count * math.prod(self._shape)].reshape(count, *self._shape)
 
     def _flush(self) -> None:
         if self._held:
-            self._done.append(resize_parts(self._parts(self._held), self.crop, self.size))
+            self._resize(self._parts(self._held))
             self._held = 0
+
+    def _resize(self, parts: np.ndarray) -> None:
+        self._done.append(tuple(resize_parts(parts, self.crop, size) for size in self.sizes))
 
 
 def resize(pictures: Iterable[np.ndarray], crop: Crop, size: int) -> np.ndarray:
     """Decoded pictures (uint8 H, W, 3, of any size) -> crops, uint8 (N, size, size, 3)."""
-    squares = Squares(crop, size)
+    squares = Squares(crop, [size])
     for picture in pictures:
         squares.add(picture)
-    return squares.take()
+    return squares.take()[0]
 
 
 def resize_parts(parts: np.ndarray, crop: Crop, size: int) -> np.ndarray:

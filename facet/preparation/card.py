@@ -34,6 +34,7 @@ def data_card(table: pd.DataFrame, meta: FacesMeta) -> dict[str, Any]:
         "source": meta.source,
         "crop": meta.crop,
         "size": meta.size,
+        "large": meta.large,
         "split_hash": meta.split_hash,
         "ranges": {name: list(ends) for name, ends in meta.ranges.items()},
         "files": {"total": len(table)}

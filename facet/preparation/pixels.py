@@ -28,6 +28,7 @@ class Batch:
 
     rows: list[int]
     pixels: np.ndarray  # uint8 (len(rows), size, size, channels)
+    large: np.ndarray | None  # the same pictures at the larger size, if it is kept
     keys: list[int]  # hashes of the pixels
     problems: dict[int, str]  # row -> reason
 
@@ -43,15 +44,17 @@ def prepared_batches(
     old: Prepared,
     crop: Crop,
     size: int,
+    large: int,
     channels: int,
     workers: int,
 ) -> Iterator[Batch]:
-    """Yield the pictures of the rows `todo` in order; those of the last run are reused."""
+    """Yield the pictures of the rows `todo` in order, at `size` and, unless it is 0, at the side `large`; those of the
+    last run are reused."""
     thread, names = threading.local(), frozenset(tree.names) if len(old) else frozenset()
 
     def prepare(indices: np.ndarray) -> Batch:
         if not hasattr(thread, "squares"):
-            thread.squares = Squares(crop, size)
+            thread.squares = Squares(crop, [size, large] if large else [size])
         problems: dict[int, str] = {}
         kept = old.rows([sha256[index] if members[index] in names else "" for index in indices.tolist()])
         fresh = []
@@ -61,17 +64,17 @@ def prepared_batches(
                 fresh.append(index)
             except BadImage as bad:
                 problems[index] = str(bad)
-        squares = thread.squares.take()
+        arrays: list[np.ndarray] = thread.squares.take()
         if channels == 1:
-            squares = images.luma(squares)
-        if not (kept >= 0).any():
-            return Batch(fresh, squares, pixel_keys(squares), problems)
-        known = indices[kept >= 0]
-        rows = np.concatenate([known, np.array(fresh, np.int64)])
-        pixels = np.concatenate([old.pixels(kept[kept >= 0]), squares])
-        order = np.argsort(rows, kind="stable")
-        pixels = pixels[order]
-        return Batch(rows[order].tolist(), pixels, pixel_keys(pixels), problems)
+            arrays = [images.luma(squares) for squares in arrays]
+        rows = fresh
+        if (kept >= 0).any():
+            both = np.concatenate([indices[kept >= 0], np.array(fresh, np.int64)])
+            order = np.argsort(both, kind="stable")
+            rows = both[order].tolist()
+            reused = old.pixels(kept[kept >= 0])
+            arrays = [np.concatenate(pair)[order] for pair in zip(reused, arrays, strict=True)]
+        return Batch(rows, arrays[0], arrays[1] if large else None, pixel_keys(arrays[0]), problems)
 
     return in_order(prepare, (todo[begin : begin + BATCH] for begin in range(0, len(todo), BATCH)), workers)
 

@@ -37,19 +37,21 @@ def key(**settings: Any) -> str:
 
 
 class Prepared:
-    """The pictures of the last run: images.npy and faces.parquet in `folder`, if they were made with the same key."""
+    """The pictures of the last run: the arrays of `names`, such as images.npy, and faces.parquet in `folder`, if they
+    were made with the same key."""
 
-    def __init__(self, folder: Path, key: str):
-        self.folder, self.key = folder, key
+    def __init__(self, folder: Path, key: str, names: Sequence[str]):
+        self.folder, self.key, self.names = folder, key, tuple(names)
         self._rows: dict[str, int] = {}
-        self._pixels: np.ndarray | None = None
+        self._arrays: list[np.ndarray] = []
         with contextlib.suppress(OSError, ValueError):  # whatever is wrong with it, every picture is prepared again
             if (folder / "key").read_text() == key:
                 table = pq.read_table(folder / "faces.parquet", columns=["sha256", "row"])
-                pixels = np.load(folder / "images.npy", mmap_mode="r")
+                arrays = [np.load(folder / name, mmap_mode="r") for name in names]
                 pairs = zip(table["sha256"].to_pylist(), table["row"].to_pylist(), strict=True)
-                self._rows = {digest: row for digest, row in pairs if 0 <= row < len(pixels)}
-                self._pixels = pixels
+                count = min(map(len, arrays))
+                self._rows = {digest: row for digest, row in pairs if 0 <= row < count}
+                self._arrays = arrays
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -58,17 +60,17 @@ class Prepared:
         """(n,) the row of each picture by its SHA-256, -1 if it was not kept."""
         return np.array([self._rows.get(digest, -1) for digest in digests], np.int64)
 
-    def pixels(self, rows: np.ndarray) -> np.ndarray:
-        """uint8 (n, S, S, C) of rows that were kept."""
-        assert self._pixels is not None
-        return np.asarray(self._pixels[rows])
+    def pixels(self, rows: np.ndarray) -> list[np.ndarray]:
+        """uint8 (n, S, S, C) of rows that were kept, one array for each of `names`."""
+        return [np.asarray(array[rows]) for array in self._arrays]
 
     def keep(self, prepared: Path) -> None:
         """Keep what a run wrote to `prepared` for the next one, as hard links, which take no space."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "key").unlink(missing_ok=True)
-        for name in ("images.npy", "faces.parquet"):
+        for name in ("images.npy", "large.npy", "faces.parquet"):
             (self.folder / name).unlink(missing_ok=True)
+        for name in (*self.names, "faces.parquet"):
             try:
                 os.link(prepared / name, self.folder / name)
             except OSError:  # it is on another file system

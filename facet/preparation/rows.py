@@ -90,14 +90,22 @@ class FaceRows:
         part[order] = np.searchsorted(np.cumsum(ratios[:2]) * len(ok), middles, "right")
         self.split[ok] = np.array(SPLITS, object)[part[group]]
 
-    def add(self, batch: Batch, images: GrowingNpy) -> None:
-        """Add one batch; pictures that are not duplicates are appended to `images`."""
+    def add(self, batch: Batch, images: GrowingNpy, large: GrowingNpy | None = None) -> None:
+        """Add one batch; pictures that are not duplicates are appended to `images`, and at their larger size to
+        `large`."""
+
+        def append(first: int, stop: int) -> None:
+            images.append(batch.pixels[first:stop])
+            if large is not None:
+                assert batch.large is not None
+                large.append(batch.large[first:stop])
+
         for index, reason in batch.problems.items():
             self._set(index, "quarantined", reason)
         start = 0  # the first picture that is not yet appended
         for place, (index, key) in enumerate(zip(batch.rows, batch.keys, strict=True)):
             if key in self.seen:
-                images.append(batch.pixels[start:place])
+                append(start, place)
                 start = place
                 face = batch.pixels[place].tobytes()
                 like = np.flatnonzero((self.keys == key) & (self.row >= 0)).tolist()
@@ -109,7 +117,7 @@ class FaceRows:
             self.seen.add(key)
             self.keys[index] = key
             self.row[index] = images.count + place - start
-        images.append(batch.pixels[start:])
+        append(start, len(batch.rows))
 
     def finish(self, where: Path, needed: Sequence[str]) -> None:
         """Quarantine copies of bad files, clear the split of rows without an image, and check the splits: InputError if

@@ -52,7 +52,7 @@ def prepared(root: Path, **changes):
     values = {
         "raw": root.parent / "raw", "root": root, "prepared": root.parent / "prepared",
         "card": root.parent / "card.json", "reuse": root.parent / "reuse", "crop": "whole",
-        "size": 28, "channels": 1, "split": "official",
+        "size": 28, "large": 0, "channels": 1, "split": "official",
         "ratios": (0.8, 0.1, 0.1), "seed": 0, "workers": 1, "attributes": ("all",),
     } | changes  # fmt: skip
     prepare.run(prepare.Params(**values))

@@ -14,7 +14,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from facet.base.errors import InputError
-from facet.base.images import open_images
+from facet.base.images import open_images, open_large
 from facet.base.params import check, run_stage
 from facet.base.tables import Faces, FacesMeta, read_faces, scaled
 from facet.pictures.crops import CROPS, crop
@@ -38,6 +38,7 @@ def prepared(root: Path, **changes) -> Faces:
         reuse=root.parent / "reuse",
         crop="dcgan108",
         size=64,
+        large=0,
         channels=3,
         split="identity",
         ratios=(0.6, 0.2, 0.2),
@@ -258,7 +259,7 @@ def test_a_picture_that_vanished_since_source_ran_is_quarantined(tmp_path):
     raw = tmp_path / "raw"
     params = prepare.Params(
         raw=raw, root=root, prepared=tmp_path / "prepared", card=tmp_path / "card.json",
-        reuse=tmp_path / "reuse", crop="dcgan108", size=64, channels=3, split="random",
+        reuse=tmp_path / "reuse", crop="dcgan108", size=64, large=0, channels=3, split="random",
         ratios=(0.6, 0.2, 0.2), seed=0, workers=1, attributes=("Male",),
     )  # fmt: skip
     prepare.run(params)
@@ -342,6 +343,7 @@ def test_attributes_are_chosen_by_name_and_a_misspelt_one_is_named(tmp_path):
         ({"crop": "centre"}, "crop 'centre' is unknown"),
         ({"size": 4}, "size 4"),
         ({"size": 5000}, "size 5000"),
+        ({"large": 64}, "large 64: expected more than the size 64, or 0"),
         ({"split": "odd"}, "split 'odd' is unknown"),
         ({"ratios": (0.5, 0.5, 0.5)}, "add up to 1"),
         ({"ratios": (1.5, -0.5, 0.0)}, "ratios 1.5: expected 0 or more, at most 1"),
@@ -376,8 +378,8 @@ def test_a_run_that_cannot_end_is_one_clear_line_and_leaves_nothing_behind(tmp_p
     flags = {
         "raw": tmp_path / "raw", "root": root, "prepared": tmp_path / "prepared", "card": tmp_path / "card.json",
         "reuse": tmp_path / "reuse",
-        "crop": "dcgan108", "size": 64, "channels": 3, "split": "random", "ratios": "0.6 0.2 0.2", "seed": 0,
-        "workers": 1,
+        "crop": "dcgan108", "size": 64, "large": 0, "channels": 3, "split": "random", "ratios": "0.6 0.2 0.2",
+        "seed": 0, "workers": 1,
         "attributes": "all",
     }  # fmt: skip
     wrong = {
@@ -462,3 +464,50 @@ def test_pictures_of_the_last_run_are_not_decoded_again_and_the_bytes_are_the_sa
 
 def tree_bytes(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_the_larger_squares_are_the_same_crops_row_for_row_and_change_nothing_else(tmp_path):
+    bad = {name_of(4): b"no picture", name_of(6): jpeg(2), name_of(8): jpeg(8, 18, 22), name_of(9): jpeg(9, 36, 44)}
+    root = write_celeba(tmp_path / "celeba", 80, files=bad)
+    without = prepared(root)
+    images = (tmp_path / "prepared" / "images.npy").read_bytes()
+    with pytest.raises(InputError, match=r"large\.npy is missing.*prepare\.large"):
+        open_large(tmp_path / "prepared")
+    faces = prepared(root, large=128)
+    assert (tmp_path / "prepared" / "images.npy").read_bytes() == images
+    pd.testing.assert_frame_equal(faces.table, without.table)
+    assert (without.meta.large, faces.meta.large) == (0, 128)
+    large = open_large(tmp_path / "prepared")
+    assert large.shape == (77, 128, 128, 3)
+    for row, name in enumerate(faces.ok["image_id"]):  # the ninth is enlarged five times
+        index = int(name.split(".")[0]) - 1
+        source_pixels = picture(index) if index != 9 else picture(9, 36, 44)
+        np.testing.assert_allclose(
+            large[row].astype(float).mean(), open_images(tmp_path / "prepared")[row].mean(), atol=1
+        )
+        if index != 9:
+            assert np.abs(large[row].astype(int) - cropped(source_pixels, "dcgan108", 128)).mean() < 3
+
+
+def test_larger_squares_are_reused_too(tmp_path, monkeypatch):
+    root = write_celeba(tmp_path / "celeba", 12, per_identity=1)
+    decoded = []
+    real = pixels.decode
+    monkeypatch.setattr(pixels, "decode", lambda data: decoded.append(1) or real(data))
+    prepared(root, large=96)
+    write_celeba(tmp_path / "celeba", 20, per_identity=1)
+    prepared(root, large=96)
+    assert len(decoded) == 20
+    reused = tree_bytes(tmp_path / "prepared")
+    shutil.rmtree(tmp_path / "reuse")
+    prepared(root, large=96)
+    assert tree_bytes(tmp_path / "prepared") == reused
+    prepared(root)
+    assert set(tree_bytes(tmp_path / "prepared")) == {"images.npy", "faces.parquet"}
+    assert not (tmp_path / "reuse" / "large.npy").exists()
+
+
+def test_a_picture_large_enough_for_the_square_is_kept_however_small_it_is_for_the_larger_one(tmp_path):
+    faces = prepared(write_celeba(tmp_path / "celeba", 8, files={name_of(3): jpeg(3, 36, 44)}), large=512)
+    assert faces.table["status"].eq("ok").all()  # a box of 22 pixels
+    assert open_large(tmp_path / "prepared").shape == (8, 512, 512, 3)
