@@ -29,6 +29,11 @@ ESTIMATE = ("value", "low", "high", "n")
 PICTURES = {  # by stage: kind, path and description
     "train_gan": ("samples", "data/samples/{}.png", "drawn from the prior"),
     "train_encoder": ("samples", "data/samples/{}.png", "validation faces above their reconstructions"),
+    "train_refiner": (
+        "samples",
+        "data/samples/{}_refiner.png",
+        "validation faces: composites, refined, and the photos",
+    ),
     "edit": ("sheet", "data/sheets/{}/overview.png", "edits of test faces"),
 }
 

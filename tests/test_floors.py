@@ -13,7 +13,7 @@ FLOORS = (
     ("losses", "pictures"),
     ("training", "sources"),
     ("systems", "preparation", "judges"),
-    ("editing",),
+    ("editing", "refining"),
     ("photos/file",),
     ("photos/faces",),
     ("photos", "calibration", "evaluation", "reporting"),
@@ -70,7 +70,7 @@ def test_stages_stand_on_facet_alone_and_nothing_stands_on_them():
     assert not wrong
 
 
-def test_the_folder_stages_holds_the_ten_stages_and_nothing_else():
+def test_the_folder_stages_holds_the_stages_of_the_graph_and_nothing_else():
     names = {path.name for path in (ROOT / "stages").iterdir() if path.name != "__pycache__"}
     assert names == {"__init__.py", *(f"{stage}.py" for stage in STAGES)}
 

@@ -74,7 +74,15 @@ def repro(root: Path) -> str:
 def test_every_stage_runs_and_a_second_time_none(clone):
     first = repro(clone)
     each = ("train_gan", "encode", "attributes", "edit", "evaluate")
-    stages = ["source", "prepare", "train_judge", "train_encoder@in_domain", "train_encoder@icgan_zy", "report"]
+    stages = [
+        "source",
+        "prepare",
+        "train_judge",
+        "train_encoder@in_domain",
+        "train_encoder@icgan_zy",
+        "train_refiner@vigan",
+        "report",
+    ]
     stages += [f"{stage}@{system}" for stage in each for system in SYSTEMS]
     for stage in stages:
         assert f"Running stage '{stage}'" in first, stage

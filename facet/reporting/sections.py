@@ -316,6 +316,8 @@ def picture_title(name: str, systems: Sequence[SystemInputs]) -> str:
     """The title of a picture of data/samples."""
     if any(system.name == name for system in systems):
         return f"{name}: draws from the prior"
+    if name.endswith("_refiner"):
+        return f"{name}: composites of validation faces, the same refined, and the photos"
     return f"{name}: validation faces above their reconstructions"
 
 

@@ -14,6 +14,7 @@ STAGES = [
     "train_judge",
     "train_gan",
     "train_encoder",
+    "train_refiner",
     "encode",
     "attributes",
     "edit",

@@ -7,7 +7,8 @@ from typing import Any
 import yaml
 
 from facet import systems
-from stages import train_encoder, train_gan
+from facet.refining import trainer
+from stages import train_encoder, train_gan, train_refiner
 from tests.support import tiny
 
 PARAMS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
@@ -47,6 +48,17 @@ def encoder_params(folder: Path, variant: str, **changes: Any) -> train_encoder.
         encoder=folder / variant, history=folder / "encoder.csv", samples=folder / "encoder.png",
         resume=folder / "resume_e", log_every=2, seed=1, threads=1, device="cpu", precision="fp32",
         settings=settings_of(kind, values, changes),
+    )  # fmt: skip
+
+
+def refiner_params(folder: Path, system: str, **changes: Any) -> train_refiner.Params:
+    """Stage `train_refiner` of the system in folder/model, on tiny pictures of 128 pixels, into folder/refiner."""
+    small = {"warmup": 2, "batch_size": 4, "r1_every": 2} | changes
+    return train_refiner.Params(
+        system=system, model=folder / model_of(system), prepared=tiny.prepared(folder / "prepared", large=128),
+        refiner=folder / "refiner", history=folder / "refiner.csv", samples=folder / "refiner.png",
+        resume=folder / "resume_r", log_every=2, seed=1, threads=1, device="cpu", precision="fp32",
+        settings=settings_of(trainer.Settings, PARAMS["train_refiner"]["vigan"], small),
     )  # fmt: skip
 
 

@@ -11,8 +11,9 @@ from facet.base.tables import FacesMeta, faces_schema, read_faces, write_table
 ATTRIBUTES = ("Bright", "Red")
 
 
-def prepared(folder: Path, *, count: int = 48, size: int = 64, seed: int = 0) -> Path:
-    """Write images.npy and faces.parquet with two attributes of the pixels: bright and reddish images."""
+def prepared(folder: Path, *, count: int = 48, size: int = 64, seed: int = 0, large: int = 0) -> Path:
+    """Write images.npy and faces.parquet with two attributes of the pixels: bright and reddish images. With `large`, a
+    multiple of `size`, large.npy holds them with repeated pixels."""
     rng = np.random.default_rng(seed)
     bright, red = rng.random(count) < 0.5, rng.random(count) < 0.5
     images = np.full((count, size, size, 3), 60, np.uint8)
@@ -21,7 +22,11 @@ def prepared(folder: Path, *, count: int = 48, size: int = 64, seed: int = 0) ->
     images += rng.integers(0, 30, images.shape, dtype=np.uint8)
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "images.npy", images)
-    meta = FacesMeta(source="tiny", crop="face120", size=size, channels=3, attributes=ATTRIBUTES, split_hash="h")
+    if large:
+        np.save(folder / "large.npy", images.repeat(large // size, 1).repeat(large // size, 2))
+    meta = FacesMeta(
+        source="tiny", crop="face120", size=size, large=large, channels=3, attributes=ATTRIBUTES, split_hash="h"
+    )
     splits = np.array(["train", "train", "valid", "test"])[np.arange(count) % 4]
     columns = {
         "image_id": [f"{i:04d}.png" for i in range(count)],
