@@ -18,7 +18,7 @@ from prefect.cache_policies import NO_CACHE
 from facet.base import project
 from facet.base.files import write_json
 from facet.nights import page, promotion, verdicts
-from facet.nights.champions import ENDS, STORE, Champions, digest_of, latest_paths
+from facet.nights.champions import ENDS, STORE, Champions, digest_of, latest_paths, latest_refiner
 from facet.nights.intake_report import IntakeReport
 from facet.nights.record import NightRecord
 from facet.nights.settings import Settings
@@ -187,7 +187,7 @@ def warm_starts(night: Night) -> Iterator[None]:
 def gate(night: Night, system: str) -> dict[str, Any] | None:
     """The verdict on the model trained last; None if it is or was live, or was rejected before by the same judges."""
     model, table = latest_paths(night.root, system)
-    digest = digest_of(model, table)[:12]
+    digest = digest_of(model, table, latest_refiner(night.root, system))[:12]
     live = night.store.live(system)
     path = verdicts.verdict_path(night.store.root, system, digest)
     if any(change.system == system and change.version.endswith(digest) for change in night.store.changes()):

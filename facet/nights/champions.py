@@ -1,7 +1,8 @@
 """The champion of each system: the live model, until a better one replaces it.
 
     champions/champion.json          the pointer: the live version of each system, and every change of it
-    champions/<system>/<version>/    a model folder with its attributes.parquet and card.json; never changed
+    champions/<system>/<version>/    a model folder with its attributes.parquet, its refiner/ if the profile trains one,
+                                     and card.json; never changed
 
 A version is copied in whole before the pointer is replaced, so readers never see half a promotion."""
 
@@ -23,6 +24,7 @@ from facet.base.params import need
 STORE = "champions"  # folder of the store in a project's root
 ENDS = "ends"  # folder in the store: the ends of the champions' trainings, for warm starts
 POINTER, CARD, TABLE = "champion.json", "card.json", "attributes.parquet"
+REFINER = "refiner"  # as in facet/refining/refiner.py, which imports torch
 KEPT = 10  # versions of a system that `prune` leaves beside the live one and the one before it
 
 
@@ -108,12 +110,14 @@ class Champions:
         """Every change of the pointer, the oldest first."""
         return [Change(**change) for change in self._pointer()["changes"]]
 
-    def promote(self, system: str, model: Path, table: Path, card: dict[str, Any], *, why: str) -> str:
-        """Copy a trained model and its attributes table into the store and make them live; return the version. A model
-        that is in the store already keeps its version."""
+    def promote(
+        self, system: str, model: Path, table: Path, card: dict[str, Any], *, why: str, refiner: Path | None = None
+    ) -> str:
+        """Copy a trained model, its attributes table and its refiner, if there is one, into the store and make them
+        live; return the version. A model that is in the store already keeps its version."""
         need(model / "model.json", f"train_gan@{system}")
         need(table, f"attributes@{system}")
-        digest = digest_of(model, table)
+        digest = digest_of(model, table, refiner)
         with self._write_lock():
             versions = self.versions(system)
             version = next((version for version in versions if version.endswith(digest[:12])), None)
@@ -125,8 +129,10 @@ class Champions:
                         if path.is_file():
                             shutil.copyfile(path, folder / path.name)
                     shutil.copyfile(table, folder / TABLE)
+                    if refiner is not None:
+                        shutil.copytree(refiner, folder / REFINER, copy_function=shutil.copyfile)
                     write_json(folder / CARD, card | {"system": system, "version": version, "sha256": digest})
-                    for path in folder.iterdir():
+                    for path in folder.rglob("*"):
                         to_disk(path)
             self._point(system, version, why)
         return version
@@ -210,10 +216,18 @@ class Champions:
             yield
 
 
-def digest_of(model: Path, table: Path) -> str:
-    """SHA-256 over the weights and model.json of a model folder and its attributes table."""
-    own = [*sorted(model.glob("*.safetensors")), model / "model.json"]
-    return hash_named([*((path.name, path) for path in own), (TABLE, table)])
+def digest_of(model: Path, table: Path, refiner: Path | None = None) -> str:
+    """SHA-256 over the weights and model.json of a model folder, its attributes table, and its refiner if there is one:
+    `refiner`, or the one in the model folder."""
+    own = [(path.name, path) for path in _files(model)]
+    if refiner is not None or (model / REFINER).exists():
+        own += [(f"{REFINER}/{path.name}", path) for path in _files(refiner or model / REFINER)]
+    return hash_named([*own, (TABLE, table)])
+
+
+def _files(folder: Path) -> list[Path]:
+    """The weights and model.json of a folder."""
+    return [*sorted(folder.glob("*.safetensors")), folder / "model.json"]
 
 
 def latest_paths(root: Path, system: str) -> tuple[Path, Path]:
@@ -223,6 +237,13 @@ def latest_paths(root: Path, system: str) -> tuple[Path, Path]:
     if system not in systems:
         raise InputError(f"system {system!r} is not in params.yaml; choose one of {', '.join(systems)}")
     return root / systems[system]["model"], root / "data" / "attributes" / f"{system}.parquet"
+
+
+def latest_refiner(root: Path, system: str) -> Path | None:
+    """The refiner that the pipeline at `root` trained last for a system; None if params.yaml trains none."""
+    if system not in (project.params(root).get("train_refiner") or {}):
+        return None
+    return need(root / "data" / "refiners" / system, f"train_refiner@{system}")
 
 
 def live_paths(root: Path, system: str) -> tuple[Path, Path]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from facet.base.files import replacing_folder
-from facet.nights.champions import ENDS, STORE, Champions, latest_paths
+from facet.nights.champions import ENDS, STORE, Champions, latest_paths, latest_refiner
 from facet.training import warm_start
 
 PIPELINE = "pipeline"
@@ -30,7 +30,7 @@ def promote(root: Path, store: Champions, system: str, card: dict[str, Any], *, 
     kept = root / ".resume"
     for end in warm_start.ends_of(kept, model):
         warm_start.copy(end, root / STORE / ENDS / end.relative_to(kept))
-    version = store.promote(system, model, table, card, why=why)
+    version = store.promote(system, model, table, card, why=why, refiner=latest_refiner(root, system))
     keep_pipeline(root, store.folder(system, version))
     return version
 

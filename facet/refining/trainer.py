@@ -89,7 +89,7 @@ class RefinerTrainer:
         for network in (self.network, self.critic):
             network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = Ema(self.network, decay=settings.ema)
-        betas = (settings.beta1, 0.99)
+        betas = (settings.beta1, 0.999)
         self.adam = torch.optim.Adam(self.network.parameters(), settings.learning_rate, betas, fused=True)
         self.adam_d = torch.optim.Adam(self.critic.parameters(), settings.learning_rate_d, betas, fused=True)
         self.modules: dict[str, nn.Module] = {

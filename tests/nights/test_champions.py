@@ -10,6 +10,7 @@ import pytest
 
 from facet.base.errors import InputError
 from facet.cli import main
+from facet.nights import promotion
 from facet.nights.champions import POINTER, TABLE, Champions, digest_of, live_paths
 from tests.support.dying import kills
 
@@ -47,6 +48,27 @@ def test_promotion_rollback_and_their_history(tmp_path):
     assert store.card("vigan", first)["scores"] == {"success": 0.9}
     folder = store.folder("vigan", first)
     assert digest_of(folder, folder / TABLE) == store.card("vigan", first)["sha256"]
+
+
+def test_a_champion_carries_its_refiner(tmp_path):
+    store, (model, table) = Champions(tmp_path / "champions"), trained(tmp_path, "one")
+    plain = promotion.promote(tmp_path, store, "vigan", {}, why="without one")
+    assert not (store.folder("vigan") / "refiner").exists()
+    (tmp_path / "params.yaml").write_text("systems:\n  vigan: {model: data/models/vigan}\ntrain_refiner: {vigan: {}}\n")
+    with pytest.raises(InputError, match="stage `train_refiner@vigan` writes it"):
+        promotion.promote(tmp_path, store, "vigan", {}, why="too early")
+    refiner = tmp_path / "data" / "refiners" / "vigan"
+    refiner.mkdir(parents=True)
+    for name in ("model.json", "weights.safetensors"):
+        (refiner / name).write_text(f"refiner {name}")
+    version = promotion.promote(tmp_path, store, "vigan", {}, why="with one")
+    assert version != plain
+    folder = store.folder("vigan")
+    assert (folder / "refiner" / "weights.safetensors").read_text() == "refiner weights.safetensors"
+    assert digest_of(folder, folder / TABLE) == digest_of(model, table, refiner) == store.card("vigan")["sha256"]
+    assert store.fault("vigan") == ""
+    (folder / "refiner" / "weights.safetensors").write_text("torn")
+    assert "damaged" in store.fault("vigan")
 
 
 @pytest.mark.parametrize("version", ["..", ".", "000009-missing", "../ian"])
