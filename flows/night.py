@@ -267,6 +267,13 @@ def last_push_failed(night: Night) -> bool:
     return bool(tried) and not tried[-1]
 
 
+def training(needs: Needs, systems: Sequence[str]) -> Needs:
+    """The part of the graph that makes candidates of these systems: up to their attributes, and their refiners if there
+    are any."""
+    refiners = [stage for system in systems if (stage := f"train_refiner@{system}") in needs]
+    return select(needs, [*(f"attributes@{system}" for system in systems), *refiners])
+
+
 def without(needs: Needs, stage: str) -> Needs:
     """The graph without a stage whose outputs stay as they are."""
     return {name: [need for need in needs[name] if need != stage] for name in needs if name != stage}

@@ -92,9 +92,7 @@ def run_steps(night: Night) -> None:
         if not list(night.data_set.glob("*.zip")):
             record.state = "Waiting"
             return
-    graph = night.needs()
-    targets = [f"{stage}@{system}" for stage in ("attributes", "train_refiner") for system in settings.systems]
-    needs = select(graph, [target for target in targets if target in graph or not target.startswith("train_refiner@")])
+    needs = steps.training(night.needs(), settings.systems)
     stale = stale_stages(night.root, needs)
     record.stages = [stage for stage in needs if stage in stale]
     deadline = threading.Timer(settings.hours * 3600, night.children.stop)

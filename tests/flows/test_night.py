@@ -1,15 +1,30 @@
-"""What a night does after a promotion: it pushes to the remote, and commits where git is asked for."""
+"""What a night trains; and what it does after a promotion: it pushes, and commits where git is asked for."""
 
 import subprocess
 
 import pytest
 
+from flows.night import training
 from tests.support import nights
 from tests.support.nights import deliver, nights_of, step
 
-pytestmark = pytest.mark.slow
+NEEDS = {
+    "prepare": [],
+    "train_gan@vigan": ["prepare"],
+    "train_gan@ian": ["prepare"],
+    "train_refiner@vigan": ["prepare", "train_gan@vigan"],
+    "attributes@vigan": ["train_gan@vigan"],
+    "attributes@ian": ["train_gan@ian"],
+    "report": ["attributes@vigan", "attributes@ian", "train_refiner@vigan"],
+}
 
 
+def test_a_night_trains_the_refiners_of_its_systems_where_the_profile_has_any():
+    assert list(training(NEEDS, ["vigan"])) == ["prepare", "train_gan@vigan", "train_refiner@vigan", "attributes@vigan"]
+    assert list(training(NEEDS, ["ian"])) == ["prepare", "train_gan@ian", "attributes@ian"]
+
+
+@pytest.mark.slow
 def test_a_push_that_fails_is_said_and_tried_again(tmp_path, server, received, monkeypatch):
     root = nights.make(tmp_path / "project", remote="store")
     config = root / ".dvc/config"
@@ -25,6 +40,7 @@ def test_a_push_that_fails_is_said_and_tried_again(tmp_path, server, received, m
     assert any((root / "store").rglob("*"))
 
 
+@pytest.mark.slow
 def test_a_promotion_is_committed_and_tagged_where_git_is_asked_for(tmp_path, server, received):
     root = nights.make(tmp_path / "project", git=True)
 
