@@ -1,0 +1,230 @@
+"""Edit photos in several ways and let the networks from outside, judge B and the measures look at every result."""
+
+import ast
+import dataclasses
+import inspect
+import io
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from benchmarks.photo_quality import measures
+from benchmarks.photo_quality.outside import Outside, Seen, cut_head
+from benchmarks.photo_quality.sets import Sample
+from facet.base import images
+from facet.base.errors import InputError
+from facet.judges.judge import Judge
+from facet.metrics.classification import auroc
+from facet.metrics.intervals import Estimate
+from facet.photos.editor import PhotoEditor
+from facet.photos.faces import align
+from facet.pictures.crops import crop
+from facet.pictures.decode import BadImage, decode
+
+QUALITY = 95  # of the JPEGs that all judges look at, edited and untouched alike
+FALSE_ACCEPTS = 0.01  # rate at which the identity threshold stands
+USUAL = 0.6  # dlib's own threshold
+LEAST_AUC = 0.9  # of a network from outside on untouched photos, else it does not judge
+UNCHANGED = "unchanged"  # the reason where the editor returned the photo as it was
+# Networks from outside that see an attribute: the field of `Seen`, and whether more of it means present.
+SEES = {
+    "Smiling": (("happy", 1), ("width", 1)),
+    "Mouth_Slightly_Open": (("gap", 1),),
+    "Male": (("male", 1),),
+    "Young": (("age", -1),),
+}
+OTHERS_SELF = ("Male", "Young")  # edits after which a person need not be the same
+
+
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """A named set of options of `PhotoEditor.edit`."""
+
+    name: str
+    options: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """How well a network from outside sees an attribute on untouched photos."""
+
+    attribute: str
+    field: str  # of Seen
+    sign: int
+    auc: Estimate
+    threshold: float  # on sign * value
+
+    @property
+    def judged(self) -> bool:
+        """True if the network sees well enough to judge."""
+        return self.auc.value >= LEAST_AUC
+
+    def present(self, seen: Seen) -> bool:
+        """The network's answer about one head."""
+        return bool(self.sign * getattr(seen, self.field) >= self.threshold)
+
+
+@dataclasses.dataclass(frozen=True)
+class IdentityCard:
+    """How well identity distances tell people apart on untouched photos."""
+
+    auc: Estimate  # over pairs
+    threshold: float  # distance below which FALSE_ACCEPTS of the pairs of different people would pass
+    accepted: float  # share of pairs of one person below it
+    accepted_usual: float  # and below USUAL
+    false_usual: float  # share of pairs of different people below USUAL
+
+
+@dataclasses.dataclass(frozen=True)
+class Edit:
+    """One photo after one edit in one way, or the reason why there is none."""
+
+    set: str
+    attribute: str
+    on: bool
+    way: str
+    name: str  # of the photo
+    person: int
+    refused: str  # a reason of BadImage or UNCHANGED; "" if the photo was edited
+    seconds: float
+    b: tuple[float, float] = (np.nan, np.nan)  # judge B's probability before and after
+    before: Seen | None = None
+    after: Seen | None = None
+    damage: measures.Damage | None = None
+
+    @property
+    def distance(self) -> float:
+        """Identity distance between before and after."""
+        if self.before is None or self.after is None:
+            return np.nan
+        return float(np.linalg.norm(self.before.identity - self.after.identity))
+
+
+def way_of(text: str) -> Way:
+    """A way from NAME or NAME:KEY=VALUE,...; a bare name is a mode. InputError if `edit` has no such option."""
+    name, colon, rest = text.partition(":")
+    known = set(inspect.signature(PhotoEditor.edit).parameters) - {"self", "picture", "spec", "mask"}
+    options: dict[str, Any] = {}
+    for part in rest.split(",") if colon else [f"mode={name}"]:
+        key, equals, value = part.strip().partition("=")
+        if not equals or key not in known:
+            raise InputError(f"way {text!r}: {part!r} is no option=value of {', '.join(sorted(known))}")
+        try:
+            options[key] = ast.literal_eval(value.capitalize() if value in ("true", "false") else value)
+        except (ValueError, SyntaxError):
+            options[key] = value
+    return Way(name, options)
+
+
+def written(pixels: np.ndarray) -> np.ndarray:
+    """The photo as a JPEG shows it."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=QUALITY, subsampling=0)
+    return decode(file.getvalue())
+
+
+class Viewer:
+    """The networks from outside and judge B, looking at samples and what became of them."""
+
+    def __init__(self, outside: Outside, judge: Judge):
+        self.outside, self.judge = outside, judge
+
+    def see(self, sample: Sample, pixels: np.ndarray) -> tuple[Seen, np.ndarray]:
+        """What the networks from outside see, and judge B's probabilities (K,), on a face cut anew from a JPEG."""
+        pixels = written(pixels)
+        face = align.cut(pixels, sample.face, crop(self.judge.crop), self.judge.size)
+        if self.judge.channels == 1:
+            face = images.luma(face)
+        probabilities = self.judge.probabilities(images.to_tensor(face[None]))[0].cpu().numpy()
+        return self.outside.see(cut_head(pixels, sample.head)), probabilities
+
+
+def cards(seen: Sequence[Seen], labels: pd.DataFrame) -> list[Card]:
+    """A card of each network of SEES from what it sees on untouched photos and their labels, one row a photo."""
+    made = []
+    for attribute, networks in SEES.items():
+        if attribute not in labels:
+            continue
+        present = labels[attribute].to_numpy()
+        for field, sign in networks:
+            scores = sign * np.array([getattr(one, field) for one in seen])
+            known = present != 0
+            threshold = measures.best_threshold(scores[known], present[known])
+            made.append(Card(attribute, field, sign, auroc(scores, present), threshold))
+    return made
+
+
+def identity_card(seen: Sequence[Seen], people: np.ndarray) -> IdentityCard:
+    """The identity network's card from untouched photos and the person of each."""
+    vectors = np.array([one.identity for one in seen])
+    first, second = np.triu_indices(len(vectors), 1)
+    distances = np.linalg.norm(vectors[first] - vectors[second], axis=1)
+    same = people[first] == people[second]
+    threshold = measures.distance_at(distances[~same], FALSE_ACCEPTS)
+
+    def below(which: np.ndarray, limit: float) -> float:
+        return float((distances[which] < limit).mean()) if which.any() else np.nan
+
+    return IdentityCard(
+        auc=auroc(-distances, np.where(same, 1, -1)),
+        threshold=threshold,
+        accepted=below(same, threshold),
+        accepted_usual=below(same, USUAL),
+        false_usual=below(~same, USUAL),
+    )
+
+
+class Bench:
+    """One set of photos, ready to be edited: each is looked at once before."""
+
+    def __init__(self, name: str, samples: Sequence[Sample], viewer: Viewer):
+        self.name, self.samples, self.viewer = name, samples, viewer
+        self.seen = [viewer.see(sample, sample.pixels) for sample in samples]
+        self.person = [viewer.outside.person(sample.pixels) for sample in samples]
+
+    def edits(
+        self, editor: PhotoEditor, attribute: str, on: bool, ways: Sequence[Way], *, most: int | None = None
+    ) -> Iterator[tuple[Sample, list[Edit], list[np.ndarray | None]]]:
+        """Every photo whose label says that it lacks (`on`) or has the attribute, edited in every way, and the edited
+        pixels, None where there are none; `most` photos at most."""
+        column = self.viewer.judge.attributes.index(attribute) if attribute in self.viewer.judge.attributes else None
+        spec = f"{attribute}={'on' if on else 'off'}"
+        state = -1 if on else 1
+        fitting = [i for i, sample in enumerate(self.samples) if sample.labels[attribute] == state]
+        for i in fitting[:most]:
+            sample, (before, b_before), person = self.samples[i], self.seen[i], self.person[i]
+            edits, results = [], []
+            for way in ways:
+                pixels, reason, seconds = edited(editor, sample.pixels, spec, way)
+                edit = Edit(self.name, attribute, on, way.name, sample.name, sample.person, reason, seconds)
+                if pixels is not None:
+                    after, b_after = self.viewer.see(sample, pixels)
+                    face = sample.head.side / 2
+                    edit = dataclasses.replace(
+                        edit,
+                        b=(np.nan, np.nan) if column is None else (float(b_before[column]), float(b_after[column])),
+                        before=before,
+                        after=after,
+                        damage=measures.damage(sample.pixels, pixels, person, face),
+                    )
+                edits.append(edit)
+                results.append(pixels)
+            yield sample, edits, results
+
+
+def edited(editor: PhotoEditor, pixels: np.ndarray, spec: str, way: Way) -> tuple[np.ndarray | None, str, float]:
+    """The edited photo, or None and the reason; and the seconds it took."""
+    begin = time.perf_counter()
+    try:
+        result: np.ndarray | None = editor.edit(pixels, spec, **way.options)
+        reason = ""
+    except BadImage as bad:
+        result, reason = None, bad.reason
+    seconds = time.perf_counter() - begin
+    if result is not None and np.array_equal(result, pixels):
+        result, reason = None, UNCHANGED
+    return result, reason, seconds
