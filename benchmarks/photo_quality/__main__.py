@@ -140,7 +140,8 @@ def measure(options: argparse.Namespace) -> None:
                 "rows": table.to_json(made_rows),
             },
         )
-    print(table.markdown(made_rows))
+    print(table.markdown(made_rows), end="\n\n")
+    print(table.summary(made_rows))
 
 
 def look(viewer: Viewer, faces: pd.DataFrame, source: Path, attributes: Sequence[str]) -> tuple[list[Seen], list[int]]:

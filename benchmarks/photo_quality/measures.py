@@ -11,7 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from facet.metrics.intervals import Estimate, percentile
+from facet.metrics.intervals import UNDEFINED, Estimate, percentile
+from facet.metrics.kid import kid
 
 LEVELS = 4  # by which a channel must change for a pixel to count as changed
 AROUND = 0.02  # of the face: how far what changed reaches beyond the changed pixels
@@ -19,6 +20,7 @@ PERSON = 0.5  # least weight of a pixel in the person
 BEYOND = 0.05  # of the face: how far the person may reach beyond its mask, which is coarse
 FLAT = 1.0  # levels a pixel: gradients below it count as this much
 FEW = 30  # fewer changed pixels say nothing
+LEAST_KERNEL = 20  # photos of each half for a kernel distance
 DRAWS = 500  # of a bootstrap
 
 
@@ -102,8 +104,7 @@ def told_apart(untouched: np.ndarray, edited: np.ndarray, people: np.ndarray, *,
     n = len(people)
     if len(unique) < 8:
         return Estimate(np.nan, np.nan, np.nan, n)
-    half = set(np.random.default_rng(seed).permutation(unique)[: len(unique) // 2].tolist())
-    first = np.array([person in half for person in people.tolist()])
+    first = half_of(people, seed=seed)
     scores = np.empty((2, n))  # of untouched and edited
     for train in (first, ~first):
         x, y = np.concatenate([untouched[train], edited[train]]), np.repeat([0, 1], train.sum())
@@ -111,8 +112,7 @@ def told_apart(untouched: np.ndarray, edited: np.ndarray, people: np.ndarray, *,
         for kind, features in enumerate((untouched, edited)):
             scores[kind, ~train] = model.decision_function(features[~train])
     rng = np.random.default_rng(seed)
-    rows = {person: np.flatnonzero(people == person) for person in unique.tolist()}
-    sides = [[rows[person] for person in unique.tolist() if (person in half) is side] for side in (True, False)]
+    sides = [[np.flatnonzero(people == person) for person in np.unique(people[side])] for side in (first, ~first)]
 
     def value(chosen: list[np.ndarray]) -> float:
         return float(np.mean([auc(scores[0, which], scores[1, which]) for which in chosen]))
@@ -122,6 +122,23 @@ def told_apart(untouched: np.ndarray, edited: np.ndarray, people: np.ndarray, *,
         for _ in range(DRAWS)
     ]
     return percentile(value([np.concatenate(side) for side in sides]), np.array(draws), n)
+
+
+def kernel_distance(
+    untouched: np.ndarray, edited: np.ndarray, people: np.ndarray, *, seed: int
+) -> tuple[Estimate, Estimate]:
+    """Kernel distance between untouched photos of half of the people and edited ones of the others; and its floor, that
+    between the same people's untouched photos. Features (n, d) of both and the person of each pair."""
+    first = half_of(people, seed=seed)
+    if min(first.sum(), (~first).sum()) < LEAST_KERNEL:
+        return UNDEFINED, UNDEFINED
+    return kid(untouched[first], edited[~first], seed=seed), kid(untouched[first], untouched[~first], seed=seed)
+
+
+def half_of(people: np.ndarray, *, seed: int) -> np.ndarray:
+    """Which of the pairs, by the person of each (n,), belong to a random half of the people: bool (n,)."""
+    unique = np.unique(people)
+    return np.isin(people, np.random.default_rng(seed).permutation(unique)[: len(unique) // 2])
 
 
 def auc(negative: np.ndarray, positive: np.ndarray) -> float:

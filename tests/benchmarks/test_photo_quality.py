@@ -100,6 +100,15 @@ def test_too_few_people_give_no_classifier():
     assert np.isnan(measures.told_apart(np.zeros((7, 2)), np.ones((7, 2)), np.arange(7), seed=1).value)
 
 
+def test_the_kernel_distance_of_an_edit_is_above_its_floor():
+    rng = np.random.default_rng(3)
+    untouched = rng.normal(0, 1, (60, 8))
+    same, floor = measures.kernel_distance(untouched, untouched, np.arange(60), seed=1)
+    assert same == floor
+    other, _ = measures.kernel_distance(untouched, untouched + 1, np.arange(60), seed=1)
+    assert other.low > floor.high
+
+
 def test_thresholds_and_auc_by_hand():
     assert measures.auc(np.array([1.0, 2.0]), np.array([2.0, 3.0])) == pytest.approx(3.5 / 4)
     assert measures.best_threshold(np.array([4.0, 1.0, 2.0, 3.0]), np.array([1, -1, -1, 1])) == 2.5
@@ -252,6 +261,7 @@ def test_rows_over_all_attributes_leave_male_and_young_out_of_identity():
     text = table.markdown(made)
     assert len(text.splitlines()) == 2 + len(made)
     assert "Smiling=on | whole | replace | 1 |" in text
+    assert "| all | replace | 100 | 100 (Smiling=on) |" in table.summary(made)
 
 
 def test_the_cards_threshold_the_identity_distance_at_one_in_a_hundred():
