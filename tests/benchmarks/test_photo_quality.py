@@ -16,6 +16,7 @@ from facet.metrics.intervals import Estimate
 from facet.photos.faces import align
 from facet.photos.faces.align import Placement
 from facet.pictures.decode import BadImage
+from tests.support import photographs
 
 FACE = 100.0
 PERSON = np.ones((200, 200), np.float32)
@@ -102,10 +103,12 @@ def test_too_few_people_give_no_classifier():
 
 def test_the_kernel_distance_of_an_edit_is_above_its_floor():
     rng = np.random.default_rng(3)
-    untouched = rng.normal(0, 1, (60, 8))
-    same, floor = measures.kernel_distance(untouched, untouched, np.arange(60), seed=1)
+    people = np.repeat(np.arange(60), 3)
+    untouched = rng.normal(0, 1, (60, 8))[people]
+    same, floor = measures.kernel_distance(untouched, untouched, people, seed=1)
     assert same == floor
-    other, _ = measures.kernel_distance(untouched, untouched + 1, np.arange(60), seed=1)
+    assert same.low < 0 < same.high  # three copies of a photo are no distance
+    other, _ = measures.kernel_distance(untouched, untouched + 1, people, seed=1)
     assert other.low > floor.high
 
 
@@ -262,6 +265,31 @@ def test_rows_over_all_attributes_leave_male_and_young_out_of_identity():
     assert len(text.splitlines()) == 2 + len(made)
     assert "Smiling=on | whole | replace | 1 |" in text
     assert "| all | replace | 100 | 100 (Smiling=on) |" in table.summary(made)
+
+
+def test_photos_that_lack_an_attribute_are_edited_in_every_way_and_the_others_are_not():
+    def see(one: sets.Sample, pixels: np.ndarray) -> tuple[outside.Seen, np.ndarray]:
+        return UNSEEN, np.array([0.0, pixels.mean() / 255])
+
+    viewer = types.SimpleNamespace(
+        see=see,
+        outside=types.SimpleNamespace(person=lambda pixels: np.ones(pixels.shape[:2])),
+        judge=types.SimpleNamespace(attributes=("Male", "Smiling")),
+    )
+    samples = [
+        dataclasses.replace(sample(), name=f"{i}", pixels=photographs.pixels(seed=i), labels={"Smiling": label})
+        for i, label in enumerate([-1, 1, 0, -1, -1])
+    ]
+    ways = [run.way_of("plain:aligned=true"), run.way_of("light:aligned=true,mode=add")]
+    bench = run.Bench("whole", samples, viewer)
+    made = list(bench.edits(photographs.editor(), "Smiling", True, ways, most=2))
+    assert [one.name for one, _, _ in made] == ["0", "3"]
+    for one, edits, results in made:
+        assert [edit.way for edit in edits] == ["plain", "light"]
+        assert [edit.refused for edit in edits] == ["", ""]
+        assert edits[0].b == (pytest.approx(one.pixels.mean() / 255), pytest.approx(results[0].mean() / 255))
+        assert edits[0].damage.changed > 0
+        assert not np.array_equal(results[0], results[1])
 
 
 def test_the_cards_threshold_the_identity_distance_at_one_in_a_hundred():
