@@ -112,6 +112,7 @@ def measure(options: argparse.Namespace) -> None:
             wholes.append(sample)
     print(f"{len(wholes)} people a set; {len(chosen) - len(wholes)} left out, whose face the mesh did not find")
     edits: list[Edit] = []
+    made_rows: table.Rows = []
     cells = [(a, on) for a in options.attributes for on in (True, False)]
     for name in options.sets:
         samples = [sets.variant(sample, name, seed=options.seed) for sample in wholes]
@@ -125,21 +126,19 @@ def measure(options: argparse.Namespace) -> None:
                     pictures.append([sample.pixels, *(sample.pixels if r is None else r for r in results)])
             if options.sheets and pictures:
                 write_sheet(options.sheets, f"{name}-{attribute}-{'on' if on else 'off'}", pictures, options.ways)
-    made_rows = table.rows(edits, cards, identity, [a for a, ok in zip(judge.attributes, judge.judged) if ok])
-    if options.json:
-        ways = [{"name": way.name, "options": dict(way.options)} for way in options.ways]
-        write_json(
-            options.json,
-            {
-                "model": editor.system.name,
-                "photos": len(wholes),
-                "seed": options.seed,
-                "ways": ways,
-                "cards": table.to_json(cards),
-                "identity": table.to_json(identity),
-                "rows": table.to_json(made_rows),
-            },
-        )
+        made_rows = table.rows(edits, cards, identity, [a for a, ok in zip(judge.attributes, judge.judged) if ok])
+        found = {
+            "model": editor.system.name,
+            "photos": len(wholes),
+            "seed": options.seed,
+            "ways": [{"name": way.name, "options": dict(way.options)} for way in options.ways],
+            "cards": table.to_json(cards),
+            "identity": table.to_json(identity),
+            "rows": table.to_json(made_rows),
+        }
+        if options.json:  # after every set, so that a run that is stopped keeps those that it did
+            write_json(options.json, found)
+        print(table.summary([one for one in made_rows if one["set"] == name]), end="\n\n", flush=True)
     print(table.markdown(made_rows), end="\n\n")
     print(table.summary(made_rows))
 
