@@ -61,7 +61,12 @@ def main() -> None:
     parser.add_argument("--source", type=Path, help="folder of the photos; default: that of params.yaml")
     parser.add_argument("--photos", type=int, default=100, help="people a set")
     parser.add_argument("--most", type=int, help="photos of each edit and set; default: all that it fits")
-    parser.add_argument("--card", type=int, default=400, help="untouched photos for the cards of the networks")
+    parser.add_argument(
+        "--card",
+        type=int,
+        default=400,
+        help="untouched photos for the cards of the networks; with few of them thresholds are unsteady",
+    )
     parser.add_argument("--ways", nargs="+", type=way_of, default=[Way("auto", {})], metavar="WAY")
     parser.add_argument("--sets", nargs="+", choices=sets.SETS, default=sets.SETS)
     parser.add_argument("--attributes", nargs="+", default=ATTRIBUTES)
