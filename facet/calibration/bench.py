@@ -5,16 +5,18 @@ compare the judge's answers on the edited face with those on the photo, over the
 and those that exclude it, which are meant to change with it."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from facet.editing import compositing
 from facet.editing.editor import Editor
 from facet.editing.spec import Spec, exclusive_with
+from facet.editing.table import REGION
 from facet.metrics import success as metric
 from facet.metrics.success import Case, Outcome
 
@@ -102,14 +104,25 @@ class Bench:
     def fade(self, cases: Sequence[CalibrationCase], estimator: str) -> tuple[float, float]:
         """70th and 95th percentile of the channel mean of |D| at strength 1 over up to `batch_size` faces a case: the
         change at which the photo's own detail begins to fade, and at which it is gone (mode `replace`)."""
-        sizes = []
-        for case in cases:
-            part = take(case, np.arange(min(self.batch_size, len(case.faces))))
-            edited = self.editor.decode(self.editor.move(part.latent, self.shift(part, estimator)))
-            sizes.append((edited - part.reconstruction).abs().mean(1).flatten())
+        sizes = [size.flatten() for size in self._sizes(cases, estimator)]
         low, high = np.quantile(torch.cat(sizes).cpu().numpy(), [0.70, 0.95])
         low = max(float(low), compositing.LEVEL)
         return low, max(float(high), 2 * low)
+
+    def region(self, cases: Sequence[CalibrationCase], estimator: str) -> np.ndarray:
+        """Where the attribute acts: the mean of |D| over faces and channels as (REGION, REGION) uint8, 255 where it is
+        at its 98th percentile or above."""
+        mean = torch.stack([size.mean(0) for size in self._sizes(cases, estimator)]).mean(0)  # (S, S)
+        cells = F.adaptive_avg_pool2d(mean[None, None], REGION)[0, 0].cpu().numpy()
+        share = cells / max(float(np.quantile(cells, 0.98)), 1e-6)
+        return np.rint(255 * share.clip(0, 1)).astype(np.uint8)
+
+    def _sizes(self, cases: Sequence[CalibrationCase], estimator: str) -> Iterator[Tensor]:
+        """The channel mean of |D| (n, S, S) at strength 1 over up to `batch_size` faces of each case."""
+        for case in cases:
+            part = take(case, np.arange(min(self.batch_size, len(case.faces))))
+            edited = self.editor.decode(self.editor.move(part.latent, self.shift(part, estimator)))
+            yield (edited - part.reconstruction).abs().mean(1)
 
     def first_successes(
         self, case: CalibrationCase, shift: Tensor, strengths: Sequence[float], gates: compositing.Gates

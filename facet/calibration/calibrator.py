@@ -161,8 +161,12 @@ class Calibrator:
 
     def _try(self, direction: Direction, cases: dict[bool, CalibrationCase]) -> EstimatorTrial:
         """Coarse search: each face's first success; then all faces at the strength for matched success."""
+        both = list(cases.values())
         direction = dataclasses.replace(
-            direction, judged=True, fade=self.bench.fade(list(cases.values()), direction.estimator)
+            direction,
+            judged=True,
+            fade=self.bench.fade(both, direction.estimator),
+            region=self.bench.region(both, direction.estimator),
         )
         gates = table.gates([direction])
         outcomes, strengths, matched, highest, by_level = {}, {}, {}, {}, {}

@@ -33,6 +33,7 @@ def draft_directions(
             remove=unknown,
             best=(None, None),
             fade=None,
+            region=None,
         )
         for k, name in enumerate(names)
         for estimator, (vectors, errors) in estimates.items()

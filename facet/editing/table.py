@@ -21,6 +21,7 @@ LEVELS = (50, 80, 90, 95)  # per cent of judged faces on which a calibrated stre
 STRENGTH_LEVEL = 80  # the number 1 in a spec is the strength of 80 % success
 LEAST = 0.05  # lowest strength of a unit, if the reconstruction alone succeeds: a number in a spec must do something
 TARGET_LEVEL = 95  # `on` and `off` start from the strength of 95 % success
+REGION = 32  # cells along one side of a map of where an attribute acts
 Strengths = dict[int, float | None]  # level -> strength, None if no strength within reach gets there
 
 
@@ -40,6 +41,7 @@ class Direction:
     remove: Strengths  # to make it absent; also positive numbers
     best: tuple[float | None, float | None]  # strengths of the highest success, to add and to remove
     fade: tuple[float, float] | None  # change at which the photo's detail fades (compositing.Gates.fade); None: default
+    region: np.ndarray | None  # (REGION, REGION) uint8, how much the attribute changes each part of the crop; 255: most
 
     def unit(self, add: bool, level: int, reach: float) -> float:
         """The strength of `level` per cent success, at least LEAST. If none gets there, the strength of the highest
@@ -137,6 +139,7 @@ def _schema(dims: int, meta: TableMeta) -> pa.Schema:
     fields += [pa.field(f"{sign}_best", pa.float32()) for sign in ("add", "remove")]
     fields += [pa.field(f"fade_{end}", pa.float32()) for end in ("low", "high")]
     fields += [
+        pa.field("region", pa.binary()),  # REGION rows of REGION bytes
         pa.field("readout", vector, nullable=False),
         pa.field("readout_bias", pa.float32(), nullable=False),
         pa.field("readout_present", pa.float32(), nullable=False),
@@ -163,6 +166,7 @@ def write(path: Path, table: AttributeTable) -> None:
             "remove_best": d.best[1],
             "fade_low": d.fade and d.fade[0],
             "fade_high": d.fade and d.fade[1],
+            "region": None if d.region is None else d.region.tobytes(),
             "readout": _floats(readout.weights),
             "readout_bias": readout.bias,
             "readout_present": readout.present,
@@ -201,6 +205,7 @@ def read(path: Path) -> AttributeTable:
                 remove={level: row[f"remove_{level}"] for level in LEVELS},
                 best=(row["add_best"], row["remove_best"]),
                 fade=None if row["fade_low"] is None else (row["fade_low"], row["fade_high"]),
+                region=_region(row.get("region")),
             )
         )
         readouts[row["attribute"]] = Readout(
@@ -218,6 +223,10 @@ def gates(directions: Sequence[Direction]) -> Gates:
     low, high = np.mean(own, axis=0).tolist()
     least, full = Gates().change
     return Gates(change=(max(least, 0.1 * high), max(full, 0.3 * high)), fade=(low, high))
+
+
+def _region(data: bytes | None) -> np.ndarray | None:
+    return None if data is None else np.frombuffer(data, np.uint8).reshape(REGION, REGION)
 
 
 def _floats(vector: np.ndarray) -> list[float]:

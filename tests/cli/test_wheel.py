@@ -78,7 +78,8 @@ def with_table(model: Path) -> Path:
     strengths = dict.fromkeys(table.LEVELS, 1.0)
     direction = table.Direction(
         attribute="Smiling", estimator="least_squares", chosen=True, vector=vector, standard_error=0 * vector,
-        n_positive=1, n_negative=1, judged=True, add=strengths, remove=strengths, best=(None, None), fade=None,
+        n_positive=1, n_negative=1, judged=True, add=strengths, remove=strengths, best=(None, None),
+        fade=None, region=None,
     )  # fmt: skip
     meta = table.TableMeta(
         system=system.name, crop=system.crop, split_hash=system.split_hash, z_dim=z, y_dim=y, mode="replace",

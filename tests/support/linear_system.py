@@ -68,6 +68,7 @@ def planted(**changes) -> table.AttributeTable:
                 remove=strengths,
                 best=(None, None),
                 fade=None,
+                region=None,
             )
         )
         readouts[name] = Readout(2 * vector, 0.0, 4.0, -4.0)
