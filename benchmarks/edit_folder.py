@@ -33,12 +33,13 @@ from facet.base import images
 from facet.base.threads import worker_count
 from facet.nights.champions import live_paths
 from facet.photos import scenes
-from facet.photos.editor import Options, PhotoEditor
+from facet.photos.editor import PhotoEditor
 from facet.photos.faces import align
 from facet.photos.faces.detect import Mtcnn
 from facet.photos.faces.landmarks import read_landmarks
 from facet.photos.folder.job import Job
 from facet.photos.folder.run import edit_folder
+from facet.photos.options import Options
 from facet.pictures.decode import decode
 
 SPEC = "Smiling=on, Eyeglasses=on"

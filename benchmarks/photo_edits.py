@@ -19,9 +19,11 @@ from facet.judges.judge import Judge
 from facet.metrics.intervals import wilson
 from facet.nights.champions import live_paths
 from facet.photos import scenes
-from facet.photos.editor import BATCH, Options, PhotoEditor
+from facet.photos.crop_editor import BATCH
+from facet.photos.editor import PhotoEditor
 from facet.photos.faces import align
 from facet.photos.file.photo import Photo
+from facet.photos.options import Options
 from facet.pictures import sheets
 from facet.pictures.decode import BadImage
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from facet.base.params import Precision
-    from facet.photos.editor import Options
     from facet.photos.editor import PhotoEditor as Editor
+    from facet.photos.options import Options
     from facet.pictures.decode import BadImage
 
 __all__ = ["BadImage", "Editor", "Options", "champion"]

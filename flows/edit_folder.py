@@ -80,7 +80,7 @@ def edit_folder(
 ) -> str:
     """Edit the faces of a folder of photos with a system of the project at `root`; returns a summary in words."""
     from facet.nights.champions import live_paths
-    from facet.photos.editor import Options
+    from facet.photos.options import Options
 
     model, attributes = live_paths(root, system)
     judges = root / "data" / "judges"

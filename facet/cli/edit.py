@@ -71,7 +71,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     change.add_argument(
         "--mode",
         default="auto",
-        help="auto, add, replace, ian, ian_code or decode (default: add for colours, else replace)",
+        help="how the change comes back: auto, move, add, replace, ian, ian_code or decode (default: move)",
     )
     change.add_argument(
         "--mask", type=Path, metavar="PATH", help="a greyscale image that limits the edit, or a folder of one per photo"
@@ -140,9 +140,9 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _job(args: argparse.Namespace) -> "Job":
-    from facet.photos.editor import Options
     from facet.photos.faces.align import TURNED_AWAY
     from facet.photos.folder.job import Job
+    from facet.photos.options import Options
 
     model, attributes = _model(args)
     judges = args.root / "data" / "judges"

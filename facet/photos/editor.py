@@ -1,91 +1,32 @@
 """Edit photos: find faces, edit their crops, paste the changes back (`facet.Editor`)."""
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
-import torch
 from PIL import Image
 
 from facet.base import checkpoints, compute, images
 from facet.base.errors import InputError
 from facet.base.params import Precision
-from facet.editing import compositing
-from facet.editing.editor import Editor, EditResult
-from facet.editing.refine import refine
+from facet.editing.editor import Editor
 from facet.editing.spec import Spec
 from facet.judges.judge import Judge
+from facet.photos.crop_editor import BATCH, LARGER, CropEditor, FaceCrop, FaceEdit
 from facet.photos.faces import align, paste
 from facet.photos.faces.align import Placement
 from facet.photos.faces.detect import Face, detector, with_mesh
+from facet.photos.faces.head import Head
 from facet.photos.file.colour import Colours
 from facet.photos.file.metadata import metadata
 from facet.photos.file.photo import MODES, ORIENTATION, Photo
+from facet.photos.options import AUTO, LEAST, FaceChoice, Options
 from facet.pictures import crops
 from facet.pictures.decode import BadImage
+from facet.refining.refiner import Refiner, refiner_of
 
-FaceChoice = Literal["largest", "all"]
 Picture = TypeVar("Picture", Image.Image, np.ndarray, list[Any])
-
-# Faces per forward pass. Batches are always filled to this size, because kernels chosen by batch size differ in the
-# last bit.
-BATCH = 16
-LEAST = 48  # pixels of the photo along one side of a crop; smaller faces are skipped
-COLOURS = (  # attributes that only change colours, so that the photo's own detail may stay
-    "Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair", "Pale_Skin", "Rosy_Cheeks", "Wearing_Lipstick",
-)  # fmt: skip
-AUTO = "auto"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Options:
-    """How to edit photos. The bytes of a result depend on every option.
-
-    spec            the edit, for example "Smiling=on, Blond_Hair=+1.5"
-    mode            compositing: ian, ian_code, add, replace, decode; auto takes add for colours, else replace
-    faces           edit the "largest" face of a photo, or "all"
-    aligned         photos are framed like CelebA's aligned pictures; skip face detection
-    clip            keep edited latents within the usual range of training latents
-    refine          optimisation steps that bring a face's latent closer to the photo before the edit
-    unless_already  leave faces alone that already show every attribute asked for
-    least           smallest face to edit: pixels of the photo along one side of its crop
-    away            farthest head turn to edit: distance of the nose from the face's midline, in distances between
-                    the eyes; 0 edits every face
-    """
-
-    spec: str
-    mode: str = AUTO
-    faces: FaceChoice = "largest"
-    aligned: bool = False
-    clip: bool = False
-    refine: int = 0
-    unless_already: bool = False
-    least: int = LEAST
-    away: float = align.TURNED_AWAY
-
-
-@dataclasses.dataclass(frozen=True)
-class FaceCrop:
-    """One face that can be edited: where it is, and its crop uint8 (S, S, C)."""
-
-    face: Face
-    placement: Placement
-    crop: np.ndarray
-
-
-@dataclasses.dataclass(frozen=True)
-class FaceEdit:
-    """One face after the networks: the change to paste, and how the face looked before and after."""
-
-    face_crop: FaceCrop
-    change: paste.Change
-    attributes: tuple[str, ...]  # that move: those of the spec, and rivals that it turns off
-    strengths: tuple[float, ...]  # signed multiples of their directions
-    before: tuple[float, ...]  # probability of each attribute of the spec on the crop, by the judge or the read-out
-    after: tuple[float, ...]
-    moved: bool  # False if the latent did not change
 
 
 class PhotoEditor:
@@ -96,9 +37,10 @@ class PhotoEditor:
 
     Threads may share one editor."""
 
-    def __init__(self, editor: Editor, judge: Judge | None = None):
-        self.editor, self.judge = editor, judge
+    def __init__(self, editor: Editor, judge: Judge | None = None, refiner: Refiner | None = None):
+        self.editor = editor
         self.system = editor.system
+        self.crop_editor = CropEditor(editor, judge, refiner)
         self.crop = crops.crop(editor.system.crop)
         self.template = editor.table.meta.landmarks
 
@@ -127,7 +69,11 @@ class PhotoEditor:
                 editor.system.crop, editor.system.size, editor.system.channels,
             ):  # fmt: skip
                 judge = None
-        return cls(editor, judge)
+        folder, refiner = refiner_of(Path(model)), None
+        if folder is not None:
+            refiner = Refiner.load(folder, on, precision=precision)
+            refiner.check(folder, editor.system, Path(model))
+        return cls(editor, judge, refiner)
 
     def parse(self, text: str) -> Spec:
         """Parse an edit spec; InputError if this system cannot do it."""
@@ -147,8 +93,13 @@ class PhotoEditor:
         if options.aligned:
             placement = align.from_framed(self.crop, *photo.size, size)
             box = (0.0, 0.0, float(photo.size[0]), float(photo.size[1]))
-            crop = self._in_channels(align.cut_framed(pixels, self.crop, size))
-            return [FaceCrop(Face(box, (), 1.0), placement, crop)]
+            crop, large = align.cut_framed(pixels, self.crop, (size, LARGER * size))
+            head = None
+            if self.template is not None:
+                square = np.reshape(self.template, (5, 2))
+                points = square @ placement.matrix[:, :2].T + placement.matrix[:, 2]
+                head = self._head(pixels, placement, _face_of(points))
+            return [FaceCrop(Face(box, (), 1.0), placement, self._in_channels(crop), large, head)]
         if self.template is None:
             raise InputError(f"{self.system.name} was trained on pictures without faces; set `aligned` to edit such")
         if landmarks is not None:
@@ -181,7 +132,13 @@ class PhotoEditor:
                 "off_frontal", f"about {align.turn_of(away):.0f} degrees; {align.turn_of(options.away):.0f} at most"
             )
         face = with_mesh(pixels, face)
-        return FaceCrop(face, placement, self._in_channels(align.cut(pixels, placement, self.crop, self.system.size)))
+        crop, large = align.cut_sizes(pixels, placement, self.crop, (self.system.size, LARGER * self.system.size))
+        return FaceCrop(face, placement, self._in_channels(crop), large, self._head(pixels, placement, face))
+
+    def _head(self, pixels: np.ndarray, placement: Placement, face: Face) -> Head:
+        side = LARGER * self.system.size
+        pad = paste.padding(side)
+        return Head.of(pixels, placement.widened(pad / side), face, side + 2 * pad)
 
     def _in_channels(self, crop: np.ndarray) -> np.ndarray:
         """The crop in the system's channels."""
@@ -189,61 +146,7 @@ class PhotoEditor:
 
     def edits(self, face_crops: Sequence[FaceCrop], spec: Spec, options: Options) -> list[FaceEdit]:
         """Run at most BATCH faces through the networks. Each face's result is independent of the others."""
-        if not face_crops:
-            return []
-        if len(face_crops) > BATCH:
-            raise ValueError(f"{len(face_crops)} faces at once; {BATCH} at most")
-        filled = [face.crop for face in face_crops] + [face_crops[0].crop] * (BATCH - len(face_crops))
-        x = images.to_tensor(np.stack(filled))
-        mode = compositing_mode(spec, options.mode)
-        editor = self.editor.clipped() if options.clip else self.editor
-        with torch.no_grad():
-            latent = editor.encode(x)
-            if options.refine:
-                latent = refine(editor, x, latent, options.refine)
-            result = editor.apply_to(x, latent, editor.decode(latent), spec, mode)
-            names = tuple(change.attribute for change in spec.changes)
-            before, after = self._probabilities(x, result, names)
-        wanted = np.array([change.towards for change in spec.changes], bool)
-        moved = (result.edited_latent != result.latent).any(1).cpu().numpy()
-        if options.unless_already and len(wanted):
-            moved &= ~((before > 0.5) == wanted).all(1)
-        reconstruction, edited = to_levels(result.reconstruction), to_levels(result.edited)
-        a, b = (weight[:, 0].float().cpu().numpy() for weight in (result.mask, result.fade))
-        strengths = result.applied.strengths.tolist()
-        return [
-            FaceEdit(
-                face_crop=face,
-                change=paste.Change(
-                    photo=np.ascontiguousarray(np.broadcast_to(face.crop, (*face.crop.shape[:2], 3)), np.float32),
-                    change=edited[i] - reconstruction[i],
-                    reconstruction=reconstruction[i],
-                    a=a[i],
-                    b=b[i],
-                ),
-                attributes=result.applied.attributes,
-                strengths=tuple(strengths[i]),
-                before=tuple(before[i].tolist()),
-                after=tuple((after if moved[i] else before)[i].tolist()),
-                moved=bool(moved[i]),
-            )
-            for i, face in enumerate(face_crops)
-        ]
-
-    def _probabilities(
-        self, x: torch.Tensor, result: EditResult, names: Sequence[str]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities (N, names) of the attributes before and after the edit, by the judge, else the read-out."""
-        both = torch.cat([x.to(self.editor.device), result.y])
-        if self.judge is not None and all(name in self.judge.attributes for name in names):
-            columns = [self.judge.attributes.index(name) for name in names]
-            with compute.autocast(self.editor.device, self.editor.precision):
-                values = self.judge.probabilities(both)[:, columns].float().cpu().numpy()
-        else:
-            latent = torch.cat([result.latent, self.editor.encode(result.y)])
-            read = [self.editor.logits(latent, name).sigmoid() for name in names]
-            values = torch.stack(read, 1).cpu().numpy() if read else np.zeros((len(both), 0), np.float32)
-        return values[: len(x)], values[len(x) :]
+        return self.crop_editor.edits(face_crops, spec, options)
 
     def paste(self, photo: Photo, edits: Iterable[FaceEdit], mask: np.ndarray | None = None) -> list[paste.Pasted]:
         """Paste edited faces into the photo, in place; `mask`, weights (H, W) in [0, 1], limits the change."""
@@ -251,7 +154,7 @@ class PhotoEditor:
         if colours.ignored and "profile_ignored" not in photo.notes:
             photo.notes += ("profile_ignored",)
         return [
-            paste.paste(photo, colours, edit.face_crop.placement, edit.change, mask, self.template)
+            paste.paste(photo, colours, edit.face_crop.placement, edit.change, mask, edit.face_crop.head)
             for edit in edits
             if edit.moved
         ]
@@ -306,25 +209,6 @@ class PhotoEditor:
             pixels = np.stack([photo.pixels for photo in photos])
             result = pixels if np.asarray(picture).ndim == 4 else pixels[0]
         return result
-
-
-def to_levels(x: torch.Tensor) -> np.ndarray:
-    """(N, C, S, S) in [-1, 1] -> float32 (N, S, S, 3) in 0..255."""
-    values = x.float().add(1).mul(127.5).permute(0, 2, 3, 1).expand(-1, -1, -1, 3)
-    return np.asarray(values.contiguous().cpu().numpy())
-
-
-def check_mode(mode: str) -> None:
-    """InputError if there is no such compositing mode."""
-    compositing.check_mode(mode, (AUTO, *compositing.MODES))
-
-
-def compositing_mode(spec: Spec, mode: str) -> str:
-    """The compositing mode of an edit; `auto` keeps the photo's own detail if only colours change."""
-    check_mode(mode)
-    if mode != AUTO:
-        return mode
-    return "add" if all(change.attribute in COLOURS for change in spec.changes) else "replace"
 
 
 def _face_of(points: np.ndarray) -> Face:

@@ -11,19 +11,19 @@ from PIL import Image
 import facet
 from facet.base.errors import InputError
 from facet.editing.refine import refine
-from facet.photos.editor import BATCH, Options, PhotoEditor, compositing_mode
+from facet.photos.crop_editor import BATCH
+from facet.photos.editor import PhotoEditor
 from facet.photos.file.photo import Photo
+from facet.photos.options import Options, compositing_mode
 from facet.pictures.decode import BadImage
 from tests.support import photographs
 
 
-def test_colours_keep_the_photo_s_detail_and_shapes_do_not():
-    parse = photographs.editor().parse
-    assert compositing_mode(parse("Black_Hair=on"), "auto") == "add"
-    assert compositing_mode(parse("Black_Hair=on, Smiling=on"), "auto") == "replace"
-    assert compositing_mode(parse("Black_Hair=on"), "ian") == "ian"
+def test_auto_moves_the_photo_s_own_pixels():
+    assert compositing_mode("auto") == "move"
+    assert compositing_mode("ian") == "ian"
     with pytest.raises(InputError, match="mode 'magic' is unknown"):
-        compositing_mode(parse("Smiling=on"), "magic")
+        compositing_mode("magic")
 
 
 def test_faces_of_a_batch_are_edited_each_by_itself():
@@ -35,7 +35,7 @@ def test_faces_of_a_batch_are_edited_each_by_itself():
     together = editor.edits(face_crops, editor.parse("Smiling=on"), options)
     for face, edit in zip(face_crops, together, strict=True):
         alone = editor.edits([face], editor.parse("Smiling=on"), options)[0]
-        np.testing.assert_array_equal(alone.change.change, edit.change.change)
+        np.testing.assert_array_equal(alone.change.offset, edit.change.offset)
         assert alone.strengths == edit.strengths
     with pytest.raises(ValueError, match=f"{BATCH} at most"):
         editor.edits(face_crops * 4, editor.parse("Smiling=on"), options)

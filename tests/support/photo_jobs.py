@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
-from facet.photos.editor import Options
 from facet.photos.folder.job import Job
 from facet.photos.folder.open_job import OpenJob
 from facet.photos.folder.run import edit_folder
+from facet.photos.options import Options
 from tests.support import photographs
 
 SPEC = "Smiling=on"

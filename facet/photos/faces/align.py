@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from facet.pictures import resize
 from facet.pictures.crops import Crop
 from facet.pictures.decode import BadImage
-from facet.pictures.resize import box_on, resize, resize_parts
 
 WEIGHTS = np.array([1, 1, 0, 0.5, 0.5]) / 3  # of the five landmarks
 WIDEST = 1024  # pixels along a crop before it is resized; more add nothing to the face
@@ -56,7 +56,7 @@ def from_box(box: tuple[float, float, float, float]) -> Placement:
 
 def from_framed(crop: Crop, width: int, height: int, size: int) -> Placement:
     """The crop of a photo framed like CelebA's aligned pictures; BadImage if it is not."""
-    return from_box(box_on(crop, width, height, size))
+    return from_box(resize.box_on(crop, width, height, size))
 
 
 def from_landmarks(template: Sequence[float], landmarks: np.ndarray) -> Placement:
@@ -92,10 +92,16 @@ def cut(pixels: np.ndarray, placement: Placement, crop: Crop, size: int) -> np.n
     """Cut the crop of an upright RGB photo (H, W, 3) uint8 -> (size, size, 3) uint8, antialiased as in training.
 
     Outside the photo its border is repeated."""
+    return cut_sizes(pixels, placement, crop, (size,))[0]
+
+
+def cut_sizes(pixels: np.ndarray, placement: Placement, crop: Crop, sizes: Sequence[int]) -> list[np.ndarray]:
+    """`cut` at several sizes."""
     side = placement.side
     shrink = max(1, int(side // WIDEST))
-    native = max(size, min(round(side / shrink), WIDEST))
-    return resize_parts(_warped(pixels, placement, native, shrink)[None], crop, size)[0]
+    native = max(*sizes, min(round(side / shrink), WIDEST))
+    square = _warped(pixels, placement, native, shrink)
+    return [resize.resize_parts(square[None], crop, size)[0] for size in sizes]
 
 
 def sampled(pixels: np.ndarray, placement: Placement, size: int) -> np.ndarray:
@@ -132,9 +138,11 @@ def _around(pixels: np.ndarray, placement: Placement, margin: int) -> tuple[np.n
     return np.ascontiguousarray(pixels[low[1] : high[1], low[0] : high[0]]), low
 
 
-def cut_framed(pixels: np.ndarray, crop: Crop, size: int) -> np.ndarray:
-    """Cut the crop of a photo framed as in training, exactly as stage `prepare` does."""
-    return resize([pixels], crop, size)[0]
+def cut_framed(pixels: np.ndarray, crop: Crop, sizes: Sequence[int]) -> list[np.ndarray]:
+    """Cut the crop of a photo framed as in training, at the smallest of `sizes` exactly as stage `prepare` does;
+    BadImage if it is not framed so."""
+    part = np.ascontiguousarray(resize.cut(pixels, crop, min(sizes)))
+    return [resize.resize_parts(part[None], crop, size)[0] for size in sizes]
 
 
 def check_size(placement: Placement, least: int) -> None:

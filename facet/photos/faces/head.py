@@ -3,16 +3,18 @@
 A network of MediaPipe says which pixels are a person's; the mesh says where the face, the eyes and the mouth are. Hair
 is what remains of the person around the face and has the colours that are found above it."""
 
+import dataclasses
 import functools
 
 import cv2
 import numpy as np
+from scipy.ndimage import uniform_filter
 
 from facet.photos.faces import align, mesh
 from facet.photos.faces.align import Placement
 from facet.photos.faces.detect import Face, with_mesh
-from facet.photos.faces.head_mask import BITS, frequencies, smoothstep
 from facet.photos.faces.networks import PERSON, Runner
+from facet.photos.faces.ramps import smoothstep
 
 SIZE = 256  # pixels along the square that the network sees
 # The five landmarks in that square, as shares of its side: a head with its hair, and the shoulders.
@@ -23,6 +25,7 @@ TRUSTED = 0.7  # lowest mean of the person mask on the face; below, an ellipse a
 # to NEAR half axes, nothing from GONE on, the face itself within ON_FACE, and above it, within CROWN, the hair whose
 # colours count.
 WIDE, HIGH, UP, NEAR, GONE, ON_FACE, CROWN = 1.7, 2.3, 0.35, 1.0, 1.35, 0.4, 0.8
+BITS = 4  # per channel when colours are counted
 REGIONS = ("face", "lower_face", "mouth", "eyes", "hair", "scalp", "neck", "background")
 
 
@@ -70,16 +73,31 @@ def distance(landmarks: np.ndarray, size: int) -> np.ndarray:
     return np.hypot(along / (HIGH * unit), across / (WIDE * unit)).astype(np.float32)
 
 
-def head_weights(photo_srgb: np.ndarray, placement: Placement, face: Face, size: int) -> np.ndarray:
-    """Weights (size, size) float32 in [0, 1] of a head in the square of a placement in an upright sRGB photo (H, W, 3)
-    uint8: the person, fading out beyond a head with its hair; 1 on the face."""
-    face = with_mesh(photo_srgb, face)
-    person = person_mask(photo_srgb, placement, face, size)
-    away = distance(in_square(face.points, placement, size), size)
-    weights = person * smoothstep((GONE - away) / (GONE - NEAR))
-    if face.mesh is not None:
-        weights = np.maximum(weights, _filled([in_square(face.mesh, placement, size)[list(mesh.OVAL)]], size))
-    return weights
+@dataclasses.dataclass(frozen=True)
+class Head:
+    """A head in a square (S, S) of a photo: weights float32 in [0, 1]."""
+
+    person: np.ndarray
+    weights: np.ndarray  # of the head with its hair
+    mesh: np.ndarray | None  # (468, 2) in pixels of the square; None if no network saw the face
+
+    @classmethod
+    def of(cls, photo_srgb: np.ndarray, placement: Placement, face: Face, size: int) -> "Head":
+        """The head of a face in the square of a placement in an upright sRGB photo (H, W, 3) uint8."""
+        face = with_mesh(photo_srgb, face)
+        person = person_mask(photo_srgb, placement, face, size)
+        away = distance(in_square(face.points, placement, size), size)
+        weights = person * smoothstep((GONE - away) / (GONE - NEAR))
+        points = None if face.mesh is None else in_square(face.mesh, placement, size)
+        if points is not None:
+            weights = np.maximum(weights, _filled([points[list(mesh.OVAL)]], size))
+        return cls(person, weights, points)
+
+    def inner(self, pad: int) -> "Head":
+        """The head in the square without `pad` pixels on each side."""
+        inside = slice(pad, -pad)
+        points = None if self.mesh is None else self.mesh - pad
+        return Head(self.person[inside, inside], self.weights[inside, inside], points)
 
 
 def in_square(points: np.ndarray, placement: Placement, size: int) -> np.ndarray:
@@ -198,9 +216,17 @@ def _of_colour(
     and, as far as `low` says, the clothes; the last four are (S, S), all but `low` bool."""
     red, green, blue = np.moveaxis(crop >> (8 - BITS), 2, 0).astype(np.intp)
     colour = (red << 2 * BITS) + (green << BITS) + blue
-    mine, skin, cloth = (frequencies(colour[part])[colour] for part in (own, cheeks, clothes))
+    mine, skin, cloth = (_frequencies(colour[part])[colour] for part in (own, cheeks, clothes))
     share = cv2.GaussianBlur(mine / (mine + np.maximum(skin, low * cloth)), (0, 0), max(len(crop) / 128, 0.5))
     return smoothstep((share - 0.25) / 0.4)
+
+
+def _frequencies(colours: np.ndarray) -> np.ndarray:
+    """The frequency of each colour, smoothed over its neighbours."""
+    bins = 1 << BITS
+    counts = np.bincount(colours, minlength=bins**3).reshape(bins, bins, bins).astype(np.float32)
+    counts = uniform_filter(counts, 3, mode="constant")
+    return np.asarray(counts / max(float(counts.sum()), 1.0) + 1e-5).ravel()
 
 
 def _joined(weights: np.ndarray, seeds: np.ndarray) -> np.ndarray:

@@ -1,39 +1,32 @@
 """Paste the change of a face's crop into the photo at full resolution.
 
-In the crop Y = X + a D + b (Xhat - X) (facet/editing/compositing.py). a D, b and b Xhat are smooth because the network
-is small, so they are enlarged, while X stays the photo's own pixels. D follows the photo's edges through a guided
-filter (He et al. 2013) whose coefficients are computed in the crop and enlarged (fast guided filter, He and Sun 2015,
-arXiv:1505.00996). Hair does not end at the crop's border, so the change continues a little beyond it, fading, as long
-as the photo keeps its colour. Where a is 0 no pixel changes."""
+The maps of a change (facet/photos/faces/change.py) are smooth because the network is small, so they are enlarged, while
+the pixels they move and recolour stay the photo's own. Hair does not end at the crop's border, so the change continues
+a little beyond it, fading, as far as the head goes. What is redrawn gets the photo's own grain. Where the weight is 0
+no pixel changes."""
 
 import dataclasses
 import functools
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
 
-from facet.photos.faces import head_mask
 from facet.photos.faces.align import Placement
+from facet.photos.faces.change import Carried, Change
+from facet.photos.faces.head import Head
+from facet.photos.faces.ramps import smoothstep
+from facet.photos.faces.tint import tint, tinted
 from facet.photos.file.colour import Colours
 from facet.photos.file.photo import Photo
 
 BEYOND = 0.2  # width outside the crop over which the change fades out, in sides of the crop
-FEATHER = 0.05  # width inside the crop over which the reconstruction fades out, in sides of the crop
-ALIKE = 20.0  # difference in levels of colours that may still belong together
-RADIUS, EDGE = 2, 12.0  # guided filter: pixels of the crop, and levels of contrast that count as an edge
+GRAIN = 1.5  # sigma in pixels of the photo between grain and what is drawn
+COARSEST = 2.5  # grain kept, in its robust standard deviations; more is structure
 FINER = 4  # resolution of intermediate maps, in multiples of the crop's
 LEAST = 1 / 510  # smallest weight with an effect: half a level of the strongest change
-
-
-@dataclasses.dataclass(frozen=True)
-class Change:
-    """The change of one crop: arrays (S, S, C) in levels 0..255 and weights (S, S) in 0..1, float32."""
-
-    photo: np.ndarray  # X, the crop itself
-    change: np.ndarray  # D = G(z') - G(z)
-    reconstruction: np.ndarray  # Xhat = G(z)
-    a: np.ndarray  # weight of the change
-    b: np.ndarray  # weight of the reconstruction
+STILL = 1 / 64  # pixels of the photo; shorter movements are none
+BAND = 1 << 20  # pixels of the photo changed at a time, so that memory does not grow with its size
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,81 +43,108 @@ def paste(
     placement: Placement,
     change: Change,
     mask: np.ndarray | None = None,
-    template: tuple[float, ...] | None = None,
+    head: Head | None = None,
 ) -> Pasted:
     """Paste the change of one crop into `photo.pixels`, in place.
 
-    `mask`, weights (H, W) in [0, 1] of the upright photo, limits the change. `template` is the place of the face in
-    the crop (facet/photos/faces/head_mask.py), or None if the crop shows no face."""
-    pad = int(np.ceil(BEYOND * len(change.a)))
-    size = len(change.a) + 2 * pad
-    placement = placement.widened(pad / len(change.a))
-    a = beyond(change.a, pad) * _fade(size, pad)
-    used = a >= LEAST
-    face = np.zeros(used.shape, bool)  # pixels that always belong to the face
-    if template is None:
-        face[pad:-pad, pad:-pad] = True
-    else:
-        away = head_mask.distance(template, len(change.a), pad)
-        face[away < head_mask.CORE] = True
-    if used[~face].any():
-        around = _around(photo, colours, placement, size)
-        a *= continuity(around, change.photo)
-        if template is not None:
-            a *= head_mask.head_weights(around, away)
-        used = a >= LEAST
-    box = _clipped(_used_corners(placement, used), photo.size)
+    `mask`, weights (H, W) in [0, 1] of the upright photo, limits the change; so does `head`, in the crop widened by
+    BEYOND. Without a head the change ends at the crop's border."""
+    side = len(change.weight)
+    pad = padding(side)
+    size = side + 2 * pad
+    wide = placement.widened(pad / side)
+    limit = _limit(side, pad, head)
+    weight = beyond(change.weight, pad) * limit
+    box = _clipped(_used_corners(wide, weight >= LEAST), photo.size)
     left, top, right, bottom = box
     if right <= left or bottom <= top:
         return Pasted((0, 0, 0, 0), 0)
+    flow = np.zeros((side, side, 2), np.float32)
+    if change.flow is not None:
+        flow = (change.flow @ (placement.matrix[:, :2].T / side)).astype(np.float32)  # pixels of the photo
+    colour = beyond(np.dstack([change.offset, change.slope]), pad) * limit[:, :, None]
+    rest = np.dstack([beyond(np.dstack([flow, change.fade]), pad) * limit[:, :, None], weight])
+    to_crop = wide.to_crop(size)
     region = photo.upright[top:bottom, left:right]  # a view: writing into it edits the photo
-    to_crop = placement.to_crop(size)
-    index = np.hstack([to_crop[:, :2], (to_crop @ (left + 0.5, top + 0.5, 1) - 0.5)[:, None]])
-    b = np.minimum(beyond(change.b, pad) * _window(size, pad), a)
-    slope, rest = guided(change)
-    added = a[:, :, None] * beyond(np.dstack([rest, slope]), pad)
-    added[:, :, :3] += b[:, :, None] * beyond(change.reconstruction, pad)
-    added = _enlarged(added, index, region)
-    weights = _enlarged(np.dstack([a, b]), index, region)
-    on = weights[:, :, 0] >= LEAST
-    srgb = colours.to_srgb(region)  # (h, w, 3) uint8
-    target = srgb.astype(np.float32)
-    difference = added[:, :, 3] * cv2.cvtColor(target, cv2.COLOR_RGB2GRAY)
-    difference = added[:, :, :3] + difference[:, :, None]
-    if b.max() >= LEAST:
-        difference -= np.clip(weights[:, :, 1:], 0, 1) * target
-    if mask is not None:
-        difference *= mask[top:bottom, left:right, None]
-        on &= mask[top:bottom, left:right] >= LEAST
-    target += difference
-    result = colours.recoloured(region, srgb, target)
-    changed = on & differs(result, region)
-    np.copyto(region, result, where=on if region.ndim == 2 else on[:, :, None])
-    return Pasted(box, int(np.count_nonzero(changed)))
+    source = region.copy()
+    one_tint = tint(colours.to_srgb(photo.upright))
+    grain = _grain(colours.to_srgb(source)) if isinstance(change, Carried) and change.fade.any() else None
+    count = 0
+    for rows in _bands(bottom - top, right - left):
+        part = region[rows]
+        index = np.hstack([to_crop[:, :2], (to_crop @ (left + 0.5, top + rows.start + 0.5, 1) - 0.5)[:, None]])
+        added, others = (_enlarged(value, index, part) for value in (colour, rest))
+        on = others[:, :, 3] >= LEAST
+        if mask is not None:
+            limits = mask[top:bottom, left:right][rows]
+            added, others = added * limits[:, :, None], others * limits[:, :, None]
+            on &= limits >= LEAST
+        own = _moved(source, rows, others[:, :, :2], photo.mode) if change.flow is not None else source[rows]
+        srgb = colours.to_srgb(own)  # (h, w, 3) uint8
+        target = srgb * (1 - np.clip(others[:, :, 2:3], 0, 1))
+        target += added[:, :, :3] + (added[:, :, 3] * cv2.cvtColor(srgb, cv2.COLOR_RGB2GRAY))[:, :, None]
+        if grain is not None:
+            target += (grain[rows] * others[:, :, 2])[:, :, None]
+        if one_tint is not None:
+            target = tinted(srgb, target, one_tint)
+        result = colours.recoloured(own, srgb, target)
+        count += int(np.count_nonzero(on & differs(result, part)))
+        np.copyto(part, result, where=on if part.ndim == 2 else on[:, :, None])
+    return Pasted(box, count)
+
+
+def padding(side: int) -> int:
+    """Pixels around a crop of `side` pixels over which a change may go on."""
+    return int(np.ceil(BEYOND * side))
+
+
+def _limit(side: int, pad: int, head: Head | None) -> np.ndarray:
+    """The share (S, S) of a change that may go on, in a crop of `side` pixels padded by `pad` pixels."""
+    size = side + 2 * pad
+    if head is None:
+        limit = np.zeros((size, size), np.float32)
+        limit[pad:-pad, pad:-pad] = 1
+        return limit
+    weights = head.weights
+    if len(weights) != size:
+        weights = cv2.resize(weights, (size, size), interpolation=cv2.INTER_AREA)
+    return np.asarray(_fade(size, pad) * weights)
+
+
+def _grain(srgb: np.ndarray) -> np.ndarray:
+    """The photo's grain, and the texture of its compression: (H, W) float32 levels of luma, uint8 (H, W, 3) given."""
+    luma = cv2.cvtColor(srgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    fine = luma - cv2.GaussianBlur(luma, (0, 0), GRAIN)
+    most = COARSEST * 1.4826 * float(np.median(np.abs(fine[::4, ::4])))
+    return np.clip(fine, -most, most)
+
+
+def _bands(height: int, width: int) -> Iterator[slice]:
+    """Slices of rows with about BAND pixels each."""
+    step = max(1, BAND // max(width, 1))
+    for start in range(0, height, step):
+        yield slice(start, min(start + step, height))
+
+
+def _moved(source: np.ndarray, rows: slice, flow: np.ndarray, mode: str) -> np.ndarray:
+    """Rows of the source (H, W) or (H, W, C) with the pixels that `flow` (h, W, 2) points to; alpha stays."""
+    own = source[rows]
+    moving = np.abs(flow).max(2) >= STILL
+    if not moving.any():
+        return own
+    down, along = np.indices(own.shape[:2], np.float32)
+    result = cv2.remap(
+        source, along + flow[:, :, 0], down + rows.start + flow[:, :, 1], cv2.INTER_CUBIC, None, cv2.BORDER_REPLICATE
+    )
+    if mode in ("LA", "RGBA"):
+        result[:, :, -1] = own[:, :, -1]
+    return np.where(moving if own.ndim == 2 else moving[:, :, None], result, own)
 
 
 def differs(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """A bool array (H, W), true at pixels in which two images (H, W) or (H, W, C) differ."""
     differ = a != b
     return differ if differ.ndim == 2 else functools.reduce(np.logical_or, np.moveaxis(differ, 2, 0))
-
-
-def guided(change: Change) -> tuple[np.ndarray, np.ndarray]:
-    """Fit D = slope * luma + rest by a guided filter of D's luma: slope (S, S) and rest (S, S, 3).
-
-    When pasted, luma is that of the photo, so D takes on its edges. Colour, and detail that the filter misses, stay in
-    the rest."""
-    kernel = (2 * RADIUS + 1,) * 2
-
-    def mean(value: np.ndarray) -> np.ndarray:
-        return np.asarray(cv2.blur(value, kernel, borderType=cv2.BORDER_REFLECT))
-
-    guide = cv2.cvtColor(change.photo, cv2.COLOR_RGB2GRAY)
-    target = cv2.cvtColor(change.change, cv2.COLOR_RGB2GRAY)
-    middle, aim = mean(guide), mean(target)
-    together, variance = mean(guide * target) - middle * aim, mean(guide * guide) - middle * middle
-    slope = mean(together / (variance + EDGE**2))
-    return slope, change.change - (slope * guide)[:, :, None]
 
 
 def _enlarged(value: np.ndarray, index: np.ndarray, part: np.ndarray, by: int = cv2.INTER_CUBIC) -> np.ndarray:
@@ -145,54 +165,12 @@ def beyond(value: np.ndarray, pad: int) -> np.ndarray:
     return np.asarray(cv2.copyMakeBorder(value, pad, pad, pad, pad, cv2.BORDER_REPLICATE))
 
 
-def continuity(around: np.ndarray, crop: np.ndarray) -> np.ndarray:
-    """Weights in [0, 1] around a crop (S, S, C): how well the colours of `around`, the same part of the photo with
-    padding on all sides, continue from the crop's border without a break. 1 inside the crop."""
-    pad = (len(around) - len(crop)) // 2
-    difference = around - beyond(crop, pad)
-    weights = np.exp(np.einsum("ijk,ijk->ij", difference, difference) / np.float32(-6 * ALIKE**2))
-    weights[pad:-pad, pad:-pad] = 1
-    for side in (weights[:, pad::-1], weights[:, -pad - 1 :], weights[pad::-1].T, weights[-pad - 1 :].T):  # outwards
-        np.minimum.accumulate(side, axis=1, out=side)
-    return weights
-
-
-def _around(photo: Photo, colours: Colours, placement: Placement, size: int) -> np.ndarray:
-    """The photo under a crop at `size` x `size` pixels, uint8 sRGB (size, size, 3); a quick approximation."""
-    left, top, right, bottom = _clipped(placement.corners, photo.size)
-    if right <= left or bottom <= top:
-        return np.zeros((size, size, 3), np.uint8)
-    part = np.ascontiguousarray(photo.upright[top:bottom, left:right])
-    step = placement.side / size
-    small = cv2.resize(
-        part, (max(round((right - left) / step), 1), max(round((bottom - top) / step), 1)), interpolation=cv2.INTER_AREA
-    )
-    scale = np.array([right - left, bottom - top]) / small.shape[1::-1]
-    turn = placement.to_crop(size)
-    matrix = turn[:, :2] * scale
-    shift = turn @ (*(scale / 2 + (left, top)), 1) - 0.5
-    there = np.hstack([matrix, shift[:, None]])
-    return np.asarray(
-        cv2.warpAffine(
-            colours.to_srgb(small), there, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
-    )
-
-
 @functools.cache
 def _fade(size: int, pad: int) -> np.ndarray:
     """(size, size): 1 in the crop, falling to 0 over `pad` pixels around it."""
     index = np.arange(size)
     outside = np.maximum(np.maximum(pad - index, index - (size - 1 - pad)), 0) / pad
-    return head_mask.smoothstep(1 - np.maximum.outer(outside, outside))
-
-
-@functools.cache
-def _window(size: int, pad: int) -> np.ndarray:
-    """(size, size): 1 in the crop, falling to 0 towards its border."""
-    index = np.arange(size)
-    inside = np.minimum(index, index[::-1]) - pad + 0.5
-    return head_mask.smoothstep(np.minimum.outer(inside, inside) / (FEATHER * (size - 2 * pad)))
+    return smoothstep(1 - np.maximum.outer(outside, outside))
 
 
 def _used_corners(placement: Placement, used: np.ndarray) -> np.ndarray:

@@ -4,8 +4,8 @@ import dataclasses
 from pathlib import Path
 
 from facet.base.errors import FacetError, InputError
-from facet.photos.editor import Options, check_mode
 from facet.photos.folder.listing import EXTENSIONS, LISTS, listed_paths
+from facet.photos.options import Options, check_mode
 
 HIDDEN = ".facet"  # folder in the output folder for lock, journals and unfinished files
 

@@ -66,6 +66,8 @@ SCHEMA = pa.schema(
         pa.field("strengths", pa.list_(_NUMBERS), nullable=False),  # per face, signed multiples of directions
         pa.field("before", pa.list_(_NUMBERS), nullable=False),  # probability of each attribute of the spec, per face
         pa.field("after", pa.list_(_NUMBERS), nullable=False),
+        # per face: judge A is sure that the result shows every attribute set on or off; false: the strongest edit tried
+        pa.field("reached", pa.list_(pa.bool_()), nullable=False),
         pa.field("changed_pixels", pa.int64(), nullable=False),  # of the photo, before compression
         pa.field(
             "outside_share", pa.float32(), nullable=False

@@ -10,13 +10,14 @@ from typing import Any
 from facet.base.errors import InputError
 from facet.base.files import hash_named
 from facet.editing.spec import Spec
-from facet.photos.editor import PhotoEditor, compositing_mode, table_of
+from facet.photos.editor import PhotoEditor, table_of
 from facet.photos.faces.landmarks import read_landmarks
 from facet.photos.faces.user_masks import Masks
 from facet.photos.file.credentials import Credentials
 from facet.photos.folder.job import Job
 from facet.photos.folder.listing import Listing, listing, outputs
 from facet.photos.folder.manifest import ManifestReader
+from facet.photos.options import compositing_mode
 
 RECIPE = 3  # raised when the same options give other bytes
 FINDING = 2  # raised when the same photo gives other faces
@@ -86,7 +87,7 @@ class OpenJob:
     @functools.cached_property
     def mode(self) -> str:
         """The compositing mode."""
-        return compositing_mode(self.spec, self.job.options.mode)
+        return compositing_mode(self.job.options.mode)
 
     @functools.cached_property
     def settings(self) -> dict[str, Any]:

@@ -158,4 +158,5 @@ def _measured(task: PhotoTask) -> dict[str, Any]:
         "strengths": [list(edit.strengths) if edit.moved else [] for edit in task.edits],
         "before": [list(edit.before) for edit in task.edits],
         "after": [list(edit.after) for edit in task.edits],
+        "reached": [edit.reached for edit in task.edits],
     }

@@ -61,20 +61,20 @@ def test_regions_hold_what_their_names_say(index):
 def test_weights_of_a_head_are_one_on_the_face_and_nothing_far_from_it():
     pixels, face, placement = seen(6)
     wide = placement.widened(1)
-    weights = head.head_weights(pixels, wide, face, SIZE)
+    weights = head.Head.of(pixels, wide, face, SIZE).weights
     assert all(at(weights, point) > 0.95 for point in head.in_square(face.points, wide, SIZE))
     away = head.distance(head.in_square(face.points, wide, SIZE), SIZE)
     assert weights[away >= head.GONE].max() == 0
     assert 0.5 < (weights > 0.5).sum() / (away < 0.8).sum() < 1.5
     bare = dataclasses.replace(face, mesh=None)
-    np.testing.assert_array_equal(head.head_weights(pixels, wide, bare, SIZE), weights)
+    np.testing.assert_array_equal(head.Head.of(pixels, wide, bare, SIZE).weights, weights)
 
 
 def test_weights_turn_with_the_placement():
     pixels, face, placement = seen(6)
-    upright = head.head_weights(pixels, placement, face, SIZE)
+    upright = head.Head.of(pixels, placement, face, SIZE).weights
     corner = placement.matrix[:, :2].sum(1) + placement.matrix[:, 2]
-    half_turn = head.head_weights(pixels, Placement(np.column_stack([-placement.matrix[:, :2], corner])), face, SIZE)
+    half_turn = head.Head.of(pixels, Placement(np.column_stack([-placement.matrix[:, :2], corner])), face, SIZE).weights
     np.testing.assert_allclose(half_turn[::-1, ::-1], upright, atol=0.15)
 
 

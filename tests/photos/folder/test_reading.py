@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from facet.base.errors import InputError
-from facet.photos.editor import Options
 from facet.photos.folder.run import edit_folder
+from facet.photos.options import Options
 from tests.support import photographs
 from tests.support.photo_jobs import SPEC, aligned_job, fresh_hashes, rows
 

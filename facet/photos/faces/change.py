@@ -1,0 +1,190 @@
+"""What an edit does to one crop of a photo, as maps of the crop that can be enlarged to any size.
+
+With M the photo whose pixels are moved by `flow`, the result is (1 - fade) M + slope luma(M) + offset. Two ways lead to
+such maps: `composited`, the compositing of the published systems (facet/editing/compositing.py), and `carried`, which
+moves the photo's own pixels first, recolours what is left along the photo's edges, and redraws only what is new."""
+
+import dataclasses
+import functools
+
+import cv2
+import numpy as np
+
+from facet.photos.faces.movement import movement
+from facet.photos.faces.ramps import smoothstep
+
+RADIUS, EDGE = 2, 12.0  # guided filter: pixels of the system's crop, and levels of contrast that count as an edge
+FULL = 12.0  # levels of change from which on an edit is carried back whole
+SPREAD = 1.0  # sigma of the change's weight, in pixels of the system's crop
+BORDER = 0.12  # width inside the crop over which movement and redrawing fade out, in sides of the crop
+FEATHER = 0.05  # the same for the reconstruction in the compositing of the published systems
+NEW = (5.0, 11.0)  # levels of fine structure that neither movement nor recolouring explains: none, all redrawn
+LIGHT = (12.0, 6.0, 3.0, 1.5)  # sigmas of the light that a reconstruction misses, in pixels of the system's crop
+REACH = 3  # pixels of the system's crop that are redrawn around something new, so that nothing old shows beside it
+FINE = 4.0  # sigma between fine structure and light, in pixels of the system's crop
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Change:
+    """Maps (S, S) of one crop, float32, S any size; values in levels 0..255, weights in 0..1."""
+
+    photo: np.ndarray  # (S, S, 3), the crop itself
+    weight: np.ndarray  # 0 where nothing changes
+    slope: np.ndarray
+    offset: np.ndarray  # (S, S, 3)
+    fade: np.ndarray  # share of the photo's own pixels that is replaced
+    flow: np.ndarray | None = None  # (S, S, 2) pixels of this crop, x before y: where the photo's pixels come from
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Carried(Change):
+    """A change as `carried` makes it."""
+
+    new: np.ndarray  # share of what neither movement nor recolouring explains
+    edited: np.ndarray  # (S, S, 3), the decoded edit in the photo's light
+
+
+def composited(
+    photo: np.ndarray, reconstruction: np.ndarray, edited: np.ndarray, a: np.ndarray, b: np.ndarray
+) -> Change:
+    """Y = X + a D + b (Xhat - X), D = edited - reconstruction, as maps: pictures (S, S, 3), weights (S, S).
+
+    D follows the photo's edges through a guided filter (He et al. 2013) whose coefficients are computed in the crop
+    and enlarged (fast guided filter, He and Sun 2015, arXiv:1505.00996)."""
+    b = np.minimum(b * window(len(b), FEATHER), a)
+    slope, rest = guided(photo, edited - reconstruction, RADIUS)
+    return Change(
+        photo=photo,
+        weight=a,
+        slope=a * slope,
+        offset=a[:, :, None] * rest + b[:, :, None] * reconstruction,
+        fade=b,
+    )
+
+
+def carried(
+    photo: np.ndarray, reconstruction: np.ndarray, edited: np.ndarray, region: np.ndarray, *, moving: bool = True
+) -> Carried:
+    """Movement, recolouring and what is new, from a crop of the photo (F, F, 3) and two decoded pictures (S, S, 3).
+
+    `region` (F, F) in [0, 1] holds the change to where the attribute acts; without `moving` the photo's pixels stay
+    where they are. The maps have the photo crop's size F."""
+    size, small = len(photo), len(edited)
+    away = np.abs(edited - reconstruction).mean(2)
+    weight = np.minimum(cv2.GaussianBlur(away, (0, 0), SPREAD) / FULL, 1)
+    weight, before, after = (_resized(value, size) for value in (weight, reconstruction, edited))
+    weight = np.clip(weight, 0, 1) * region
+    inside = window(size, BORDER)
+    flow = np.zeros((size, size, 2), np.float32)
+    if moving:
+        flow = movement(_shape(reconstruction, size), _shape(edited, size), weight * inside)
+    own, before = (moved(picture, flow) for picture in (photo, before)) if flow.any() else (photo, before)
+    left = after - before  # what movement does not explain
+    slope, rest = guided(own, left, round(RADIUS * size / small))
+    new = _resized(_new(_resized(left, small)), size).clip(0, 1) * region * inside
+    light = _light(_resized(own - before, small), 1 - _resized(new, small))
+    return Carried(
+        photo=photo,
+        weight=weight,
+        slope=weight * slope,
+        offset=weight[:, :, None] * rest,
+        fade=np.zeros_like(weight),
+        flow=flow,
+        new=new,
+        edited=after + _resized(light, size),
+    )
+
+
+def _new(left: np.ndarray) -> np.ndarray:
+    """Weights (S, S) in [0, 1] of what has a fine structure in a change (S, S, 3) that movement does not explain, and
+    of its surroundings, so that nothing old shows beside it."""
+    fine = np.abs(left - cv2.GaussianBlur(left, (0, 0), FINE)).mean(2)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * REACH + 1,) * 2)
+    fine = cv2.GaussianBlur(cv2.dilate(cv2.GaussianBlur(fine, (0, 0), SPREAD), kernel), (0, 0), REACH)
+    return smoothstep((fine - NEW[0]) / (NEW[1] - NEW[0]))
+
+
+def _light(error: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """The light that a reconstruction misses: its error (S, S, 3) where `known` (S, S) in [0, 1] is high, continued
+    smoothly into where it is not, from coarse to fine, so that what is drawn there fits its surroundings."""
+    result = np.broadcast_to(error.mean((0, 1)), error.shape).astype(np.float32)
+    for sigma in LIGHT:
+        share = cv2.GaussianBlur(known, (0, 0), sigma)[:, :, None]
+        near = cv2.GaussianBlur(error * known[:, :, None], (0, 0), sigma) / np.maximum(share, 1e-6)
+        trust = np.minimum(4 * share, 1)
+        result = trust * near + (1 - trust) * result
+    return np.asarray(result)
+
+
+def redrawn(change: Carried, picture: np.ndarray | None = None) -> Carried:
+    """A change that `carried` made, with what is new taken from a picture (S, S, 3) in levels, by default from the
+    decoded edit."""
+    picture = change.edited if picture is None else picture
+    kept = 1 - change.new
+    return dataclasses.replace(
+        change,
+        slope=change.slope * kept,
+        offset=change.offset * kept[:, :, None] + picture * change.new[:, :, None],
+        fade=change.new,
+    )
+
+
+def applied(change: Change) -> np.ndarray:
+    """The change made to its own crop: (S, S, 3) float32 levels."""
+    own = change.photo if change.flow is None else moved(change.photo, change.flow)
+    grey = cv2.cvtColor(own, cv2.COLOR_RGB2GRAY)
+    result = own + (change.slope * grey)[:, :, None] + change.offset - change.fade[:, :, None] * own
+    return np.clip(result, 0, 255)
+
+
+def moved(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """The picture (H, W, C) with the pixels that `flow` (H, W, 2) points to; pixels with no flow keep their value."""
+    columns, rows = _grid(*picture.shape[:2])
+    return np.asarray(
+        cv2.remap(picture, columns + flow[:, :, 0], rows + flow[:, :, 1], cv2.INTER_CUBIC, None, cv2.BORDER_REPLICATE)
+    )
+
+
+@functools.lru_cache(maxsize=8)
+def _grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    rows, columns = np.indices((height, width), np.float32)
+    return columns, rows
+
+
+def guided(photo: np.ndarray, change: np.ndarray, radius: int) -> tuple[np.ndarray, np.ndarray]:
+    """Fit change = slope * luma(photo) + rest by a guided filter of the change's luma: slope (S, S), rest (S, S, 3).
+
+    When pasted, luma is that of the photo, so the change takes on its edges. Colour, and detail that the filter misses,
+    stay in the rest."""
+    kernel = (2 * radius + 1,) * 2
+
+    def mean(value: np.ndarray) -> np.ndarray:
+        return np.asarray(cv2.blur(value, kernel, borderType=cv2.BORDER_REFLECT))
+
+    guide = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)
+    target = cv2.cvtColor(change, cv2.COLOR_RGB2GRAY)
+    middle, aim = mean(guide), mean(target)
+    together, variance = mean(guide * target) - middle * aim, mean(guide * guide) - middle * middle
+    slope = mean(together / (variance + EDGE**2))
+    return slope, change - (slope * guide)[:, :, None]
+
+
+@functools.cache
+def window(size: int, width: float) -> np.ndarray:
+    """(size, size): 1 in the middle, falling to 0 over `width` sides towards the border."""
+    index = np.arange(size)
+    inside = np.minimum(index, index[::-1]) + 0.5
+    return smoothstep(np.minimum.outer(inside, inside) / (width * size))
+
+
+def _resized(value: np.ndarray, size: int) -> np.ndarray:
+    """Maps (S, S) or (S, S, C) at another size."""
+    by = cv2.INTER_CUBIC if size > len(value) else cv2.INTER_AREA
+    return np.asarray(cv2.resize(value, (size, size), interpolation=by))
+
+
+def _shape(picture: np.ndarray, size: int) -> np.ndarray:
+    """The fine part of the luma of (S, S, 3) levels, about 128, as uint8 (size, size): new light is no movement."""
+    luma = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    fine = _resized(luma - cv2.GaussianBlur(luma, (0, 0), FINE), size)
+    return np.asarray(np.clip(fine + 128, 0, 255).astype(np.uint8))

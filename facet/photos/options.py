@@ -1,0 +1,50 @@
+"""How to edit photos: the options, and the ways of bringing an edit back."""
+
+import dataclasses
+from typing import Literal
+
+from facet.editing import compositing
+from facet.photos.faces import align
+
+FaceChoice = Literal["largest", "all"]
+LEAST = 48  # pixels of the photo along one side of a crop; smaller faces are skipped
+MOVE, AUTO = "move", "auto"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to edit photos. The bytes of a result depend on every option.
+
+    spec            the edit, for example "Smiling=on, Blond_Hair=+1.5"
+    mode            how the change comes back: move (move the photo's own pixels, recolour them, redraw only what is
+                    new), or a compositing of the published systems: ian, ian_code, add, replace, decode; auto: move
+    faces           edit the "largest" face of a photo, or "all"
+    aligned         photos are framed like CelebA's aligned pictures; skip face detection
+    clip            keep edited latents within the usual range of training latents
+    refine          optimisation steps that bring a face's latent closer to the photo before the edit
+    unless_already  leave faces alone that already show every attribute asked for
+    least           smallest face to edit: pixels of the photo along one side of its crop
+    away            farthest head turn to edit: distance of the nose from the face's midline, in distances between
+                    the eyes; 0 edits every face
+    """
+
+    spec: str
+    mode: str = AUTO
+    faces: FaceChoice = "largest"
+    aligned: bool = False
+    clip: bool = False
+    refine: int = 0
+    unless_already: bool = False
+    least: int = LEAST
+    away: float = align.TURNED_AWAY
+
+
+def check_mode(mode: str) -> None:
+    """InputError if there is no such compositing mode."""
+    compositing.check_mode(mode, (AUTO, MOVE, *compositing.MODES))
+
+
+def compositing_mode(mode: str) -> str:
+    """The way of bringing back an edit that a mode stands for."""
+    check_mode(mode)
+    return MOVE if mode == AUTO else mode
