@@ -94,7 +94,7 @@ class Results:
     before: np.ndarray  # (N, names) probabilities
     after: np.ndarray
     moved: np.ndarray  # bool
-    scales: np.ndarray  # float32, multiples of the calibrated strength
+    strengths: np.ndarray  # (N, attributes) signed multiples of their directions
     reached: np.ndarray  # bool
 
 
@@ -130,7 +130,7 @@ class CropEditor:
         if options.unless_already and len(wanted):
             already = ((results.before > 0.5) == wanted).all(1)
             results = dataclasses.replace(results, moved=results.moved & ~already)
-        strengths = (start.applied.strengths.cpu() * torch.from_numpy(results.scales)[:, None]).tolist()
+        strengths = results.strengths.tolist()
         return [
             FaceEdit(
                 face_crop=face,
@@ -160,7 +160,7 @@ class CropEditor:
             before=before,
             after=after,
             moved=(result.edited_latent != result.latent).any(1).cpu().numpy(),
-            scales=np.ones(BATCH, np.float32),
+            strengths=start.applied.strengths.cpu().numpy(),
             reached=start.sure(after),
         )
 
@@ -177,10 +177,6 @@ class CropEditor:
         usual = {name: editor.table.chosen(name).region for name in start.applied.attributes}
         regions = [region(face.head, face.large, usual) for face in start.face_crops[: start.faces]]
         moving = any(name not in COLOURS for name in start.applied.attributes)
-        low, high = np.zeros(count, int), np.full(count, len(SCALES) - 1)  # unsure at `low`, not weaker than `high`
-        if sets and not numbers.attributes:
-            high[start.sure(before)] = 0
-
         ladder = self._ladder(start)
 
         def at(scales: np.ndarray) -> tuple[list[Carried], np.ndarray, np.ndarray]:
@@ -194,19 +190,25 @@ class CropEditor:
             after = self._probabilities(self._seen(map(change.redrawn, changes)), start.names)
             return changes, after, (latent != start.latent).any(1).cpu().numpy()
 
+        each = np.arange(count)
+        low, high = np.zeros(count, int), np.full(count, len(SCALES) - 1)  # unsure at `low`, not weaker than `high`
+        if sets and not numbers.attributes:
+            high[start.sure(before)] = 0
         while sets and (high - low > 1).any():
             middle = np.where(high - low > 1, (low + high) // 2, high)
-            sure = start.sure(at(ladder[np.arange(count), middle])[1])
+            sure = start.sure(at(ladder[each, middle])[1])
             high, low = np.where(sure, np.minimum(middle, high), high), np.where(sure, low, middle)
             low = np.minimum(low, high)
-        scales = ladder[np.arange(count), high] if sets else np.ones(count, np.float32)
+        scales = ladder[each, high] if sets else np.ones(count, np.float32)
         changes, after, moved = at(scales)
         if self.refiner is None:
             changes = list(map(change.redrawn, changes))
         else:
             changes = self._refined(self.refiner, changes)
             after = self._probabilities(self._seen(changes), start.names)
-        return Results(changes, before, after, moved, scales, start.sure(after))
+        scaled = np.array([name not in numbers.attributes for name in start.applied.attributes], bool)
+        strengths = start.applied.strengths.cpu().numpy() * np.where(scaled, scales[:, None], 1)
+        return Results(changes, before, after, moved, strengths, start.sure(after))
 
     def _ladder(self, start: Start) -> np.ndarray:
         """The multiples of the calibrated strength to try for each face, (N, len(SCALES)) float32, rising from 0. The

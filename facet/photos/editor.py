@@ -73,6 +73,11 @@ class PhotoEditor:
         if folder is not None:
             refiner = Refiner.load(folder, on, precision=precision)
             refiner.check(folder, editor.system, Path(model))
+            if refiner.large != LARGER * editor.system.size:
+                raise InputError(
+                    f"{folder} draws {refiner.large} pixels; editing photos needs {LARGER * editor.system.size}: set "
+                    f"prepare.large to that and train it again"
+                )
         return cls(editor, judge, refiner)
 
     def parse(self, text: str) -> Spec:

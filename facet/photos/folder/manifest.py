@@ -23,7 +23,7 @@ STATUSES = {
 }
 REASONS = {
     "already": "its faces already show the wanted attributes",
-    "at_target": "the latents of its faces are already at the target",
+    "at_target": "its faces surely show already what was asked for, or their latents are at the target",
     "masked": "its mask allows no change",
     "no_change": "the change is smaller than one level of a pixel",
     "no_face": "no face was found",

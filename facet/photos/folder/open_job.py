@@ -18,6 +18,7 @@ from facet.photos.folder.job import Job
 from facet.photos.folder.listing import Listing, listing, outputs
 from facet.photos.folder.manifest import ManifestReader
 from facet.photos.options import compositing_mode
+from facet.refining.refiner import refiner_of
 
 RECIPE = 3  # raised when the same options give other bytes
 FINDING = 2  # raised when the same photo gives other faces
@@ -101,6 +102,7 @@ class OpenJob:
             "model": folder_hash(job.model),
             "attributes": sha256(self.attributes.read_bytes()),
             "judges": folder_hash(job.judges) if job.judges else "",
+            "refiner": folder_hash(refiner) if (refiner := refiner_of(job.model)) else "",
             "certificate": sha256(job.certificate.read_bytes()) if job.certificate else "",
         }
 
