@@ -5,8 +5,9 @@ BIN := .venv/bin
 UV := $(shell command -v uv || echo $(BIN)/uv)
 READY := .venv/.installed
 QUIET := DVC_NO_ANALYTICS=1 DO_NOT_TRACK=1 PREFECT_SERVER_ANALYTICS_ENABLED=false
-# Tests run two at a time, each on one thread: tiny networks gain nothing from more.
-PYTEST := $(QUIET) OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+# Tests run two at a time, each on one thread: tiny networks gain nothing from more. They start hundreds of processes,
+# which would compile our modules anew each time where Python is told to keep no bytecode.
+PYTEST := $(QUIET) PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 .PHONY: help install repro test test-fast check docs wheel lock clean
 .DEFAULT_GOAL := help

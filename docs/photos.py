@@ -10,8 +10,9 @@ from PIL import Image
 
 from facet.nights.champions import live_paths
 from facet.photos import scenes
-from facet.photos.editor import Options, PhotoEditor
+from facet.photos.editor import PhotoEditor
 from facet.photos.file.photo import Photo
+from facet.photos.options import Options
 from facet.pictures import sheets
 
 ROOT = Path(__file__).parents[1]
@@ -33,7 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--system", default="vigan")
     system = parser.parse_args().system
-    editor = PhotoEditor.load(*live_paths(ROOT, system))
+    editor = PhotoEditor.load(*live_paths(ROOT, system), judges=ROOT / "data/judges")
     tiles, index = [], 0
     for text in SPECS:
         while True:  # the next scene with a large face, with hair, that does not show the attribute yet

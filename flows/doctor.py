@@ -18,6 +18,7 @@ from facet.base import project
 from facet.base.errors import FacetError, InputError
 from facet.nights.champions import STORE, Champions
 from facet.nights.settings import Settings
+from facet.photos.faces import networks
 from flows import lockfile, profiles, tracked_data
 
 Level = Literal["ok", "note", "FAIL"]
@@ -45,7 +46,7 @@ class Finding:
 def examine(root: Path) -> Iterator[Finding]:
     """Check the project at `root` and the server of PREFECT_API_URL, one thing after another."""
     checks: tuple[Callable[[Path], Iterator[Finding]], ...] = (
-        _python, _project, _disk, _device, _server, _remote, _champions, _deliveries, _messages,
+        _python, _project, _disk, _device, _networks, _server, _remote, _champions, _deliveries, _messages,
     )  # fmt: skip
     for check in checks:
         try:
@@ -121,6 +122,13 @@ def _device(root: Path) -> Iterator[Finding]:
     else:
         precision = "bf16" if compute.has_bf16(torch.device("cpu")) else "fp32"
         yield Finding("ok", f"no GPU: {os.cpu_count()} cores in {precision}")
+
+
+def _networks(root: Path) -> Iterator[Finding]:
+    if networks.installed():
+        yield Finding("ok", "the networks that find faces are installed")
+    else:
+        yield Finding("FAIL", "the networks that find faces are missing", "facet networks")
 
 
 def _server(root: Path) -> Iterator[Finding]:

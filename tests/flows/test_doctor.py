@@ -51,7 +51,9 @@ def test_what_is_wrong_is_named_with_its_cure(project, monkeypatch, capsys):
     (store.folder("vigan") / "weights.safetensors").write_text("torn")
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     monkeypatch.setitem(doctor.BOUNDS, "fastapi", ((0, 1), "the Prefect server refuses its own client"))
+    monkeypatch.setattr(doctor.networks, "installed", lambda: False)
     text = "\n".join(findings(project, "FAIL"))
+    assert "the networks that find faces are missing\n      -> facet networks" in text
     assert "is missing or damaged; facet champion rollback vigan" in text
     assert "the Prefect server at http://127.0.0.1:9/api does not answer" in text
     assert "requirements.lock" in text
