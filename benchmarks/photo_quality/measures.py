@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from facet.metrics.intervals import UNDEFINED, Estimate, percentile
+from facet.metrics.intervals import UNDEFINED, Estimate, normal
 from facet.metrics.kid import kid
 
 LEVELS = 4  # by which a channel must change for a pixel to count as changed
@@ -121,7 +121,9 @@ def told_apart(untouched: np.ndarray, edited: np.ndarray, people: np.ndarray, *,
         value([np.concatenate([side[i] for i in rng.integers(len(side), size=len(side))]) for side in sides])
         for _ in range(DRAWS)
     ]
-    return percentile(value([np.concatenate(side) for side in sides]), np.array(draws), n)
+    # Not the draws' percentiles: a person drawn twice is compared with himself more often, which shifts them up.
+    whole = normal(value([np.concatenate(side) for side in sides]), float(np.std(draws, ddof=1)), n)
+    return dataclasses.replace(whole, low=max(0.0, whole.low), high=min(1.0, whole.high))
 
 
 def kernel_distance(

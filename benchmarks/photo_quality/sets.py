@@ -5,7 +5,8 @@ tight     cut around the face
 turned    turned by up to TURN degrees either way, and cut so that no corner is empty
 small     reduced until the face is SMALL pixels wide
 grey      red, green and blue alike
-enlarged  ENLARGED times as large by Lanczos; it stands in for large portraits and is none: it has no more detail"""
+enlarged  ENLARGED times as large by Lanczos; it stands in for large portraits and is none: it
+          has no detail to lose, so its sharpness says little"""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
