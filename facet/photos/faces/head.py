@@ -19,6 +19,7 @@ from facet.photos.faces.ramps import smoothstep
 SIZE = 256  # pixels along the square that the network sees
 # The five landmarks in that square, as shares of its side: a head with its hair, and the shoulders.
 TEMPLATE = (0.4, 0.47, 0.6, 0.47, 0.5, 0.59, 0.41, 0.67, 0.59, 0.67)
+OWN = (0.5, 0.9)  # of the person mask: not the head's, the head's
 TRUSTED = 0.7  # lowest mean of the person mask on the face; below, an ellipse around the face takes its place
 # Half axes of a head with its hair, and the height of its centre above the middle of eyes and mouth, in distances from
 # the middle of the eyes to the middle of the mouth; all of the head
@@ -87,7 +88,7 @@ class Head:
         face = with_mesh(photo_srgb, face)
         person = person_mask(photo_srgb, placement, face, size)
         away = distance(in_square(face.points, placement, size), size)
-        weights = person * smoothstep((GONE - away) / (GONE - NEAR))
+        weights = smoothstep((person - OWN[0]) / (OWN[1] - OWN[0])) * smoothstep((GONE - away) / (GONE - NEAR))
         points = None if face.mesh is None else in_square(face.mesh, placement, size)
         if points is not None:
             weights = np.maximum(weights, _filled([points[list(mesh.OVAL)]], size))
