@@ -74,6 +74,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="how the change comes back: auto, move, add, replace, ian, ian_code or decode (default: move)",
     )
     change.add_argument(
+        "--sure",
+        type=float,
+        metavar="P",
+        help="probability by judge A at which on or off counts as reached; higher makes edits stronger",
+    )
+    change.add_argument(
         "--mask", type=Path, metavar="PATH", help="a greyscale image that limits the edit, or a folder of one per photo"
     )
     change.add_argument(
@@ -142,7 +148,7 @@ def _run(args: argparse.Namespace) -> int:
 def _job(args: argparse.Namespace) -> "Job":
     from facet.photos.faces.align import TURNED_AWAY
     from facet.photos.folder.job import Job
-    from facet.photos.options import Options
+    from facet.photos.options import SURE, Options
 
     model, attributes = _model(args)
     judges = args.root / "data" / "judges"
@@ -155,6 +161,7 @@ def _job(args: argparse.Namespace) -> "Job":
         options=Options(
             spec=args.spec,
             mode=args.mode,
+            sure=SURE if args.sure is None else args.sure,
             faces=args.faces,
             aligned=args.aligned,
             clip=args.clip,

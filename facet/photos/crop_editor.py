@@ -32,7 +32,6 @@ LARGER = 2  # size of the crops that carry an edit back, in multiples of the sys
 # Strengths tried for `on` and `off`, in multiples of the calibrated one that flips 95 % of faces.
 SCALES = (0.0, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0, 1.25, 1.5)
 FARTHEST = 2.0  # strongest edit by `on` and `off`, in strengths of 1: beyond it, decoders paint what no photo shows
-SURE = 0.9  # probability by judge A from which on an attribute counts as reached
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,16 +72,17 @@ class Start:
     reconstruction: torch.Tensor
     spec: Spec
     applied: AppliedChanges  # at the calibrated strength
+    least: float  # probability from which on the judge is sure
 
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(change.attribute for change in self.spec.changes)
 
     def sure(self, probabilities: np.ndarray) -> np.ndarray:
-        """For each face, whether all attributes set on or off are surely so, (N, names) -> (N,) bool."""
+        """For each face, whether all attributes set on or off are so with `least`, (N, names) -> (N,) bool."""
         sets = [i for i, change in enumerate(self.spec.changes) if change.add is None]
         towards = np.array([self.spec.changes[i].towards for i in sets], bool)
-        reached = np.where(towards, probabilities[:, sets], 1 - probabilities[:, sets]) >= SURE
+        reached = np.where(towards, probabilities[:, sets], 1 - probabilities[:, sets]) >= self.least
         return np.asarray(reached.all(1))
 
 
@@ -119,9 +119,8 @@ class CropEditor:
             latent = editor.encode(x)
             if options.refine:
                 latent = refine(editor, x, latent, options.refine)
-            start = Start(
-                full_batch, len(face_crops), x, latent, editor.decode(latent), spec, editor.changes(latent, spec)
-            )
+            applied = editor.changes(latent, spec)
+            start = Start(full_batch, len(face_crops), x, latent, editor.decode(latent), spec, applied, options.sure)
             if compositing_mode(options.mode) == MOVE:
                 results = self._least(editor, start)
             else:

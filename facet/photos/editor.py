@@ -21,7 +21,7 @@ from facet.photos.faces.head import Head
 from facet.photos.file.colour import Colours
 from facet.photos.file.metadata import metadata
 from facet.photos.file.photo import MODES, ORIENTATION, Photo
-from facet.photos.options import AUTO, LEAST, FaceChoice, Options
+from facet.photos.options import AUTO, LEAST, SURE, FaceChoice, Options, check_sure
 from facet.pictures import crops
 from facet.pictures.decode import BadImage
 from facet.refining.refiner import Refiner, refiner_of
@@ -173,6 +173,7 @@ class PhotoEditor:
         mode: str = AUTO,
         faces: FaceChoice = "largest",
         aligned: bool = False,
+        sure: float = SURE,
         clip: bool = False,
         refine: int = 0,
         unless_already: bool = False,
@@ -188,12 +189,14 @@ class PhotoEditor:
             mode=mode,
             faces=faces,
             aligned=aligned,
+            sure=sure,
             clip=clip,
             refine=refine,
             unless_already=unless_already,
             least=least,
             away=away,
         )
+        check_sure(sure)
         parsed = self.parse(spec)
         photos = list(_photos(picture))
         crops_of_photos = [self.face_crops(photo, options) for photo in photos]

@@ -3,11 +3,13 @@
 import dataclasses
 from typing import Literal
 
+from facet.base.errors import InputError
 from facet.editing import compositing
 from facet.photos.faces import align
 
 FaceChoice = Literal["largest", "all"]
 LEAST = 48  # pixels of the photo along one side of a crop; smaller faces are skipped
+SURE = 0.9  # probability by judge A from which on an attribute counts as reached
 MOVE, AUTO = "move", "auto"
 
 
@@ -20,6 +22,7 @@ class Options:
                     new), or a compositing of the published systems: ian, ian_code, add, replace, decode; auto: move
     faces           edit the "largest" face of a photo, or "all"
     aligned         photos are framed like CelebA's aligned pictures; skip face detection
+    sure            probability by judge A from which on an attribute set `on` or `off` counts as reached; mode move
     clip            keep edited latents within the usual range of training latents
     refine          optimisation steps that bring a face's latent closer to the photo before the edit
     unless_already  leave faces alone that already show every attribute asked for
@@ -32,6 +35,7 @@ class Options:
     mode: str = AUTO
     faces: FaceChoice = "largest"
     aligned: bool = False
+    sure: float = SURE
     clip: bool = False
     refine: int = 0
     unless_already: bool = False
@@ -48,3 +52,9 @@ def compositing_mode(mode: str) -> str:
     """The way of bringing back an edit that a mode stands for."""
     check_mode(mode)
     return MOVE if mode == AUTO else mode
+
+
+def check_sure(sure: float) -> None:
+    """InputError unless `sure` is a probability that says yes."""
+    if not 0.5 <= sure < 1:
+        raise InputError(f"sure {sure:g}: expected a probability from 0.5 to below 1")

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from facet.photos.crop_editor import FARTHEST, SCALES, SURE, CropEditor
+from facet.photos.crop_editor import FARTHEST, SCALES, CropEditor
 from facet.photos.file.photo import Photo
-from facet.photos.options import Options
+from facet.photos.options import SURE, Options
 from tests.support import photographs
 
 OPTIONS = Options(spec="Smiling=on", aligned=True)
@@ -42,6 +42,12 @@ def test_a_face_gets_the_weakest_edit_of_which_the_judge_is_sure():
     easy, hard = edited(start - 0.025), edited(start - 0.01)
     assert all(edit.reached and edit.after[0] >= SURE for edit in (*easy, *hard))
     assert all(0 < a.strengths[0] < b.strengths[0] for a, b in zip(easy, hard, strict=True))
+
+
+def test_the_surer_the_stronger():
+    crops = [edit.face_crop.crop for edit in edited(5.0)]
+    middle = np.mean(crops) / 127.5 - 1 - 0.01
+    assert (strengths(middle, sure=0.98) > strengths(middle, sure=0.6)).all()
 
 
 def test_the_strongest_edit_is_kept_and_told_where_the_judge_is_never_sure():

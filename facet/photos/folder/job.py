@@ -5,7 +5,7 @@ from pathlib import Path
 
 from facet.base.errors import FacetError, InputError
 from facet.photos.folder.listing import EXTENSIONS, LISTS, listed_paths
-from facet.photos.options import Options, check_mode
+from facet.photos.options import Options, check_mode, check_sure
 
 HIDDEN = ".facet"  # folder in the output folder for lock, journals and unfinished files
 
@@ -71,3 +71,4 @@ def check_paths(job: Job) -> None:
     if not out.exists() and out.suffix.lower() in EXTENSIONS:
         raise InputError(f"{job.out} has the name of a picture; OUT is a folder in which results keep their names")
     check_mode(job.options.mode)
+    check_sure(job.options.sure)
