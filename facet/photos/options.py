@@ -9,7 +9,7 @@ from facet.photos.faces import align
 
 FaceChoice = Literal["largest", "all"]
 LEAST = 48  # pixels of the photo along one side of a crop; smaller faces are skipped
-SURE = 0.9  # probability by judge A from which on an attribute counts as reached
+SURE = 0.97  # probability by judge A from which on an attribute counts as reached
 MOVE, AUTO = "move", "auto"
 
 
