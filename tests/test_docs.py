@@ -182,7 +182,8 @@ def test_every_module_and_script_that_python_runs_exists_and_knows_its_flags():
             module = words[words.index("-m") + 1]
             if not module.startswith(("facet", "stages", "flows", "benchmarks")):
                 continue
-            path = ROOT / Path(*module.split(".")).with_suffix(".py")
+            path = ROOT / Path(*module.split("."))
+            path = path / "__main__.py" if path.is_dir() else path.with_suffix(".py")
         elif words and words[0].endswith(".py"):
             path = ROOT / words[0]
         else:
@@ -190,7 +191,7 @@ def test_every_module_and_script_that_python_runs_exists_and_knows_its_flags():
         scripts += 1
         if not path.is_file():
             wrong.append(f"{code} ({path.name} is missing)")
-        elif path.parent.name == "benchmarks":
+        elif "benchmarks" in path.parts:
             wrong += [f"{code} ({word})" for word in words if word.startswith("--") and word not in flags_of(path)]
     assert scripts > 10
     assert wrong == []

@@ -7,7 +7,7 @@ import pytest
 
 from facet.photos.crop_editor import FARTHEST, SCALES, CropEditor
 from facet.photos.file.photo import Photo
-from facet.photos.options import SURE, Options
+from facet.photos.options import Options
 from tests.support import photographs
 
 OPTIONS = Options(spec="Smiling=on", aligned=True)
@@ -39,8 +39,8 @@ def strengths(middle, spec="Smiling=on", **options):
 def test_a_face_gets_the_weakest_edit_of_which_the_judge_is_sure():
     crops = [edit.face_crop.crop for edit in edited(5.0)]
     start = np.mean(crops) / 127.5 - 1
-    easy, hard = edited(start - 0.025), edited(start - 0.01)
-    assert all(edit.reached and edit.after[0] >= SURE for edit in (*easy, *hard))
+    easy, hard = edited(start - 0.025, sure=0.9), edited(start - 0.01, sure=0.9)
+    assert all(edit.reached and edit.after[0] >= 0.9 for edit in (*easy, *hard))
     assert all(0 < a.strengths[0] < b.strengths[0] for a, b in zip(easy, hard, strict=True))
 
 
