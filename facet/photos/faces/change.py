@@ -14,6 +14,7 @@ from facet.photos.faces.movement import movement
 from facet.photos.faces.ramps import smoothstep
 
 RADIUS, EDGE = 2, 12.0  # guided filter: pixels of the system's crop, and levels of contrast that count as an edge
+STEEPEST = (-0.6, 0.2)  # of `carried`: detail may fade more than it may grow, which looks like noise
 FULL = 12.0  # levels of change from which on an edit is carried back whole
 SPREAD = 1.0  # sigma of the change's weight, in pixels of the system's crop
 BORDER = 0.12  # width inside the crop over which movement and redrawing fade out, in sides of the crop
@@ -80,7 +81,7 @@ def carried(
         flow = movement(_shape(reconstruction, size), _shape(edited, size), weight * inside)
     own, before = (moved(picture, flow) for picture in (photo, before)) if flow.any() else (photo, before)
     left = after - before  # what movement does not explain
-    slope, rest = guided(own, left, round(RADIUS * size / small))
+    slope, rest = guided(own, left, round(RADIUS * size / small), STEEPEST)
     new = _resized(_new(_resized(left, small)), size).clip(0, 1) * region * inside
     light = _light(_resized(own - before, small), 1 - _resized(new, small))
     return Carried(
@@ -151,11 +152,13 @@ def _grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     return columns, rows
 
 
-def guided(photo: np.ndarray, change: np.ndarray, radius: int) -> tuple[np.ndarray, np.ndarray]:
+def guided(
+    photo: np.ndarray, change: np.ndarray, radius: int, steepest: tuple[float, float] = (-np.inf, np.inf)
+) -> tuple[np.ndarray, np.ndarray]:
     """Fit change = slope * luma(photo) + rest by a guided filter of the change's luma: slope (S, S), rest (S, S, 3).
 
     When pasted, luma is that of the photo, so the change takes on its edges. Colour, and detail that the filter misses,
-    stay in the rest."""
+    stay in the rest. The slope stays within `steepest`."""
     kernel = (2 * radius + 1,) * 2
 
     def mean(value: np.ndarray) -> np.ndarray:
@@ -165,7 +168,7 @@ def guided(photo: np.ndarray, change: np.ndarray, radius: int) -> tuple[np.ndarr
     target = cv2.cvtColor(change, cv2.COLOR_RGB2GRAY)
     middle, aim = mean(guide), mean(target)
     together, variance = mean(guide * target) - middle * aim, mean(guide * guide) - middle * middle
-    slope = mean(together / (variance + EDGE**2))
+    slope = np.clip(mean(together / (variance + EDGE**2)), *steepest)
     return slope, change - (slope * guide)[:, :, None]
 
 
