@@ -16,7 +16,7 @@ from facet.judges.judge import Judge
 from facet.photos.crop_editor import BATCH, LARGER, CropEditor, FaceCrop, FaceEdit
 from facet.photos.faces import align, paste
 from facet.photos.faces.align import Placement
-from facet.photos.faces.detect import Face, detector, with_mesh
+from facet.photos.faces.detect import Face, detector
 from facet.photos.faces.head import Head
 from facet.photos.file.colour import Colours
 from facet.photos.file.metadata import metadata
@@ -136,7 +136,6 @@ class PhotoEditor:
             raise BadImage(
                 "off_frontal", f"about {align.turn_of(away):.0f} degrees; {align.turn_of(options.away):.0f} at most"
             )
-        face = with_mesh(pixels, face)
         crop, large = align.cut_sizes(pixels, placement, self.crop, (self.system.size, LARGER * self.system.size))
         return FaceCrop(face, placement, self._in_channels(crop), large, self._head(pixels, placement, face))
 

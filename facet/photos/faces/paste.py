@@ -16,7 +16,7 @@ from facet.photos.faces.align import Placement
 from facet.photos.faces.change import Carried, Change
 from facet.photos.faces.head import Head
 from facet.photos.faces.ramps import smoothstep
-from facet.photos.faces.tint import tint, tinted
+from facet.photos.faces.tint import sample, tint, tinted
 from facet.photos.file.colour import Colours
 from facet.photos.file.photo import Photo
 
@@ -67,7 +67,7 @@ def paste(
     to_crop = wide.to_crop(size)
     region = photo.upright[top:bottom, left:right]  # a view: writing into it edits the photo
     source = region.copy()
-    one_tint = tint(colours.to_srgb(photo.upright))
+    one_tint = tint(colours.to_srgb(sample(photo.upright)))
     grain = _grain(colours.to_srgb(source)) if isinstance(change, Carried) and change.fade.any() else None
     count = 0
     for rows in _bands(bottom - top, right - left):

@@ -9,12 +9,16 @@ SAMPLES = 1 << 16  # pixels looked at
 NEAR, STRAY = 2.0, 10.0  # mean and 99.5th percentile of the distance from the tint, in levels, in a tinted photo
 
 
+def sample(pixels: np.ndarray) -> np.ndarray:
+    """Some SAMPLES pixels of a photo (H, W) or (H, W, C), on a grid: enough to tell its tint."""
+    step = max(1, int(np.sqrt(pixels.shape[0] * pixels.shape[1] / SAMPLES)))
+    return np.ascontiguousarray(pixels[::step, ::step])
+
+
 def tint(srgb: np.ndarray) -> np.ndarray | None:
     """The colours (256, 3) float32 that a photo, uint8 sRGB (H, W, 3), has at each luma; None if it is in colour."""
-    step = max(1, int(np.sqrt(srgb.shape[0] * srgb.shape[1] / SAMPLES)))
-    pixels = np.ascontiguousarray(srgb[::step, ::step])
-    flat = pixels.reshape(-1, 3)
-    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).ravel()
+    flat = srgb.reshape(-1, 3)
+    grey = cv2.cvtColor(srgb, cv2.COLOR_RGB2GRAY).ravel()
     count = np.bincount(grey, minlength=256)
     here = np.flatnonzero(count)
     levels = np.arange(256)
