@@ -20,19 +20,28 @@ class Trained(Protocol):
     def split_hash(self) -> str: ...
 
 
+def difference(one: Trained, other: Trained) -> tuple[str, object, object] | None:
+    """The first thing in which two differ, with its value in each; None if they belong together."""
+    for name, mine, theirs in (
+        ("crop", one.crop, other.crop),
+        ("size", one.size, other.size),
+        ("channels", one.channels, other.channels),
+        ("split", one.split_hash[:12], other.split_hash[:12]),
+    ):
+        if mine != theirs:
+            return name, mine, theirs
+    return None
+
+
 def check_images(system: Trained, model: Path, meta: FacesMeta, prepared: Path) -> None:
     """Raise InputError unless `model` was trained on this crop, size, number of channels and split."""
-    for name, trained, given in (
-        ("crop", system.crop, meta.crop),
-        ("size", system.size, meta.size),
-        ("channels", system.channels, meta.channels),
-        ("split", system.split_hash[:12], meta.split_hash[:12]),
-    ):
-        if trained != given:
-            raise InputError(
-                f"{model} was trained with {name} {trained}, but {prepared} has {name} {given}; prepare the images as "
-                f"for training, or train on these (dvc repro)"
-            )
+    found = difference(system, meta)
+    if found is not None:
+        name, trained, given = found
+        raise InputError(
+            f"{model} was trained with {name} {trained}, but {prepared} has {name} {given}; prepare the images as "
+            f"for training, or train on these (dvc repro)"
+        )
 
 
 def check_latents(meta: dict[str, Any], latents: Path, faces: FacesMeta, prepared: Path) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from facet.base import checkpoints, compute
+from facet.base.compatibility import difference
 from facet.base.errors import InputError
 from facet.refining.network import MULTIPLE, UNet
 from facet.systems import Data, System
@@ -47,18 +48,15 @@ class Refiner:
 
     def check(self, folder: Path, system: System, model: Path) -> None:
         """Raise InputError unless the refiner in `folder` was trained for the system in the folder `model`."""
-        for name, mine, wanted in (
-            ("system", self.system, system.name),
-            ("crop", self.crop, system.crop),
-            ("size", self.size, system.size),
-            ("channels", self.channels, system.channels),
-            ("split", self.split_hash[:12], system.split_hash[:12]),
-        ):
-            if mine != wanted:
-                raise InputError(
-                    f"{folder} was trained for {name} {mine}, but {model} has {name} {wanted}; train the refiner again "
-                    f"(dvc repro train_refiner)"
-                )
+        found = difference(self, system)
+        if self.system != system.name:
+            found = ("system", self.system, system.name)
+        if found is not None:
+            name, mine, wanted = found
+            raise InputError(
+                f"{folder} was trained for {name} {mine}, but {model} has {name} {wanted}; train the refiner again "
+                f"(dvc repro train_refiner)"
+            )
 
     @torch.no_grad()
     def refine(self, composite: Tensor, mask: Tensor) -> Tensor:
