@@ -25,9 +25,9 @@ from facet.calibration.draft import draft_directions
 from facet.calibration.latents import GatheredLatents, gather
 from facet.calibration.report import Report
 from facet.editing import directions, table
-from facet.editing.compositing import check_mode
 from facet.editing.directions import ESTIMATORS, EstimatorSettings, Sample
 from facet.editing.editor import Editor, quantiles
+from facet.editing.modes import check_mode
 from facet.editing.table import AttributeTable, TableMeta
 from facet.judges.judge import Judge
 from facet.photos.faces.detect import landmarks_of

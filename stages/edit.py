@@ -17,7 +17,7 @@ from facet.base.limits import Count, Natural
 from facet.base.params import Device, Precision, run_stage
 from facet.base.progress import progress
 from facet.base.tables import read_faces, write_table
-from facet.editing import compositing
+from facet.editing import modes
 from facet.editing.directions import choose_rows
 from facet.editing.editor import Editor, EditResult
 from facet.editing.spec import Change, Spec
@@ -52,7 +52,7 @@ class Params:
 
 
 def run(params: Params) -> None:
-    compositing.check_mode(params.mode)
+    modes.check_mode(params.mode)
     if params.sheet_faces > params.count:
         raise InputError(f"sheet_faces {params.sheet_faces}: expected at most count, {params.count}")
     device = compute.start(device=params.device, threads=params.threads)

@@ -21,8 +21,8 @@ from facet.base.limits import Count, Limit, Natural, Positive
 from facet.base.params import Device, Precision, run_stage
 from facet.base.progress import progress
 from facet.base.tables import Faces, latents_meta, read_faces
-from facet.editing.compositing import check_mode
 from facet.editing.editor import Editor
+from facet.editing.modes import check_mode
 from facet.evaluation import (
     costs,
     descriptions,

@@ -10,16 +10,14 @@ replace  a as in add, b = a gate with a high threshold: the photo's detail fades
 decode   a = b = 1: plain decoder output (the Photoshop 2.0 report)."""
 
 import dataclasses
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from facet.base.errors import InputError
+from facet.editing.modes import MODES
 
-MODES = ("ian", "ian_code", "add", "replace", "decode")
 LEVEL = 2 / 255  # one 8-bit level in [-1, 1]
 
 
@@ -39,12 +37,6 @@ class Composite(NamedTuple):
     y: Tensor
     mask: Tensor  # a, share of the change that reached the photo; where it is 0, y is the photo bit for bit
     fade: Tensor  # b, share of the photo's own detail that was removed
-
-
-def check_mode(mode: str, modes: Sequence[str] = MODES) -> None:
-    """InputError if the mode is not one of `modes`."""
-    if mode not in modes:
-        raise InputError(f"mode {mode!r} is unknown; choose one of {', '.join(modes)}")
 
 
 def composite(

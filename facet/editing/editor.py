@@ -194,7 +194,7 @@ class Editor:
         return table.gates([self.table.chosen(name) for name in attributes])
 
     def apply(self, x: Tensor, spec: Spec, mode: str, user: Tensor | None = None) -> EditResult:
-        """Images (N, C, S, S) in [-1, 1] -> images edited by one of compositing.MODES, with all intermediate results.
+        """Images (N, C, S, S) in [-1, 1] -> images edited in one of modes.MODES, with all intermediate results.
 
         Faces that the spec leaves unchanged come back bit for bit (in mode `decode`, as their reconstruction)."""
         x = x.to(self.device)

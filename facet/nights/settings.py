@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from facet.base.errors import InputError
 from facet.base.limits import Count, Limit, NonNegative, Positive, Share
 from facet.base.params import from_mapping
-from facet.editing.compositing import check_mode
+from facet.editing.modes import check_mode
 from facet.training.warm_start import LEAST_SHARE
 
 

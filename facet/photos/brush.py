@@ -8,7 +8,7 @@ import torch
 
 from facet.base import images
 from facet.base.errors import InputError
-from facet.editing import brush, compositing
+from facet.editing import brush, modes
 from facet.editing.editor import Editor
 from facet.pictures import crops, sheets
 from facet.pictures.decode import BadImage, decode
@@ -24,7 +24,7 @@ def brush_photo(
     stroke side by side.
 
     InputError if the photo cannot be used, a stroke is invalid, or an output would overwrite another file."""
-    compositing.check_mode(mode)
+    modes.check_mode(mode)
     taken = {photo.resolve(): "the photo", strokes.resolve(): "the strokes"}
     for flag, path in (("--out", out), ("--sheet", sheet)):
         if path is not None and path.resolve() in taken:

@@ -4,7 +4,7 @@ import dataclasses
 from typing import Literal
 
 from facet.base.errors import InputError
-from facet.editing import compositing
+from facet.editing import modes
 from facet.photos.faces import align
 
 FaceChoice = Literal["largest", "all"]
@@ -45,7 +45,7 @@ class Options:
 
 def check_mode(mode: str) -> None:
     """InputError if there is no such compositing mode."""
-    compositing.check_mode(mode, (AUTO, MOVE, *compositing.MODES))
+    modes.check_mode(mode, (AUTO, MOVE, *modes.MODES))
 
 
 def compositing_mode(mode: str) -> str:

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from facet.base.images import to_pixels
-from facet.editing.compositing import LEVEL, MODES, Gates, composite, smoothstep
+from facet.editing.compositing import LEVEL, Gates, composite, smoothstep
+from facet.editing.modes import MODES
 
 GATES = Gates(fade=(0.2, 0.5))
 

@@ -6,8 +6,8 @@ import torch
 from facet import systems
 from facet.base.errors import InputError
 from facet.editing import table
-from facet.editing.compositing import MODES
 from facet.editing.editor import Editor
+from facet.editing.modes import MODES
 from tests.support.linear_system import ATTRIBUTES, DIMS, LinearSystem, planted
 
 CPU = torch.device("cpu")
