@@ -13,15 +13,25 @@ from stages import attributes, encode
 from tests.support.linear_system import ATTRIBUTES, DIMS, LinearJudge, LinearSystem, faces
 
 
-@pytest.fixture
-def params(tmp_path, monkeypatch):
-    prepared, latents = tmp_path / "prepared", tmp_path / "latents"
-    monkeypatch.setattr(systems, "load", lambda folder, device: LinearSystem())
-    monkeypatch.setattr(Judge, "load", lambda *args, **kwargs: LinearJudge())
+@pytest.fixture(scope="module")
+def linear():
+    """The linear system and its judge in the place of trained ones; its pictures show no face to search for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(systems, "load", lambda folder, device: LinearSystem())
+        patch.setattr(Judge, "load", lambda *args, **kwargs: LinearJudge())
+        patch.setattr(attributes, "landmarks_of", lambda crops: None)
+        yield
+
+
+@pytest.fixture(scope="module")
+def calibrated(tmp_path_factory, linear):
+    """The stage's parameters after it ran; what it wrote is read only."""
+    root = tmp_path_factory.mktemp("calibrated")
+    prepared, latents = root / "prepared", root / "latents"
     faces(prepared, count=1200)
     encode.run(
         encode.Params(
-            model=tmp_path,
+            model=root,
             prepared=prepared,
             latents=latents,
             batch_size=256,
@@ -30,13 +40,13 @@ def params(tmp_path, monkeypatch):
             precision="fp32",
         )
     )
-    return attributes.Params(
+    params = attributes.Params(
         latents=latents,
         prepared=prepared,
-        model=tmp_path,
-        judges=tmp_path,
-        attributes=tmp_path / "attributes" / "linear.parquet",
-        report=tmp_path / "reports" / "linear.json",
+        model=root,
+        judges=root,
+        attributes=root / "attributes" / "linear.parquet",
+        report=root / "reports" / "linear.json",
         estimators=("mean_difference", "least_squares"),
         min_count=20,
         ridge=1e-6,
@@ -52,12 +62,21 @@ def params(tmp_path, monkeypatch):
         device="cpu",
         precision="fp32",
     )
+    attributes.run(params)
+    return params
+
+
+@pytest.fixture
+def params(calibrated, tmp_path):
+    """The same with a place for results of its own."""
+    return dataclasses.replace(
+        calibrated, attributes=tmp_path / "attributes" / "linear.parquet", report=tmp_path / "reports" / "linear.json"
+    )
 
 
 @pytest.mark.slow
-def test_the_stage_finds_the_planted_effects_and_prefers_the_clean_estimator(params):
-    attributes.run(params)
-    written = table.read(params.attributes)
+def test_the_stage_finds_the_planted_effects_and_prefers_the_clean_estimator(calibrated):
+    written = table.read(calibrated.attributes)
     assert written.attributes == ATTRIBUTES
     direction = written.chosen("Smiling")
     assert direction.estimator == "least_squares"
@@ -68,7 +87,7 @@ def test_the_stage_finds_the_planted_effects_and_prefers_the_clean_estimator(par
     assert direction.add[50] == pytest.approx(0.5, abs=0.15)
     assert direction.remove[50] == pytest.approx(0.5, abs=0.15)
     assert direction.add[50] < direction.add[80] < direction.add[95]
-    report = json.loads(params.report.read_text())
+    report = json.loads(calibrated.report.read_text())
     each = report["estimators"]["each"]
     assert each["least_squares"]["off_target"]["value"] < each["mean_difference"]["off_target"]["value"]
     assert report["estimators"]["differences"][0]["off_target"]["value"] > 0
@@ -76,25 +95,22 @@ def test_the_stage_finds_the_planted_effects_and_prefers_the_clean_estimator(par
 
 
 @pytest.mark.slow
-def test_the_stage_writes_the_same_bytes_again(params):
+def test_the_stage_writes_the_same_bytes_again(calibrated, params):
     attributes.run(params)
-    first = params.attributes.read_bytes(), params.report.read_bytes()
-    attributes.run(params)
-    assert (params.attributes.read_bytes(), params.report.read_bytes()) == first
+    assert params.attributes.read_bytes() == calibrated.attributes.read_bytes()
+    assert params.report.read_bytes() == calibrated.report.read_bytes()
 
 
 @pytest.mark.slow
-def test_a_table_reads_as_it_was_written(params):
-    attributes.run(params)
-    written = table.read(params.attributes)
-    again = params.attributes.with_name("again.parquet")
-    table.write(again, written)
-    assert again.read_bytes() == params.attributes.read_bytes()
+def test_a_table_reads_as_it_was_written(calibrated, tmp_path):
+    again = tmp_path / "again.parquet"
+    table.write(again, table.read(calibrated.attributes))
+    assert again.read_bytes() == calibrated.attributes.read_bytes()
 
 
 @pytest.mark.slow
-def test_a_rare_attribute_gets_no_direction_and_a_spec_that_asks_for_it_is_told_why(params):
-    labels = faces(params.prepared, count=1200)
+def test_a_rare_attribute_gets_no_direction_and_a_spec_that_asks_for_it_is_told_why(params, tmp_path):
+    labels = faces(tmp_path / "prepared", count=1200)  # as in `calibrated`
     rare = int((labels[::4] > 0).sum(0).min() * 2)
     attributes.run(dataclasses.replace(params, min_count=rare + 60))
     written = table.read(params.attributes)
@@ -133,10 +149,11 @@ def test_every_compositing_mode_can_be_calibrated(params):
         assert table.read(params.attributes).chosen("Smiling").add[50] is not None
 
 
-def test_latents_of_other_images_are_refused(params):
-    faces(params.prepared, count=1196)
+@pytest.mark.slow
+def test_latents_of_other_images_are_refused(params, tmp_path):
+    faces(tmp_path / "prepared", count=1196)
     with pytest.raises(InputError, match="does not follow"):
-        attributes.run(params)
+        attributes.run(dataclasses.replace(params, prepared=tmp_path / "prepared"))
 
 
 @pytest.mark.parametrize(

@@ -243,7 +243,7 @@ class Mtcnn:
 def landmarks_of(crops: np.ndarray) -> tuple[float, ...] | None:
     """The five landmarks of crops (N, S, S, C) uint8: the median x and y of each, as shares of the crop; None if half
     of the crops or more show no face."""
-    landmarks, edge = [], ENLARGED // 3
+    landmarks, without, edge = [], 0, ENLARGED // 3
     for crop in crops:
         colours = np.ascontiguousarray(np.broadcast_to(crop, (*crop.shape[:2], 3)))
         big = cv2.resize(colours, (ENLARGED, ENLARGED), interpolation=cv2.INTER_CUBIC)
@@ -251,8 +251,10 @@ def landmarks_of(crops: np.ndarray) -> tuple[float, ...] | None:
         faces = detector().find(framed)
         if faces and faces[0].height > ENLARGED / 3:
             landmarks.append((faces[0].points - edge) / ENLARGED)
-    if 2 * len(landmarks) <= len(crops):
-        return None
+        else:
+            without += 1
+        if 2 * without >= len(crops):
+            return None
     return tuple(np.median(landmarks, axis=0).ravel().tolist())
 
 
