@@ -32,8 +32,9 @@ class Block(nn.Module):
 
 
 class UNet(nn.Module):
-    """Composites (N, C, H, W) in [-1, 1] and masks (N, 1, H, W) in [0, 1] -> refined pictures (N, C, H, W) in [-1, 1],
-    which equal the composites bit for bit where the mask is 0. H and W are multiples of 16.
+    """Composites (N, C, H, W) in [-1, 1] and masks (N, 1, H, W) in [0, 1] -> refined pictures (N, C, H, W), which
+    equal the composites bit for bit where the mask is 0 and may leave [-1, 1] elsewhere: clamped in training, what left
+    it would get no gradient and never return. H and W are multiples of 16.
 
     The network predicts the difference of photo and decoded picture, and the mask weighs it, as it weighed the decoded
     picture in the composite: so the correction does not depend on how soft the mask is."""
@@ -58,7 +59,7 @@ class UNet(nn.Module):
         for block, widen, skip in reversed(list(zip(self.after[:-1], self.ups, skips, strict=True))):
             x = block(skip + interpolate(widen(x), scale_factor=2.0, mode="nearest"))
         correction = pixel_shuffle(self.leave(leaky_relu(x, SLOPE)), 2).float()  # (N, C, H, W)
-        return torch.where(mask > 0, (composite + mask * correction).clamp(-1, 1), composite)
+        return torch.where(mask > 0, composite + mask * correction, composite)
 
 
 class Critic(nn.Module):

@@ -74,7 +74,7 @@ class Refiner:
         composite = composite.to(self.device, torch.float32, memory_format=torch.channels_last)
         with compute.autocast(self.device, self.precision):
             refined: Tensor = self.network(composite, mask.to(self.device, torch.float32))
-        return refined
+        return refined.clamp(-1, 1)
 
 
 def enlarge(pictures: Tensor, side: int) -> Tensor:

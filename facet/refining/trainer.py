@@ -9,6 +9,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
@@ -32,6 +33,9 @@ COLOUR = 0.06  # most change of brightness and contrast of a reconstruction, of 
 SOFTEST = 0.6  # share of the side, in the down-and-up resize that softens some reconstructions
 RAMP = 50  # steps over which learning rates, and later the critic's weights, rise: Adam's first steps are too long
 SEEN = 0.4  # least mask in a patch whose logit counts
+STEEPEST = 1.0  # norm to which longer gradients of the refiner are cut: one bad step can undo all that it learnt
+WORSE = 1.5  # times the error of the composites that means that training failed
+MEMORY = 0.95  # decay of the running means of both errors
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -92,6 +96,7 @@ class RefinerTrainer:
         betas = (settings.beta1, 0.999)
         self.adam = torch.optim.Adam(self.network.parameters(), settings.learning_rate, betas, fused=True)
         self.adam_d = torch.optim.Adam(self.critic.parameters(), settings.learning_rate_d, betas, fused=True)
+        self._errors: np.ndarray | None = None
         self.modules: dict[str, nn.Module] = {
             "network": self.network, "critic": self.critic, "ema": self.ema.network,
         }  # fmt: skip
@@ -108,6 +113,7 @@ class RefinerTrainer:
         with compute.autocast(self.device, self.precision):
             refined = self.network(composite, mask)
         terms = {"pixel": (refined - photo).abs().mean() / share}
+        self._note(float((composite - photo).abs().mean() / share), float(terms["pixel"].detach()))
         loss = terms["pixel"]
         criticised = settings.criticised and step > settings.warmup
         if criticised:
@@ -119,8 +125,10 @@ class RefinerTrainer:
             terms["adversarial"] = adversarial.nonsaturating_generator(fake.float()[patches])
             heard = min(1.0, (step - settings.warmup) / RAMP)
             loss = loss + heard * (settings.feature * terms["feature"] + settings.adversarial * terms["adversarial"])
+        own = list(self.network.parameters())
         self.adam.zero_grad()
-        loss.backward(inputs=list(self.network.parameters()), retain_graph=criticised)
+        loss.backward(inputs=own, retain_graph=criticised)
+        nn.utils.clip_grad_norm_(own, STEEPEST)
         if criticised:
             terms["critic"] = adversarial.nonsaturating_discriminator(real.float()[patches], fake.float()[patches])
             self.adam_d.zero_grad()
@@ -169,8 +177,19 @@ class RefinerTrainer:
         noise[:, self.system.z_dim :] = 0
         return noise * (latent.std(0, unbiased=False) if len(latent) > 1 else 0)
 
+    def _note(self, given: float, made: float) -> None:
+        """Keep running means of the errors of the composites and of what was made of them."""
+        both = np.array((given, made))
+        self._errors = both if self._errors is None else MEMORY * self._errors + (1 - MEMORY) * both
+
     def check(self, step: int) -> str | None:
-        return None
+        if self._errors is None or self._errors[1] <= WORSE * self._errors[0]:
+            return None
+        given, made = self._errors
+        return (
+            f"the refined pictures are farther from the photos ({made:.3f}) than the reconstructions in them "
+            f"({given:.3f}); lower learning_rate or adversarial"
+        )
 
     @property
     def averaged(self) -> UNet:
@@ -186,7 +205,7 @@ class RefinerTrainer:
         photos = photos.to(self.device)
         composite, mask = self.composites(photos, compute.generator(self.seed, 62))
         with evaluating(self.averaged), compute.autocast(self.device, self.precision):
-            refined = self.averaged(composite, mask)
+            refined = self.averaged(composite, mask).clamp(-1, 1)
         return torch.cat([composite, refined, photos]).cpu()
 
     def save(self, folder: Path) -> None:
