@@ -19,7 +19,7 @@ from facet.judges.judge import Judge
 from facet.metrics.intervals import wilson
 from facet.nights.champions import live_paths
 from facet.photos import scenes
-from facet.photos.crop_editor import BATCH
+from facet.photos.batch import BATCH
 from facet.photos.editor import PhotoEditor
 from facet.photos.faces import align
 from facet.photos.file.photo import Photo

@@ -22,7 +22,6 @@ photos; the measures on pixels take the lossless result. Columns of the table:
     grey         share of grey photos whose red, green and blue stayed alike
     told apart   AUC of a classifier, trained on other people, of edited against untouched
     KID          kernel distance of edited to untouched photos on MobileNetV2's features (not Inception's)
-    s            median seconds a photo
 
 The sheets show people: they may not be written into the repository."""
 
@@ -59,6 +58,9 @@ def main() -> None:
     parser.add_argument("--system", default="vigan")
     parser.add_argument("--model", type=Path, nargs=2, help="model folder and attributes table, instead of --system's")
     parser.add_argument("--source", type=Path, help="folder of the photos; default: that of params.yaml")
+    parser.add_argument(
+        "--split", choices=("valid", "test"), default="test", help="valid to choose something, test to report it"
+    )
     parser.add_argument("--photos", type=int, default=100, help="people a set")
     parser.add_argument("--most", type=int, help="photos of each edit and set; default: all that it fits")
     parser.add_argument(
@@ -94,7 +96,7 @@ def measure(options: argparse.Namespace) -> None:
     judge = Judge.load(judges, "b", "cpu")
     model, attributes_table = options.model or live_paths(options.root, options.system)
     editor = PhotoEditor.load(model, attributes_table, judges=judges)
-    faces = sets.held_out(options.root)
+    faces = sets.held_out(options.root, options.split)
     unknown = sorted(set(options.attributes) - set(faces))
     if unknown:
         raise InputError(f"{', '.join(unknown)}: no labels in {options.root}/data/prepared/faces.parquet")
@@ -122,7 +124,6 @@ def measure(options: argparse.Namespace) -> None:
     for name in options.sets:
         samples = [sets.variant(sample, name, seed=options.seed) for sample in wholes]
         bench = Bench(name, samples, viewer)
-        run.edited(editor, samples[0].pixels, f"{options.attributes[0]}=on", options.ways[0])  # warms the detector up
         for attribute, on in progress(cells, len(cells), f"edits of {name} photos"):
             pictures: list[list[np.ndarray]] = []
             for sample, made, results in bench.edits(editor, attribute, on, options.ways, most=options.most):
@@ -134,6 +135,7 @@ def measure(options: argparse.Namespace) -> None:
         made_rows = table.rows(edits, cards, identity, [a for a, ok in zip(judge.attributes, judge.judged) if ok])
         found = {
             "model": editor.system.name,
+            "split": options.split,
             "photos": len(wholes),
             "seed": options.seed,
             "ways": [{"name": way.name, "options": dict(way.options)} for way in options.ways],

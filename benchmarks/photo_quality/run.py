@@ -4,7 +4,6 @@ import ast
 import dataclasses
 import inspect
 import io
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,8 +19,11 @@ from facet.base.errors import InputError
 from facet.judges.judge import Judge
 from facet.metrics.classification import auroc
 from facet.metrics.intervals import Estimate
+from facet.photos.batch import BATCH, FaceCrop
 from facet.photos.editor import PhotoEditor
 from facet.photos.faces import align
+from facet.photos.file.photo import Photo
+from facet.photos.options import Options
 from facet.pictures.crops import crop
 from facet.pictures.decode import BadImage, decode
 
@@ -90,7 +92,6 @@ class Edit:
     name: str  # of the photo
     person: int
     refused: str  # a reason of BadImage or UNCHANGED; "" if the photo was edited
-    seconds: float
     b: tuple[float, float] = (np.nan, np.nan)  # judge B's probability before and after
     before: Seen | None = None
     after: Seen | None = None
@@ -185,6 +186,7 @@ class Bench:
         self.name, self.samples, self.viewer = name, samples, viewer
         self.seen = [viewer.see(sample, sample.pixels) for sample in samples]
         self.person = [viewer.outside.person(sample.pixels) for sample in samples]
+        self._found: dict[tuple[object, ...], list[FaceCrop] | str] = {}
 
     def edits(
         self, editor: PhotoEditor, attribute: str, on: bool, ways: Sequence[Way], *, most: int | None = None
@@ -192,15 +194,18 @@ class Bench:
         """Every photo whose label says that it lacks (`on`) or has the attribute, edited in every way, and the edited
         pixels, None where there are none; `most` photos at most."""
         column = self.viewer.judge.attributes.index(attribute) if attribute in self.viewer.judge.attributes else None
-        spec = f"{attribute}={'on' if on else 'off'}"
         state = -1 if on else 1
-        fitting = [i for i, sample in enumerate(self.samples) if sample.labels[attribute] == state]
-        for i in fitting[:most]:
-            sample, (before, b_before), person = self.samples[i], self.seen[i], self.person[i]
-            edits, results = [], []
-            for way in ways:
-                pixels, reason, seconds = edited(editor, sample.pixels, spec, way)
-                edit = Edit(self.name, attribute, on, way.name, sample.name, sample.person, reason, seconds)
+        fitting = [i for i, sample in enumerate(self.samples) if sample.labels[attribute] == state][:most]
+        made = []
+        for way in ways:
+            options = Options(spec=f"{attribute}={'on' if on else 'off'}", **way.options)
+            faces = [self._faces(editor, i, options) for i in fitting]
+            made.append(edited(editor, [self.samples[i].pixels for i in fitting], faces, options))
+        for i, results in zip(fitting, zip(*made, strict=True), strict=True):
+            sample, (before, b_before) = self.samples[i], self.seen[i]
+            edits = []
+            for way, (pixels, reason) in zip(ways, results, strict=True):
+                edit = Edit(self.name, attribute, on, way.name, sample.name, sample.person, reason)
                 if pixels is not None:
                     after, b_after = self.viewer.see(sample, pixels)
                     face = sample.head.side / 2
@@ -209,22 +214,42 @@ class Bench:
                         b=(np.nan, np.nan) if column is None else (float(b_before[column]), float(b_after[column])),
                         before=before,
                         after=after,
-                        damage=measures.damage(sample.pixels, pixels, person, face),
+                        damage=measures.damage(sample.pixels, pixels, self.person[i], face),
                     )
                 edits.append(edit)
-                results.append(pixels)
-            yield sample, edits, results
+            yield sample, edits, [pixels for pixels, _ in results]
+
+    def _faces(self, editor: PhotoEditor, i: int, options: Options) -> list[FaceCrop] | str:
+        """The faces of a photo, which are searched once, or the reason why there are none."""
+        key = (i, options.faces, options.aligned, options.least, options.away)
+        if key not in self._found:
+            try:
+                self._found[key] = editor.face_crops(photo_of(self.samples[i].pixels), options)
+            except BadImage as bad:
+                self._found[key] = bad.reason
+        return self._found[key]
 
 
-def edited(editor: PhotoEditor, pixels: np.ndarray, spec: str, way: Way) -> tuple[np.ndarray | None, str, float]:
-    """The edited photo, or None and the reason; and the seconds it took."""
-    begin = time.perf_counter()
-    try:
-        result: np.ndarray | None = editor.edit(pixels, spec, **way.options)
-        reason = ""
-    except BadImage as bad:
-        result, reason = None, bad.reason
-    seconds = time.perf_counter() - begin
-    if result is not None and np.array_equal(result, pixels):
-        result, reason = None, UNCHANGED
-    return result, reason, seconds
+def edited(
+    editor: PhotoEditor, photos: Sequence[np.ndarray], faces: Sequence[list[FaceCrop] | str], options: Options
+) -> list[tuple[np.ndarray | None, str]]:
+    """The edited photos, or None and the reason, from the faces of each or the reason why there are none."""
+    spec = editor.parse(options.spec)
+    crops = [crop for found in faces if not isinstance(found, str) for crop in found]
+    batches = (crops[start : start + BATCH] for start in range(0, len(crops), BATCH))
+    edits = iter([edit for batch in batches for edit in editor.edits(batch, spec, options)])
+    results: list[tuple[np.ndarray | None, str]] = []
+    for pixels, found in zip(photos, faces, strict=True):
+        if isinstance(found, str):
+            results.append((None, found))
+            continue
+        photo = photo_of(pixels)
+        editor.paste(photo, [next(edits) for _ in found])
+        same = np.array_equal(photo.pixels, pixels)
+        results.append((None, UNCHANGED) if same else (photo.pixels, ""))
+    return results
+
+
+def photo_of(pixels: np.ndarray) -> Photo:
+    """A photo of its own with these pixels (H, W, 3)."""
+    return Photo(pixels.copy(), "RGB", "PNG")

@@ -47,14 +47,14 @@ class Sample:
     labels: Mapping[str, int]  # by attribute: -1 absent, 0 not known, 1 present
 
 
-def held_out(root: Path) -> pd.DataFrame:
-    """The usable test photos of a project: image_id, identity, attributes as -1, 0, 1."""
+def held_out(root: Path, split: str = "test") -> pd.DataFrame:
+    """The usable photos of a split of a project: image_id, identity, attributes as -1, 0, 1."""
     path = need(root / "data" / "prepared" / "faces.parquet", "prepare")
     faces = pd.read_parquet(path)
-    faces = faces[(faces["split"] == "test") & (faces["status"] == "ok")]
+    faces = faces[(faces["split"] == split) & (faces["status"] == "ok")]
     if faces.empty or faces["identity"].isna().any():
         raise InputError(
-            f"{path} has no test photos whose people are known; use profile lfw-photos with split: identity"
+            f"{path} has no {split} photos whose people are known; use profile lfw-photos with split: identity"
         )
     return faces.reset_index(drop=True)
 

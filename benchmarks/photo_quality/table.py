@@ -74,7 +74,6 @@ def row(edits: Sequence[Edit], cards: Sequence[Card], identity: IdentityCard, ju
     people = np.array([edit.person for edit in done])
     numbers["told_apart"] = told_apart(before, after, people, seed=SEED) if len(done) else UNDEFINED
     numbers["kernel_distance"], numbers["kernel_floor"] = kernel_distance(before, after, people, seed=SEED)
-    numbers["seconds"] = of_median([edit.seconds for edit in done], done)
     return numbers
 
 
@@ -137,7 +136,7 @@ def to_json(value: Any) -> Any:
 COLUMNS = (
     "attribute", "set", "way", "n", "edited %", "B before → after %", "outside before → after (turned) %", "distance",
     "verified %", "sharpness", "blurred %", "seam p95", "background kept %", "levels", "grey %", "told apart",
-    "MobileNetV2 KID (floor)", "s",
+    "MobileNetV2 KID (floor)",
 )  # fmt: skip
 
 
@@ -158,7 +157,6 @@ def markdown(table: Rows) -> str:
             number(one["seam_95"]), percent(one["background_kept"]), str(one["background_levels"]),
             percent(one["grey_kept"]), number(one["told_apart"]),
             number(one["kernel_distance"]) + f" ({number(one['kernel_floor'], bare=True)})",
-            number(one["seconds"], bare=True),
         )  # fmt: skip
         lines.append(" | ".join(cells))
     return "\n".join(f"| {line} |" for line in lines)

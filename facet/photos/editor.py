@@ -13,7 +13,8 @@ from facet.base.params import Precision
 from facet.editing.editor import Editor
 from facet.editing.spec import Spec
 from facet.judges.judge import Judge
-from facet.photos.crop_editor import BATCH, LARGER, CropEditor, FaceCrop, FaceEdit
+from facet.photos.batch import BATCH, LARGER, FaceCrop
+from facet.photos.crop_editor import CropEditor, FaceEdit
 from facet.photos.faces import align, paste
 from facet.photos.faces.align import Placement
 from facet.photos.faces.detect import Face, detector

@@ -15,7 +15,7 @@ from facet.base.errors import InputError
 from facet.metrics.intervals import Estimate
 from facet.photos.faces import align
 from facet.photos.faces.align import Placement
-from facet.pictures.decode import BadImage
+from facet.photos.options import Options
 from tests.support import photographs
 
 FACE = 100.0
@@ -200,13 +200,11 @@ def test_ways_are_modes_or_named_options():
 
 
 def test_a_refused_photo_has_its_reason_and_one_that_came_back_as_it_was_is_unchanged():
-    def refuse(pixels, spec, **options):
-        raise BadImage("no_face")
-
-    photo, way = texture(), run.Way("a", {})
-    assert run.edited(types.SimpleNamespace(edit=refuse), photo, "", way)[:2] == (None, "no_face")
-    same = types.SimpleNamespace(edit=lambda pixels, spec: pixels.copy())
-    assert run.edited(same, photo, "", way)[:2] == (None, run.UNCHANGED)
+    editor = photographs.editor()
+    photos = [photographs.pixels(seed=seed) for seed in range(2)]
+    options = Options(spec="Smiling=+0", aligned=True)
+    faces = ["no_face", editor.face_crops(run.photo_of(photos[1]), options)]
+    assert run.edited(editor, photos, faces, options) == [(None, "no_face"), (None, run.UNCHANGED)]
 
 
 def seen(*, happy: float = 0.0, place: float = 0.0, features: float = 0.0) -> outside.Seen:
@@ -221,7 +219,7 @@ def edit(
 ) -> run.Edit:
     damage = measures.Damage(0.1, 0.5 + 0.1 * person, 1.0, person, person, True)
     done = {"b": (0.1, b), "before": before, "after": after, "damage": damage} if not refused else {}
-    return run.Edit("whole", "Smiling", True, "replace", f"{person}", person, refused, 0.2, **done)
+    return run.Edit("whole", "Smiling", True, "replace", f"{person}", person, refused, **done)
 
 
 def test_a_row_counts_success_identity_and_damage():

@@ -5,9 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from facet.photos.crop_editor import FARTHEST, SCALES, CropEditor
+from facet.photos.crop_editor import CropEditor
 from facet.photos.file.photo import Photo
 from facet.photos.options import Options
+from facet.photos.search import FARTHEST, SCALES
 from tests.support import photographs
 
 OPTIONS = Options(spec="Smiling=on", aligned=True)

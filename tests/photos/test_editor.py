@@ -11,7 +11,7 @@ from PIL import Image
 import facet
 from facet.base.errors import InputError
 from facet.editing.refine import refine
-from facet.photos.crop_editor import BATCH
+from facet.photos.batch import BATCH
 from facet.photos.editor import PhotoEditor
 from facet.photos.file.photo import Photo
 from facet.photos.options import Options, compositing_mode

@@ -2,7 +2,8 @@
 
 With M the photo whose pixels are moved by `flow`, the result is (1 - fade) M + slope luma(M) + offset. Two ways lead to
 such maps: `composited`, the compositing of the published systems (facet/editing/compositing.py), and `carried`, which
-moves the photo's own pixels first, recolours what is left along the photo's edges, and redraws only what is new."""
+moves the photo's own pixels first, recolours what is left along the photo's edges, redraws only what is new, and dyes
+hair."""
 
 import dataclasses
 import functools
@@ -10,6 +11,7 @@ import functools
 import cv2
 import numpy as np
 
+from facet.photos.faces.dye import Dye, dye
 from facet.photos.faces.movement import movement
 from facet.photos.faces.ramps import smoothstep
 
@@ -43,6 +45,7 @@ class Carried(Change):
 
     new: np.ndarray  # share of what neither movement nor recolouring explains
     edited: np.ndarray  # (S, S, 3), the decoded edit in the photo's light
+    dye: Dye | None = None
 
 
 def composited(
@@ -64,25 +67,26 @@ def composited(
 
 
 def carried(
-    photo: np.ndarray, reconstruction: np.ndarray, edited: np.ndarray, region: np.ndarray, *, moving: bool = True
+    photo: np.ndarray, reconstruction: np.ndarray, edited: np.ndarray, acts: np.ndarray, hair: np.ndarray
 ) -> Carried:
-    """Movement, recolouring and what is new, from a crop of the photo (F, F, 3) and two decoded pictures (S, S, 3).
+    """Movement, recolouring, new things and dye, from a crop of the photo (F, F, 3) and decoded pictures (S, S, 3).
 
-    `region` (F, F) in [0, 1] holds the change to where the attribute acts; without `moving` the photo's pixels stay
-    where they are. The maps have the photo crop's size F."""
+    `acts` (F, F) in [0, 1] holds the change to where the attributes act; what `hair` (F, F) covers is dyed instead. The
+    maps have the photo crop's size F."""
     size, small = len(photo), len(edited)
     away = np.abs(edited - reconstruction).mean(2)
     weight = np.minimum(cv2.GaussianBlur(away, (0, 0), SPREAD) / FULL, 1)
     weight, before, after = (_resized(value, size) for value in (weight, reconstruction, edited))
-    weight = np.clip(weight, 0, 1) * region
+    colour = dye(photo, before, after, hair)
+    weight = np.clip(weight, 0, 1) * acts
     inside = window(size, BORDER)
     flow = np.zeros((size, size, 2), np.float32)
-    if moving:
+    if acts.any():
         flow = movement(_shape(reconstruction, size), _shape(edited, size), weight * inside)
     own, before = (moved(picture, flow) for picture in (photo, before)) if flow.any() else (photo, before)
     left = after - before  # what movement does not explain
     slope, rest = guided(own, left, round(RADIUS * size / small), STEEPEST)
-    new = _resized(_new(_resized(left, small)), size).clip(0, 1) * region * inside
+    new = _resized(_new(_resized(left, small)), size).clip(0, 1) * acts * inside
     light = _light(_resized(own - before, small), 1 - _resized(new, small))
     return Carried(
         photo=photo,
@@ -93,7 +97,19 @@ def carried(
         flow=flow,
         new=new,
         edited=after + _resized(light, size),
+        dye=colour,
     )
+
+
+def quick(
+    photo: np.ndarray, reconstruction: np.ndarray, edited: np.ndarray, acts: np.ndarray, hair: np.ndarray
+) -> np.ndarray:
+    """About what `carried` makes of the crop itself at a small part of its cost: pictures (S, S, 3), regions (F, F)."""
+    size = len(photo)
+    acts, hair = _resized(acts, size), _resized(hair, size)
+    result = photo + acts[:, :, None] * (edited - reconstruction)
+    colour = dye(photo, reconstruction, edited, hair)
+    return np.clip(result if colour is None else colour.applied(photo, result), 0, 255)
 
 
 def _new(left: np.ndarray) -> np.ndarray:
@@ -122,12 +138,16 @@ def redrawn(change: Carried, picture: np.ndarray | None = None) -> Carried:
     decoded edit."""
     picture = change.edited if picture is None else picture
     kept = 1 - change.new
-    return dataclasses.replace(
-        change,
-        slope=change.slope * kept,
-        offset=change.offset * kept[:, :, None] + picture * change.new[:, :, None],
-        fade=change.new,
-    )
+    slope = change.slope * kept
+    offset = change.offset * kept[:, :, None] + picture * change.new[:, :, None]
+    fade, weight = change.new, change.weight
+    if (dye := change.dye) is not None:
+        rest = 1 - dye.weight
+        slope = slope * rest + dye.weight * dye.slope
+        offset = offset * rest[:, :, None] + dye.weight[:, :, None] * dye.offset
+        fade = fade * rest + dye.weight * (1 - dye.keep)
+        weight = np.maximum(weight, dye.weight)
+    return dataclasses.replace(change, slope=slope, offset=offset, fade=fade, weight=weight, dye=None)
 
 
 def applied(change: Change) -> np.ndarray:

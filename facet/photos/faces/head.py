@@ -8,11 +8,11 @@ import functools
 
 import cv2
 import numpy as np
-from scipy.ndimage import uniform_filter
 
 from facet.photos.faces import align, mesh
 from facet.photos.faces.align import Placement
 from facet.photos.faces.detect import Face, with_mesh
+from facet.photos.faces.hair import hair
 from facet.photos.faces.networks import PERSON, Runner
 from facet.photos.faces.ramps import smoothstep
 
@@ -25,8 +25,11 @@ TRUSTED = 0.7  # lowest mean of the person mask on the face; below, an ellipse a
 # the middle of the eyes to the middle of the mouth; all of the head
 # to NEAR half axes, nothing from GONE on, the face itself within ON_FACE, and above it, within CROWN, the hair whose
 # colours count.
-WIDE, HIGH, UP, NEAR, GONE, ON_FACE, CROWN = 1.7, 2.3, 0.35, 1.0, 1.35, 0.4, 0.8
-BITS = 4  # per channel when colours are counted
+WIDE, HIGH, UP, NEAR, GONE, ON_FACE, CROWN = 1.7, 2.3, 0.35, 1.0, 1.35, 0.4, 1.0
+RIM = 0.2  # height of the face: how far hair reaches inwards from the outline of the head at least
+# Hair hangs down on a side where such a share of what is beside the lower face, so near its axis in heights of the
+# face, is hair.
+HANGING, BESIDE = 0.3, 0.6
 REGIONS = ("face", "lower_face", "mouth", "eyes", "hair", "scalp", "neck", "background")
 
 
@@ -149,16 +152,22 @@ def head_regions(points: np.ndarray, person: np.ndarray, crop: np.ndarray) -> di
     away = distance(mesh.landmarks(points), size)
     near = smoothstep((GONE - away) / (GONE - NEAR))
     around = near * head * (1 - face * under_brows) * (1 - neck) * (1 - below(0.45, 0.15))
-    own = (scalp * (1 - face) > 0.7) & (away < CROWN)
+    framed = cv2.copyMakeBorder((head > 0.5).astype(np.uint8), 1, 0, 0, 0, cv2.BORDER_CONSTANT)  # tall hair is cut off
+    inwards = cv2.distanceTransform(framed, cv2.DIST_L2, 3)[1:]
+    crown = (scalp * (1 - face) > 0.7) & (away < CROWN) & (inwards < RIM * tall)
     cheeks = face * below(height(eyes)) * (1 - below(height(nose))) > 0.5
-    clothes = (person > 0.7) & (depth > 0.3)
-    hair = around * _of_colour(crop, own, cheeks, clothes, below(-0.1))
+    hairs = hair(crop, around, face, crown, cheeks)
+    across = grid @ (down[1], -down[0]) / tall
+    for side in (across < 0, across >= 0):
+        beside = side & (np.abs(across) < BESIDE) & (face < 0.5) & (depth > height(nose)) & (depth < 0)
+        if not beside.any() or hairs[beside].mean() < HANGING:
+            hairs *= 1 - side * below(height(nose))
     return {
         "face": face,
         "lower_face": head * _filled([_grown(outline, 1.12)], size) * below(height(nose)),
         "mouth": _filled([_grown(points[list(mesh.LIPS)], 1.35)], size),
         "eyes": _filled(lids, size),
-        "hair": _joined(hair, own),
+        "hair": hairs,
         "scalp": scalp * near,
         "neck": neck,
         "background": 1 - person,
@@ -208,32 +217,3 @@ def _grown(outline: np.ndarray, by: float) -> np.ndarray:
 def _hull(points: np.ndarray) -> np.ndarray:
     """The convex outline of some points (N, 2)."""
     return np.asarray(cv2.convexHull(points.astype(np.float32))[:, 0], float)
-
-
-def _of_colour(
-    crop: np.ndarray, own: np.ndarray, cheeks: np.ndarray, clothes: np.ndarray, low: np.ndarray
-) -> np.ndarray:
-    """Weights (S, S) in [0, 1]: how much more frequent a pixel's colour is among those of `own` than among the cheeks,
-    and, as far as `low` says, the clothes; the last four are (S, S), all but `low` bool."""
-    red, green, blue = np.moveaxis(crop >> (8 - BITS), 2, 0).astype(np.intp)
-    colour = (red << 2 * BITS) + (green << BITS) + blue
-    mine, skin, cloth = (_frequencies(colour[part])[colour] for part in (own, cheeks, clothes))
-    share = cv2.GaussianBlur(mine / (mine + np.maximum(skin, low * cloth)), (0, 0), max(len(crop) / 128, 0.5))
-    return smoothstep((share - 0.25) / 0.4)
-
-
-def _frequencies(colours: np.ndarray) -> np.ndarray:
-    """The frequency of each colour, smoothed over its neighbours."""
-    bins = 1 << BITS
-    counts = np.bincount(colours, minlength=bins**3).reshape(bins, bins, bins).astype(np.float32)
-    counts = uniform_filter(counts, 3, mode="constant")
-    return np.asarray(counts / max(float(counts.sum()), 1.0) + 1e-5).ravel()
-
-
-def _joined(weights: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-    """Weights (S, S) without the parts that do not touch the seeds."""
-    _, labels = cv2.connectedComponents((weights > 0.3).astype(np.uint8))
-    kept = np.isin(labels, np.unique(labels[seeds & (labels > 0)])) & (labels > 0)
-    reach = max(round(len(weights) / 64), 1)
-    grown = cv2.dilate(kept.astype(np.uint8), np.ones((2 * reach + 1,) * 2, np.uint8))
-    return weights * cv2.GaussianBlur(grown.astype(np.float32), (0, 0), reach / 2)

@@ -62,29 +62,34 @@ def paste(
     flow = np.zeros((side, side, 2), np.float32)
     if change.flow is not None:
         flow = (change.flow @ (placement.matrix[:, :2].T / side)).astype(np.float32)  # pixels of the photo
-    colour = beyond(np.dstack([change.offset, change.slope]), pad) * limit[:, :, None]
-    rest = np.dstack([beyond(np.dstack([flow, change.fade]), pad) * limit[:, :, None], weight])
     to_crop = wide.to_crop(size)
+    colour = Enlarged(beyond(np.dstack([change.offset, change.slope]), pad) * limit[:, :, None], to_crop)
+    rest = Enlarged(np.dstack([beyond(np.dstack([flow, change.fade]), pad) * limit[:, :, None], weight]), to_crop)
+    new = None
+    if isinstance(change, Carried) and change.new.any():
+        new = Enlarged(beyond(change.new, pad) * limit, to_crop)
     region = photo.upright[top:bottom, left:right]  # a view: writing into it edits the photo
     source = region.copy()
     one_tint = tint(colours.to_srgb(sample(photo.upright)))
-    grain = _grain(colours.to_srgb(source)) if isinstance(change, Carried) and change.fade.any() else None
+    grain = None if new is None else _grain(colours.to_srgb(source))
     count = 0
     for rows in _bands(bottom - top, right - left):
         part = region[rows]
-        index = np.hstack([to_crop[:, :2], (to_crop @ (left + 0.5, top + rows.start + 0.5, 1) - 0.5)[:, None]])
-        added, others = (_enlarged(value, index, part) for value in (colour, rest))
+        band = (left, top + rows.start, right, top + rows.stop)
+        added, others = colour.on(band), rest.on(band)
+        texture = None if new is None or grain is None else grain[rows] * new.on(band)
         on = others[:, :, 3] >= LEAST
         if mask is not None:
             limits = mask[top:bottom, left:right][rows]
             added, others = added * limits[:, :, None], others * limits[:, :, None]
+            texture = None if texture is None else texture * limits
             on &= limits >= LEAST
         own = _moved(source, rows, others[:, :, :2], photo.mode) if change.flow is not None else source[rows]
         srgb = colours.to_srgb(own)  # (h, w, 3) uint8
         target = srgb * (1 - np.clip(others[:, :, 2:3], 0, 1))
         target += added[:, :, :3] + (added[:, :, 3] * cv2.cvtColor(srgb, cv2.COLOR_RGB2GRAY))[:, :, None]
-        if grain is not None:
-            target += (grain[rows] * others[:, :, 2])[:, :, None]
+        if texture is not None:
+            target += texture[:, :, None]
         if one_tint is not None:
             target = tinted(srgb, target, one_tint)
         result = colours.recoloured(own, srgb, target)
@@ -126,6 +131,34 @@ def _bands(height: int, width: int) -> Iterator[slice]:
         yield slice(start, min(start + step, height))
 
 
+class Enlarged:
+    """Maps (S, S) or (S, S, C) of a crop at the size of a photo; beyond the crop its border is repeated."""
+
+    def __init__(self, value: np.ndarray, to_crop: np.ndarray):
+        """`to_crop` (2, 3) maps points of the photo to pixels of the maps.
+
+        For large factors a cubic runs to FINER times the crop's resolution and a linear interpolation from there: four
+        times as fast."""
+        self._to_crop, self._value, self._by = to_crop, value, cv2.INTER_CUBIC
+        if abs(np.linalg.det(to_crop[:, :2])) * FINER < 1:
+            self._value = cv2.resize(value, None, fx=FINER, fy=FINER, interpolation=cv2.INTER_CUBIC)
+            self._to_crop, self._by = to_crop * FINER, cv2.INTER_LINEAR
+
+    def on(self, box: tuple[int, int, int, int]) -> np.ndarray:
+        """The maps at every pixel of a box (left, top, right, bottom) of the photo."""
+        left, top, right, bottom = box
+        start = self._to_crop @ (left + 0.5, top + 0.5, 1) - 0.5
+        return np.asarray(
+            cv2.warpAffine(
+                self._value,
+                np.hstack([self._to_crop[:, :2], start[:, None]]),
+                (right - left, bottom - top),
+                flags=self._by | cv2.WARP_INVERSE_MAP,
+                borderMode=cv2.BORDER_REPLICATE,
+            )
+        )
+
+
 def _moved(source: np.ndarray, rows: slice, flow: np.ndarray, mode: str) -> np.ndarray:
     """Rows of the source (H, W) or (H, W, C) with the pixels that `flow` (h, W, 2) points to; alpha stays."""
     own = source[rows]
@@ -145,19 +178,6 @@ def differs(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """A bool array (H, W), true at pixels in which two images (H, W) or (H, W, C) differ."""
     differ = a != b
     return differ if differ.ndim == 2 else functools.reduce(np.logical_or, np.moveaxis(differ, 2, 0))
-
-
-def _enlarged(value: np.ndarray, index: np.ndarray, part: np.ndarray, by: int = cv2.INTER_CUBIC) -> np.ndarray:
-    """Enlarge maps (S, S) or (S, S, C) of the crop to every pixel of a part of the photo; the border is repeated.
-
-    For large factors the cubic runs to FINER times the crop's resolution and a linear interpolation from there: four
-    times as fast."""
-    height, width = part.shape[:2]
-    if by == cv2.INTER_CUBIC and abs(np.linalg.det(index[:, :2])) * FINER < 1:
-        value = cv2.resize(value, None, fx=FINER, fy=FINER, interpolation=cv2.INTER_CUBIC)
-        index, by = index * FINER + np.array([0, 0, (FINER - 1) / 2]), cv2.INTER_LINEAR
-    flags = by | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(value, index, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE))
 
 
 def beyond(value: np.ndarray, pad: int) -> np.ndarray:

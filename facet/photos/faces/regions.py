@@ -1,5 +1,6 @@
 """Where on a face an attribute acts: the map of its usual changes, which stage `attributes` learnt, and the hair."""
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 
@@ -14,31 +15,45 @@ from facet.photos.faces.ramps import smoothstep
 ACTS, MAIN = (0.25, 0.5), 0.85
 WIDE = 0.4  # share of the crop; an attribute that acts on more of it acts on the whole head
 # Parts of the head (facet/photos/faces/head.py) to which attributes of the hair are held; others act anywhere on it.
-COLOURS = ("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair", "Straight_Hair", "Wavy_Hair")
-HAIR = dict.fromkeys(COLOURS, ("hair",)) | dict.fromkeys(
+HAIR = dict.fromkeys(("Straight_Hair", "Wavy_Hair"), ("hair",)) | dict.fromkeys(
     ("Bald", "Bangs", "Receding_Hairline", "Wearing_Hat"), ("hair", "scalp")
 )
+COLOURS = ("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair")  # dye the hair
+COVERING = ("Bald", "Wearing_Hat")  # leave none to dye
 
 
-def region(head: Head | None, crop: np.ndarray, usual: Mapping[str, np.ndarray | None]) -> np.ndarray:
-    """Where an edit acts on a crop (F, F, 3) uint8 sRGB, weights (F, F) float32 in [0, 1].
+@dataclasses.dataclass(frozen=True)
+class Regions:
+    """Where an edit acts on a crop: weights (F, F) float32 in [0, 1]."""
+
+    acts: np.ndarray  # moved, recoloured, redrawn
+    hair: np.ndarray  # dyed
+
+
+def regions(
+    head: Head | None, crop: np.ndarray, usual: Mapping[str, np.ndarray | None], *, covered: bool = False
+) -> Regions:
+    """Where an edit acts on a crop (F, F, 3) uint8 sRGB; hair is not dyed if it is `covered`.
 
     `head` is the head in the crop widened by paste.BEYOND, None if the crop shows no face; `usual` holds each
     attribute's map of its usual changes (facet/editing/table.py), None if it is not known."""
     side = len(crop)
+    acts, hair = np.zeros((side, side), np.float32), np.zeros((side, side), np.float32)
     if head is None:
-        return np.ones((side, side), np.float32)
+        return Regions(acts + 1, hair)
     head = head.inner(paste.padding(side))
     parts = {}
-    if head.mesh is not None and any(name in HAIR for name in usual):
+    if head.mesh is not None and any(name in HAIR or name in COLOURS for name in usual):
         parts = head_regions(head.mesh, head.person, crop)
-    acts = np.zeros((side, side), np.float32)
     for name, cells in usual.items():
+        if parts and name in COLOURS:
+            hair = hair if covered else parts["hair"]
+            continue
         own = np.ones((side, side), np.float32) if cells is None else main_parts(cells, side)
         if parts and name in HAIR:
             own = own * functools.reduce(np.maximum, [parts[part] for part in HAIR[name]])
         acts = np.maximum(acts, own)
-    return acts * head.weights
+    return Regions(acts * head.weights, hair * head.weights)
 
 
 def main_parts(cells: np.ndarray, side: int) -> np.ndarray:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from facet.photos.crop_editor import FaceCrop, FaceEdit
+from facet.photos.batch import FaceCrop
+from facet.photos.crop_editor import FaceEdit
 from facet.photos.faces.detect import Face
 from facet.photos.file.photo import Photo, read
 from facet.photos.folder.listing import Item

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from facet.base.threads import in_order, worker_count
-from facet.photos.crop_editor import BATCH
+from facet.photos.batch import BATCH
 from facet.photos.folder.job import Job
 from facet.photos.folder.listing import Item
 from facet.photos.folder.manifest import Journal

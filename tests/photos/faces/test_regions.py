@@ -4,7 +4,7 @@ import numpy as np
 
 from facet.photos.faces import paste
 from facet.photos.faces.head import Head
-from facet.photos.faces.regions import main_parts, region
+from facet.photos.faces.regions import main_parts, regions
 
 SIDE = 64
 
@@ -32,9 +32,9 @@ def test_an_edit_acts_where_any_of_its_attributes_does_and_on_the_head_alone():
     weights[:, : size // 2] = 0
     head = Head(weights, weights, None)
     other = np.roll(cells(), -14, axis=0)
-    both = region(head, crop, {"Smiling": cells(), "Eyeglasses": other})
+    both = regions(head, crop, {"Smiling": cells(), "Eyeglasses": other}).acts
     assert both[:, : SIDE // 2 - 1].max() == 0
     assert both[48, 36] > 0.99
     assert both[20, 36] > 0.99
-    assert (region(head, crop, {"Odd": None}) == head.inner(paste.padding(SIDE)).weights).all()
-    assert (region(None, crop, {"Smiling": cells()}) == 1).all()
+    assert (regions(head, crop, {"Odd": None}).acts == head.inner(paste.padding(SIDE)).weights).all()
+    assert (regions(None, crop, {"Smiling": cells()}).acts == 1).all()

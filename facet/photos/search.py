@@ -1,0 +1,109 @@
+"""As much as each face needs: the weakest edit of which judge A is sure when it looks at the result."""
+
+import dataclasses
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import torch
+
+from facet.editing.editor import Editor
+from facet.editing.spec import Spec
+from facet.photos.batch import Start, in_colour, to_levels
+from facet.photos.faces import change
+from facet.photos.faces.change import Carried
+from facet.photos.faces.regions import regions
+
+# Strengths tried for `on` and `off`, in multiples of the calibrated one that flips 95 % of faces.
+SCALES = (0.0, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0, 1.25, 1.5)
+MARGIN = 0  # steps beyond the weakest edit of which the judge is sure, which sees less than a person
+FARTHEST = 2.0  # strongest edit by `on` and `off`, in strengths of 1: beyond it, decoders paint what no photo shows
+
+# What the judge sees in pictures (F, F, 3) of a batch: probabilities (BATCH, names).
+Look = Callable[[Start, Iterable[np.ndarray]], np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """The edits that were chosen for a batch."""
+
+    changes: list[Carried]  # of the faces that do more than fill the batch
+    after: np.ndarray  # (BATCH, names) what the judge sees
+    latent: torch.Tensor  # (BATCH, d)
+    strengths: np.ndarray  # (BATCH, attributes) signed multiples of their directions
+
+
+class Search:
+    """The search for a full batch of faces. Attributes that the spec moves by a number keep their strength."""
+
+    def __init__(self, editor: Editor, start: Start, look: Look, covered: np.ndarray):
+        """`covered` (BATCH,) bool: which faces show no hair to dye."""
+        self.editor, self.start, self.look = editor, start, look
+        numbers = editor.changes(start.latent, Spec(tuple(c for c in start.spec.changes if c.add is not None)))
+        self._sets = any(c.add is None for c in start.spec.changes)
+        self._fixed, self._full = numbers.shift, start.applied.shift - numbers.shift
+        self._scaled = np.array([name not in numbers.attributes for name in start.applied.attributes], bool)
+        self._reconstruction = to_levels(start.reconstruction)
+        usual = {name: editor.table.chosen(name).region for name in start.applied.attributes}
+        self._regions = [
+            regions(face.head, face.large, usual, covered=bool(none)) for face, none in zip(start.own, covered)
+        ]
+        self._ladder = self._multiples()
+        self._each = np.arange(len(start.face_crops))
+
+    def weakest(self, before: np.ndarray) -> Found:
+        """The weakest edits of which the judge is sure, the strongest where it never is; `before` (BATCH, names) is
+        what it sees in the photos.
+
+        A search by halves over the ladder, since probabilities grow with strength, looks at quick composites. Then the
+        judge looks at the change as it is carried back, and faces of which it is not sure rise step by step."""
+        start, last = self.start, len(SCALES) - 1
+        steps = np.full(len(self._each), last)
+        if self._sets:
+            steps = self._halved(np.where(start.sure(before) & self._scaled.all(), 0, steps))
+            steps = np.where(steps > 0, np.minimum(steps + MARGIN, last), 0)
+        changes: dict[int, Carried] = {}
+        rising = np.ones(len(steps), bool)
+        while rising[: start.faces].any():
+            edited, latent = self._at(steps)
+            for i, (face, where) in enumerate(zip(start.own, self._regions, strict=True)):
+                if rising[i]:
+                    photo = face.large.astype(np.float32)
+                    changes[i] = change.carried(photo, self._reconstruction[i], edited[i], where.acts, where.hair)
+            after = self.look(start, (change.applied(change.redrawn(changes[i])) for i in sorted(changes)))
+            rising = ~start.sure(after) & (steps > 0) & (steps < last) & self._sets
+            steps = steps + rising
+        scales = self._ladder[self._each, steps][:, None]
+        strengths = start.applied.strengths.cpu().numpy() * np.where(self._scaled, scales, 1)
+        return Found([changes[i] for i in sorted(changes)], after, latent, strengths)
+
+    def _halved(self, high: np.ndarray) -> np.ndarray:
+        """The lowest steps of the ladder, at most `high`, of which the judge is sure by quick composites."""
+        low = np.zeros_like(high)  # not sure
+        while (high - low > 1).any():
+            middle = np.where(high - low > 1, (low + high) // 2, high)
+            sure = self.start.sure(self._quick(middle))
+            high, low = np.where(sure, np.minimum(middle, high), high), np.where(sure, low, middle)
+            low = np.minimum(low, high)
+        return high
+
+    def _quick(self, steps: np.ndarray) -> np.ndarray:
+        edited, _ = self._at(steps)
+        pictures = (
+            change.quick(in_colour(face.crop), self._reconstruction[i], edited[i], where.acts, where.hair)
+            for i, (face, where) in enumerate(zip(self.start.own, self._regions, strict=True))
+        )
+        return self.look(self.start, pictures)
+
+    def _at(self, steps: np.ndarray) -> tuple[np.ndarray, torch.Tensor]:
+        """The decoded edits (BATCH, S, S, 3) in levels, and their latents, at a step of the ladder for each face."""
+        scales = torch.from_numpy(self._ladder[self._each, steps]).to(self._full.device)[:, None]
+        latent = self.editor.move(self.start.latent, self._fixed + scales * self._full)
+        return to_levels(self.editor.decode(latent)), latent
+
+    def _multiples(self) -> np.ndarray:
+        """The multiples of the calibrated strength to try for each face, (BATCH, len(SCALES)) float32, rising from 0.
+        The last moves no attribute further than FARTHEST."""
+        applied = self.start.applied
+        strongest = applied.strengths.abs().amax(1).cpu().numpy() if applied.attributes else np.ones(1)
+        most = np.minimum(SCALES[-1], FARTHEST / np.maximum(strongest, 1e-6))
+        return np.asarray(np.array(SCALES) / SCALES[-1] * most[:, None], np.float32)
