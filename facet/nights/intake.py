@@ -31,7 +31,7 @@ from facet.sources import celeba, folder, shards
 from facet.sources.labels import Listing, write_labels
 from facet.sources.shards import LABELS, Schema
 from facet.sources.store import write_zip
-from facet.sources.tree import DATASET
+from facet.sources.tree import DATASET, shard_paths
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ def _known(root: Path) -> tuple[set[str], dict[int, str]]:
     """The hashes of all photos of a data set, and the split of each person in it."""
     known: set[str] = set()
     splits: dict[int, str] = {}
-    for path in shards.shard_paths(root):
+    for path in shard_paths(root):
         table = shards.labels(path).table
         known.update(table["sha256"])
         with_name = table[table["identity"].notna()]

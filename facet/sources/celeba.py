@@ -4,6 +4,7 @@ Published: `img_align_celeba.zip` or the folder, `list_attr_celeba.txt` (line 1 
 `list_eval_partition.txt` (0 train, 1 validation, 2 test), `identity_CelebA.txt`. Kaggle: the first two lists as CSV and
 the pictures in `img_align_celeba/img_align_celeba/`. A partial copy has pictures for only some rows."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -14,6 +15,8 @@ from facet.base.tables import SPLITS
 from facet.pictures.decode import BadImage
 from facet.sources.labels import Listing, check_names, numbered, table_of
 from facet.sources.tree import Tree, Zip, csv_rows, first, is_image, is_safe, open_tree, text_lines
+
+log = logging.getLogger(__name__)
 
 SIGNS = {"1": 1, "-1": 255}  # the byte of an int8
 LISTS = ("list_attr_celeba", "list_eval_partition", "identity_CelebA")
@@ -40,7 +43,11 @@ def read(root: Path, *, place: str = "root", source: str = "celeba") -> Listing:
     members: dict[str, str] = {}
     repeated = list(images.repeated)
     pictures = [member for member in images.names if is_image(member)]
+    pictures.sort(key=lambda member: (member.count("/"), member))  # the shallowest of a name is the picture
     repeated += [member for member in pictures if members.setdefault(PurePosixPath(member).name, member) != member]
+    if repeated:
+        pairs = first(f"{name} (taken: {members.get(PurePosixPath(name).name, name)})" for name in repeated)
+        log.warning("%s: %d pictures have the name of another and are left out: %s", images.path, len(repeated), pairs)
     ids = [name for name in values if name in members]
     missing = [name for name in values if name not in members]
     if not members:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from facet.base.errors import InputError
 from facet.sources.labels import Listing, labels_of
-from facet.sources.tree import DATASET
+from facet.sources.tree import DATASET, shard_paths
 
 LABELS = "labels.parquet"
 EXPECTED = "expected a folder written by `facet nightly` or `python -m facet.nights.intake`"
@@ -43,11 +43,6 @@ def schema_of(root: Path) -> Schema | None:
         return Schema(tuple(value["attributes"]), tuple(value["real"]), tuple(value["ratios"]), int(value["seed"]))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is damaged ({error}); restore it from a copy or from the remote") from None
-
-
-def shard_paths(root: Path) -> list[Path]:
-    """The zips of a data set, sorted by name."""
-    return sorted(root.glob("*.zip"))
 
 
 def labels(path: Path) -> Listing:

@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from facet.base.errors import InputError
+from facet.base.junk import in_junk, is_junk
 from facet.pictures.decode import BadImage
 
 MAX_BYTES = 256 << 20  # largest file; larger ones are not photos
@@ -22,7 +23,6 @@ IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".p
 SMALL = 64 << 10  # bytes of the first read, in which most faces fit
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")  # Excel's "Unicode text"
 DATASET = "dataset.json"  # marks a folder of shards
-JUNK = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 
 
 class Tree(Protocol):
@@ -91,11 +91,11 @@ def _walk(path: Path) -> Iterator[str]:
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
-        folders[:] = [name for name in folders if not _is_junk(name)]
+        folders[:] = [name for name in folders if not is_junk(name)]
         inside = os.path.relpath(folder, path).replace(os.sep, "/")
         prefix = "" if inside == "." else f"{inside}/"
         for name in files:
-            if not _is_junk(name):
+            if not is_junk(name):
                 yield _written(prefix + name, path)
 
 
@@ -112,9 +112,11 @@ def _written(name: str, path: Path) -> str:
 
 
 class Zip:
-    """The files of a zip. Stored and deflated members are read with one `pread` each, without a lock."""
+    """The files of a zip; backslashes in their names are slashes, and those in `junk` are passed over. With `raw` names
+    stay as they are and none is passed over. Stored and deflated members are read with one `pread` each, without a
+    lock."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, *, raw: bool = False):
         self.path = path
         try:
             self._zip = zipfile.ZipFile(path)
@@ -131,11 +133,14 @@ class Zip:
         self._entries = np.zeros((len(infos), 5), np.int64)  # offset, packed bytes, bytes, method (-1 encrypted), CRC
         self.unsafe: list[str] = []
         self.repeated: list[str] = []
+        self.junk: list[str] = []
         for row, info in enumerate(infos):
-            name = info.filename
-            if info.is_dir() or any(_is_junk(part) for part in name.split("/")):
+            name = info.filename if raw else info.filename.replace("\\", "/")
+            if name.endswith("/"):
                 continue
-            if not is_safe(name):
+            if in_junk(name) and not raw:
+                self.junk.append(name)
+            elif not is_safe(name):
                 self.unsafe.append(name)
             elif name in self._index:
                 self.repeated.append(name)
@@ -162,7 +167,7 @@ class Zip:
                     data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, length + 1)
             else:
                 with self._lock, zipfile.ZipFile(self.path) as archive:
-                    data = archive.read(name)
+                    data = archive.read(archive.infolist()[self._index[name]])
         except (OSError, zlib.error, zipfile.BadZipFile, NotImplementedError, struct.error, RuntimeError) as error:
             raise BadImage("unreadable", f"damaged in the zip ({error})") from None
         if len(data) != length or zlib.crc32(data) != crc:
@@ -186,7 +191,7 @@ class Shards:
 
     def __init__(self, path: Path):
         self.path = path
-        self._zips = {shard.name: Zip(shard) for shard in sorted(path.glob("*.zip"))}
+        self._zips = {shard.name: Zip(shard, raw=True) for shard in shard_paths(path)}
         self.names = [f"{name}/{member}" for name, tree in self._zips.items() for member in tree.names]
         self.unsafe: list[str] = []
         self.repeated: list[str] = []
@@ -198,14 +203,15 @@ class Shards:
         return self._zips[shard].read(member)
 
 
+def shard_paths(root: Path) -> list[Path]:
+    """The zips of a growing data set, sorted by name."""
+    return sorted(path for path in root.glob("*.zip") if not is_junk(path.name))
+
+
 def is_safe(name: str) -> bool:
     """Return True if unpacking a member of this name would stay inside the target folder."""
     path = PurePosixPath(name.replace("\\", "/"))
     return not (path.is_absolute() or ".." in path.parts or name[1:2] == ":" or "\0" in name)
-
-
-def _is_junk(name: str) -> bool:
-    return name in JUNK or name.startswith("._")
 
 
 def is_image(name: str) -> bool:

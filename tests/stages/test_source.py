@@ -18,6 +18,7 @@ from facet.base.errors import InputError
 from facet.base.params import check
 from facet.drawn import GRADES, sample_graded
 from facet.pictures.decode import BadImage, decode
+from facet.sources import folder
 from facet.sources.labels import Listing, read_labels
 from facet.sources.tree import is_safe, open_tree
 from stages import source
@@ -218,6 +219,19 @@ def test_a_zip_member_that_leads_outside_is_listed_and_never_read(tmp_path, name
     assert table["problem"].tolist() == ["", "", "", "unsafe_name"]
     assert table["sha256"][3] == ""
     assert {path.name for path in tmp_path.iterdir()} == {"celeba", "raw"}
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+def test_backslashes_in_the_names_of_a_zip_are_slashes(tmp_path, method):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", method) as archive:
+        archive.writestr("happy\\", "")
+        archive.writestr("happy\\1.jpg", jpeg(1))
+        archive.writestr("sad\\deep/1.jpg", jpeg(2))
+        archive.writestr("sad\\@eaDir\\1.jpg", jpeg(3))
+    tree = open_tree(tmp_path / "a.zip")
+    assert tree.names == ["happy/1.jpg", "sad/deep/1.jpg"]
+    assert [tree.read(name) for name in tree.names] == [jpeg(1), jpeg(2)]
+    assert folder.read(tmp_path / "a.zip").attributes == ("happy", "sad")
 
 
 def test_names_that_stay_inside_are_safe():

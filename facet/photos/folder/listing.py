@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 from facet.base.errors import InputError
+from facet.base.junk import is_junk
 from facet.sources.tree import Zip, read_regular
 
 EXTENSIONS = {
@@ -85,10 +86,10 @@ def _walk(root: Path) -> Iterator[tuple[str, str]]:
     """The names of files below a folder, each with the reason to refuse it or an empty string."""
     real = root.resolve()
     for folder, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not is_junk(name))
         inside = os.path.relpath(folder, root)
         for name in files:
-            if name.startswith("._"):  # macOS's metadata beside a file on foreign disks
+            if is_junk(name):
                 continue
             relative = name if inside == "." else f"{inside}/{name}".replace(os.sep, "/")
             path = Path(folder, name)
