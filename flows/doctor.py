@@ -16,7 +16,9 @@ import httpx
 
 from facet.base import project
 from facet.base.errors import FacetError, InputError
+from facet.base.junk import in_junk
 from facet.nights.champions import STORE, Champions
+from facet.nights.quarantine import TABLES
 from facet.nights.settings import Settings
 from facet.photos.faces import networks
 from flows import lockfile, profiles, tracked_data
@@ -234,12 +236,15 @@ def _deliveries(root: Path) -> Iterator[Finding]:
     if not drop.exists():
         yield Finding("note", f"{drop} is missing: there is no place for deliveries", f"mkdir -p {drop}")
         return
-    waiting = sum(path.is_file() for path in drop.rglob("*"))
+    waiting = sum(path.is_file() and not in_junk(path.relative_to(drop).as_posix()) for path in drop.rglob("*"))
     yield Finding("ok", f"{waiting:,} files wait in {drop}")
-    held = sum(1 for path in (drop.parent / "quarantine").rglob("*") if path.is_file() and path.suffix != ".csv")
+    quarantined = [path.relative_to(drop.parent) for path in (drop.parent / "quarantine").rglob("*") if path.is_file()]
+    held = sum(path.suffix != ".csv" and TABLES not in path.parts for path in quarantined)
     if held:
         yield Finding(
-            "note", f"{held:,} photos are in {drop.parent / 'quarantine'}", "reasons.csv beside them has the reasons"
+            "note",
+            f"{held:,} photos or zips are in {drop.parent / 'quarantine'}",
+            "reasons.csv beside them has the reasons",
         )
 
 

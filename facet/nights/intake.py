@@ -1,19 +1,16 @@
 """Intake: take the deliveries of a night into a data set that grows, as one more shard.
 
 Each photo's labels and bytes are checked first, and whether the data set has it already. Good photos go into a new zip
-with the split of their person, bad ones to quarantine with a reason. Nothing is lost: a file leaves the drop folder
-only when it is safe elsewhere. A table of labels that cannot be read holds back its own delivery alone."""
+with the split of their person, bad ones to quarantine with a reason. Nothing is lost: photos and labels leave the drop
+folder only when they are safe elsewhere. A table of labels that cannot be read holds back its own delivery alone."""
 
 import argparse
-import contextlib
 import dataclasses
 import hashlib
-import json
 import logging
 import re
-import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,19 +21,17 @@ from facet.base.files import replacing, to_disk, write_json
 from facet.base.limits import Natural, NonNegative, Share
 from facet.base.params import check
 from facet.base.tables import SPLITS
-from facet.nights.deliveries import DeliveredPhoto, Delivery, delivery_paths, examine, labels_fit, open_delivery
+from facet.nights import departures, leaving, quarantine
+from facet.nights.corrections import corrections
+from facet.nights.deliveries import DeliveredPhoto, Delivery, examine, fitting, open_deliveries
 from facet.nights.intake_report import EXAMPLES_SHOWN, IntakeReport
-from facet.pictures.decode import BadImage
-from facet.sources import celeba, folder, shards
+from facet.sources import shards
 from facet.sources.labels import Listing, write_labels
-from facet.sources.shards import LABELS, Schema
+from facet.sources.shards import LABELS, TABLES, Schema
 from facet.sources.store import write_zip
-from facet.sources.tree import DATASET, shard_paths
+from facet.sources.tree import DATASET, first, shard_paths
 
 log = logging.getLogger(__name__)
-
-REASONS = "reasons.csv"  # in the quarantine folder of a night
-LEAVING = ".leaving.json"  # in the drop folder: files that are being removed from it
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,46 +57,86 @@ def take_in(settings: IntakeSettings, night: str) -> IntakeReport:
     report = IntakeReport(drop=str(settings.drop))
     if not settings.drop.exists():
         return report
-    if not (settings.keep or settings.dry_run):
-        _finish_leaving(settings.drop)
+    leaves = not (settings.keep or settings.dry_run)
+    if leaves:
+        leaving.finish(settings.drop, settings.quarantine)
     schema = shards.schema_of(settings.root)
-    paths = delivery_paths(settings.drop, report)
-    deliveries = [
-        delivery
-        for path in paths
-        if (delivery := open_delivery(settings.drop, path, schema, report, settle=settings.settle))
-    ]
-    if not deliveries:
-        return report
-    if schema is None:
+    settle = None if settings.keep and not settings.settle else settings.settle
+    taken = {} if settings.keep else leaving.taken_before(settings.drop)
+    deliveries = open_deliveries(settings.drop, schema, report, settle=settle, taken=taken)
+    if schema is None and deliveries:
         schema = _first_schema(settings, deliveries[0].listing)
-        deliveries = [delivery for delivery in deliveries if labels_fit(schema, delivery, report)]
-    known, splits = _known(settings.root)
-    photos = examine(settings.drop, deliveries, settings.workers)
-    good: list[DeliveredPhoto] = []
-    for photo in photos:
-        if not photo.problem and photo.digest in known:
-            photo.problem = "duplicate"
-            report.duplicates += 1
-        elif not photo.problem:
-            known.add(photo.digest)
-            good.append(photo)
-    bad = [photo for photo in photos if photo.problem not in ("", "duplicate")]
+        deliveries = fitting(schema, deliveries, report)
+    if schema is None or not deliveries:
+        return report
+    known = _known(settings.root)
+    photos = examine(deliveries, settings.workers)
+    good, repeated = _new_and_known(photos, known)
+    corrected = _corrections(schema, known, good, repeated)
+    plan = departures.plan(settings.drop, settings.quarantine / night, deliveries, photos, keep=settings.keep)
+    bad = [photo for photo in photos if photo.is_bad and (photo.digest or photo.delivery.container in plan.move)]
+    _note(report, schema, deliveries, plan, repeated, bad, corrected)
+    if not settings.dry_run:
+        _quarantine(settings.quarantine / night, plan, deliveries, bad, repeated, corrected)
+    if good:
+        _write_shard(settings, night, schema, good, plan.tables, known.splits, report)
+    if leaves:
+        if not good:  # no shard of tonight holds them
+            lost = {name: data for name, data in plan.tables.items() if not shards.holds_table(settings.root, data)}
+            quarantine.keep_tables(settings.quarantine / night, lost)
+        opened = {delivery.name for delivery in deliveries}
+        held = {name: names for name, names in taken.items() if name not in opened and (settings.drop / name).exists()}
+        report.waiting |= leaving.leave(
+            settings.drop, settings.quarantine, remove=plan.remove, stay=plan.stay, move=plan.move,
+            taken=held | plan.taken,
+        )  # fmt: skip
+    return report
+
+
+def _note(
+    report: IntakeReport,
+    schema: Schema,
+    deliveries: Sequence[Delivery],
+    plan: departures.Plan,
+    repeated: Sequence[DeliveredPhoto],
+    bad: Sequence[DeliveredPhoto],
+    corrected: pd.DataFrame,
+) -> None:
+    """Put into the report what becomes of everything but new photos."""
+    report.duplicates = sum(not photo.before for photo in repeated)
     report.quarantined = dict(Counter(photo.problem.split(":")[0] for photo in bad))
     report.examples = [f"{photo.origin}: {photo.problem}" for photo in bad[:EXAMPLES_SHOWN]]
-    if bad and not settings.dry_run:
-        _quarantine(settings.quarantine / night, bad)
-    if good:
-        _write_shard(settings, night, schema, good, splits, report)
+    report.corrected = int(corrected["origin"].nunique())
+    report.corrected_examples = first(
+        f"{row.origin}: {row.column} {row.delivered} for {row.data_set or 'unknown'}" for row in corrected.itertuples()
+    )
     labelled = {name for delivery in deliveries for name in (*delivery.listing.attributes, *delivery.listing.real)}
     report.unknown_attributes = sorted(labelled - {*schema.attributes, *schema.real})
-    notes = [delivery.listing.notes for delivery in deliveries]
-    examples = [str(note.get("rows_without_picture", "")) for note in notes]
-    report.unmatched_examples = "; ".join(filter(None, examples[:3]))
-    report.unmatched = sum(int(note.get("label_rows_without_picture", 0)) for note in notes)
-    if not (settings.keep or settings.dry_run):
-        _remove(settings.drop, deliveries)
-    return report
+    examples = [str(delivery.listing.notes.get("rows_without_picture", "")) for delivery in deliveries]
+    report.unmatched_examples = "; ".join([example for example in examples if example][:3])
+    report.unmatched = sum(delivery.unmatched for delivery in deliveries)
+    report.waiting, report.kept = plan.waiting, plan.kept
+
+
+def _quarantine(
+    target: Path,
+    plan: departures.Plan,
+    deliveries: Sequence[Delivery],
+    bad: Sequence[DeliveredPhoto],
+    repeated: Sequence[DeliveredPhoto],
+    corrected: pd.DataFrame,
+) -> None:
+    """Copy to quarantine what is not taken in, with the tables of labels it came with."""
+    if bad:
+        quarantine.keep_photos(target, bad, {path: to for path, (to, _) in plan.move.items()})
+    if len(corrected):
+        quarantine.add_rows(target / quarantine.CORRECTIONS, corrected, ["origin", "column"])
+    origins = set(corrected["origin"])
+    hurt = {photo.delivery for photo in (*bad, *(photo for photo in repeated if photo.origin in origins))}
+    for delivery in deliveries:
+        lonely = delivery.unmatched and delivery.zip in plan.remove and not delivery.files
+        if (delivery in hurt or lonely) and (delivery.files or delivery.container not in plan.move):
+            quarantine.keep_tables(target, delivery.tables)
 
 
 def _check(settings: IntakeSettings, night: str) -> None:
@@ -124,16 +159,54 @@ def _first_schema(settings: IntakeSettings, listing: Listing) -> Schema:
     return Schema(listing.attributes, listing.real, settings.ratios, settings.seed)
 
 
-def _known(root: Path) -> tuple[set[str], dict[int, str]]:
-    """The hashes of all photos of a data set, and the split of each person in it."""
-    known: set[str] = set()
-    splits: dict[int, str] = {}
-    for path in shard_paths(root):
-        table = shards.labels(path).table
-        known.update(table["sha256"])
-        with_name = table[table["identity"].notna()]
-        splits |= dict(zip(with_name["identity"].astype(int), with_name["official_split"], strict=True))
-    return known, splits
+@dataclasses.dataclass
+class Known:
+    """The photos of the data set."""
+
+    table: pd.DataFrame | None  # their rows (facet/sources/shards.py); None if there are none
+    rows: dict[str, int]  # hash -> row
+    splits: dict[int, str]  # person -> split
+
+
+def _known(root: Path) -> Known:
+    if not shard_paths(root):
+        return Known(None, {}, {})
+    table = shards.read(root).table
+    rows = dict(zip(table["sha256"][::-1], range(len(table) - 1, -1, -1), strict=True))  # the first of each wins
+    with_name = table[table["identity"].notna()]
+    splits = dict(zip(with_name["identity"].astype(int), with_name["official_split"], strict=True))
+    return Known(table, rows, splits)
+
+
+def _new_and_known(photos: Sequence[DeliveredPhoto], known: Known) -> tuple[list[DeliveredPhoto], list[DeliveredPhoto]]:
+    """The good photos that the data set lacks, and those it has; `known` gets rows for the former."""
+    good: list[DeliveredPhoto] = []
+    repeated = []
+    count = 0 if known.table is None else len(known.table)
+    for photo in photos:
+        if photo.index < 0 or (photo.problem and not photo.before):
+            continue
+        if photo.digest in known.rows:
+            repeated.append(photo)
+        elif not photo.before:
+            known.rows[photo.digest] = count + len(good)
+            good.append(photo)
+    return good, repeated
+
+
+def _corrections(
+    schema: Schema, known: Known, good: Sequence[DeliveredPhoto], repeated: Sequence[DeliveredPhoto]
+) -> pd.DataFrame:
+    """The labels of repeated photos that differ from those of the data set, with the new ones in it."""
+    parts = [] if known.table is None else [known.table]
+    if good:
+        parts.append(_labels(schema, good).assign(image_id=[photo.origin for photo in good]))
+    columns = ["image_id", "identity", *schema.attributes, *schema.real]
+    stored = pd.concat([part[columns] for part in parts], ignore_index=True) if parts else pd.DataFrame()
+    if not repeated:
+        return corrections(schema, *[pd.DataFrame(columns=["origin", *columns])] * 2)
+    delivered = _labels(schema, repeated).assign(origin=[photo.origin for photo in repeated])
+    return corrections(schema, stored.iloc[[known.rows[photo.digest] for photo in repeated]], delivered)
 
 
 def split_of(key: str, ratios: Sequence[float], seed: int) -> str:
@@ -147,10 +220,12 @@ def _write_shard(
     night: str,
     schema: Schema,
     good: Sequence[DeliveredPhoto],
+    tables: Mapping[str, bytes],
     person_splits: dict[int, str],
     report: IntakeReport,
 ) -> None:
-    """Write the new zip in one piece, and dataset.json before the first one. A dry run only counts."""
+    """Write the new zip in one piece, with the tables that leave, and dataset.json before the first one. A dry run only
+    counts."""
     name = next(
         name
         for name in (night, *(f"{night}-{number}" for number in range(2, 10_000)))
@@ -188,11 +263,9 @@ def _write_shard(
 
     def files() -> Iterator[tuple[str, bytes]]:
         yield LABELS, label_bytes
+        yield from ((f"{TABLES}/{path}", data) for path, data in sorted(tables.items()))
         for photo, member in zip(good, members, strict=True):
-            data = photo.delivery.tree.read(photo.member)
-            if hashlib.sha256(data).hexdigest() != photo.digest:
-                raise InputError(f"{photo.delivery.path}/{photo.member} changed while it was taken in; run it again")
-            yield member, data
+            yield member, photo.read()
 
     if not (settings.root / DATASET).exists():
         write_json(settings.root / DATASET, schema.to_json())
@@ -208,7 +281,7 @@ def _members(photos: Sequence[DeliveredPhoto]) -> list[str]:
     members = []
     taken: Counter[str] = Counter()
     for photo in photos:
-        member = "/".join(filter(None, (photo.delivery.name.removesuffix(".zip"), photo.member)))
+        member = "/".join(filter(None, (photo.delivery.prefix, photo.member)))
         taken[member] += 1
         members.append(member if taken[member] == 1 else f"{taken[member]}/{member}")
     return members
@@ -224,67 +297,6 @@ def _labels(schema: Schema, photos: Sequence[DeliveredPhoto]) -> pd.DataFrame:
     table = pd.concat(parts, ignore_index=True)
     kinds = dict.fromkeys(schema.attributes, "int8") | dict.fromkeys(schema.real, "float32")
     return table.astype(kinds)
-
-
-def _quarantine(target: Path, bad: Sequence[DeliveredPhoto]) -> None:
-    """Copy bad photos to a folder, named by their hashes, and add them to its list of reasons."""
-    target.mkdir(parents=True, exist_ok=True)
-    reasons = target / REASONS
-    before = pd.read_csv(reasons, keep_default_na=False) if reasons.exists() else pd.DataFrame(columns=["file"])
-    rows = []
-    for photo in bad:
-        suffix = Path(photo.member).suffix.lower()[:8]
-        name = f"{(photo.digest or hashlib.sha256(photo.member.encode()).hexdigest())[:24]}{suffix}"
-        with contextlib.suppress(BadImage):  # not even its bytes can be read
-            data = photo.delivery.tree.read(photo.member)
-            with replacing(target / name) as part:
-                part.write_bytes(data)
-        rows.append({"file": name, "origin": photo.origin, "reason": photo.problem})
-    table = pd.concat([before, pd.DataFrame(rows)], ignore_index=True).drop_duplicates(["file", "origin"], keep="last")
-    with replacing(reasons) as part:
-        table.to_csv(part, index=False)
-
-
-def _remove(drop: Path, deliveries: Sequence[Delivery]) -> None:
-    """Remove deliveries from the drop folder, all of which are in the data set or in quarantine now. The list of files
-    is written first, so a kill never leaves labels behind without their photos."""
-    leaving: list[str] = []
-    for delivery in deliveries:
-        container = delivery.listing.where(delivery.path, delivery.path)
-        if delivery.path != drop:  # every file of the container was examined, and no other
-            leaving.append(container.relative_to(drop).as_posix())
-        elif container.is_dir():
-            members = delivery.listing.table["member"]
-            leaving += [(container / member).relative_to(drop).as_posix() for member in members]
-        else:
-            leaving.append(container.relative_to(drop).as_posix())
-        if delivery.path.is_dir() and delivery.path.exists():
-            tables = [one for one in delivery.path.iterdir() if one.name in folder.TABLES or one.stem in celeba.LISTS]
-            leaving += [path.relative_to(drop).as_posix() for path in tables]
-    write_json(drop / LEAVING, leaving)
-    _finish_leaving(drop)
-
-
-def _finish_leaving(drop: Path) -> None:
-    """Remove the files listed as taken in, by this call or by one that was killed."""
-    listed = drop / LEAVING
-    if not listed.exists():
-        return
-    try:
-        leaving = json.loads(listed.read_text(encoding="utf-8"))
-    except ValueError:  # torn: its files are duplicates now and leave as such
-        leaving = []
-    for name in leaving:
-        path = drop / name
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-    for path in sorted(drop.rglob("*"), reverse=True):
-        if path.is_dir():
-            with contextlib.suppress(OSError):  # it holds other files
-                path.rmdir()
-    listed.unlink()
 
 
 def main(argv: Sequence[str] | None = None) -> None:

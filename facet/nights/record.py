@@ -25,8 +25,8 @@ class NightRecord:
     @property
     def needs_attention(self) -> bool:
         """True if people should look at this night."""
-        refused = bool(self.intake and self.intake["refused"])
-        return bool(self.problems or refused or (self.drift and self.drift["alert"]) or self.pushed is False)
+        intake = bool(self.intake and self.intake["needs_attention"])
+        return bool(self.problems or intake or (self.drift and self.drift["alert"]) or self.pushed is False)
 
     def message(self) -> str:
         """The text that people receive in the morning; its first line is the title."""

@@ -5,7 +5,7 @@ Published: `img_align_celeba.zip` or the folder, `list_attr_celeba.txt` (line 1 
 the pictures in `img_align_celeba/img_align_celeba/`. A partial copy has pictures for only some rows."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -28,11 +28,13 @@ HOW = (
 )
 
 
-def read(root: Path, *, place: str = "root", source: str = "celeba") -> Listing:
+def read(
+    root: Path, *, place: str = "root", source: str = "celeba", opener: Callable[[Path], Tree] = open_tree
+) -> Listing:
     """Every picture at `root` with its attributes, identity and official split, in the order of the lists."""
     if not root.exists():
         raise InputError(f"{root} is missing; {HOW}")
-    images, container = _images(root)
+    images, container = _images(root, opener)
     labels = _label_files(root)
     if "list_attr_celeba" not in labels:
         raise InputError(f"{root} has no list_attr_celeba.txt or .csv; {HOW}")
@@ -94,17 +96,17 @@ def read(root: Path, *, place: str = "root", source: str = "celeba") -> Listing:
     )
 
 
-def _images(root: Path) -> tuple[Tree, str]:
+def _images(root: Path, opener: Callable[[Path], Tree]) -> tuple[Tree, str]:
     """The pictures and their place relative to `root`."""
     if root.is_file():
-        return open_tree(root), "."
+        return opener(root), "."
     for inside in INSIDE:
         for name in ("img_align_celeba.zip", "img_align_celeba"):
             if (root / inside / name).exists():
-                return open_tree(root / inside / name), (Path(inside) / name).as_posix()
+                return opener(root / inside / name), (Path(inside) / name).as_posix()
     if (root / "archive.zip").exists():
-        return open_tree(root / "archive.zip"), "archive.zip"
-    return open_tree(root), "."
+        return opener(root / "archive.zip"), "archive.zip"
+    return opener(root), "."
 
 
 def _label_files(root: Path) -> dict[str, tuple[Path, bytes]]:

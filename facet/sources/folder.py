@@ -39,11 +39,11 @@ UNKNOWN = frozenset({"", "nan", "na", "n/a", "none", "null", "?"})
 HOW = "expected pictures with labels.csv or labels.parquet at the top, or one folder of pictures per class"
 
 
-def read(root: Path) -> Listing:
+def read(root: Path, *, opener: Callable[[Path], Tree] = open_tree) -> Listing:
     """Every picture below `root` (a folder or a zip) with its labels: the table's rows in order, then the rest."""
     if not root.exists():
         raise InputError(f"{root} is missing; {HOW}")
-    tree = open_tree(root)
+    tree = opener(root)
     pictures = [name for name in tree.names if is_image(name)]
     if not pictures:
         raise InputError(f"{root} holds no picture ({len(tree.names):,} other files); {HOW}")

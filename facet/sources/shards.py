@@ -7,6 +7,7 @@ import dataclasses
 import io
 import json
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from facet.sources.labels import Listing, labels_of
 from facet.sources.tree import DATASET, shard_paths
 
 LABELS = "labels.parquet"
+TABLES = "tables"  # folder of the delivered tables in a zip, as they came
 EXPECTED = "expected a folder written by `facet nightly` or `python -m facet.nights.intake`"
 
 
@@ -53,6 +55,17 @@ def labels(path: Path) -> Listing:
     except (zipfile.BadZipFile, KeyError, OSError) as error:
         raise InputError(f"{path} is no shard of a data set ({error}); {EXPECTED}") from None
     return labels_of(io.BytesIO(data), path)
+
+
+def holds_table(root: Path, data: bytes) -> bool:
+    """True if a shard has a delivered table of these bytes."""
+    state = len(data), zlib.crc32(data)
+    for path in shard_paths(root):
+        with zipfile.ZipFile(path) as archive:
+            tables = [info for info in archive.infolist() if info.filename.startswith(f"{TABLES}/")]
+            if any((info.file_size, info.CRC) == state and archive.read(info) == data for info in tables):
+                return True
+    return False
 
 
 def read(root: Path) -> Listing:

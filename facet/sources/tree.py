@@ -8,7 +8,7 @@ import threading
 import weakref
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -49,12 +49,12 @@ def open_tree(path: Path) -> Tree:
 
 
 class Folder:
-    """The files below a folder; links to folders are followed once."""
+    """The files below a folder, of which the entries `without` are left out; links to folders are followed once."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, *, without: Collection[str] = ()):
         self.path = path
         self._prefix = f"{path}{os.sep}"
-        self.names = sorted(_walk(path))
+        self.names = sorted(_walk(path, without))
         self.unsafe: list[str] = []
         self.repeated: list[str] = []
 
@@ -83,13 +83,15 @@ def read_regular(path: str) -> bytes:
         raise BadImage("unreadable", error.strerror or str(error)) from None
 
 
-def _walk(path: Path) -> Iterator[str]:
-    seen = set()
+def _walk(path: Path, without: Collection[str]) -> Iterator[str]:
+    seen: set[tuple[int, int]] = set()
     for folder, folders, files in os.walk(path, onerror=_unreadable, followlinks=True):
         status = Path(folder).stat()
         if (status.st_dev, status.st_ino) in seen:
             folders.clear()
             continue
+        if without and not seen:
+            folders[:], files = ([name for name in names if name not in without] for names in (folders, files))
         seen.add((status.st_dev, status.st_ino))
         folders[:] = [name for name in folders if not is_junk(name)]
         inside = os.path.relpath(folder, path).replace(os.sep, "/")
@@ -184,6 +186,28 @@ class Zip:
         if begin + packed > len(block):
             return os.pread(self._file, packed, offset + begin)
         return block[begin : begin + packed]
+
+
+class Part:
+    """Some files of a tree: those below the folder `inside`, without those below the folders `without` of it. Names
+    that are `gone` are listed and cannot be read."""
+
+    def __init__(self, tree: Tree, inside: str = "", *, without: Collection[str] = (), gone: Collection[str] = ()):
+        self.path = tree.path / inside
+        self._tree = tree
+        self._prefix = f"{inside}/" if inside else ""
+        apart = tuple(f"{self._prefix}{name}/" for name in without)
+
+        def mine(names: list[str]) -> list[str]:
+            chosen = (name for name in names if name.startswith(self._prefix) and not name.startswith(apart))
+            return [name.removeprefix(self._prefix) for name in chosen]
+
+        self.names = sorted({*mine(tree.names), *gone})
+        self.unsafe = [] if inside else tree.unsafe
+        self.repeated = mine(tree.repeated)
+
+    def read(self, name: str) -> bytes:
+        return self._tree.read(f"{self._prefix}{name}")
 
 
 class Shards:

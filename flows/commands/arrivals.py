@@ -11,7 +11,7 @@ from facet.cli.arguments import add_json, add_root, print_json
 def add_arguments(command: argparse.ArgumentParser) -> None:
     command.description = (
         "Check the deliveries in the drop folder, or in another folder, as a night would: labels, images, and what "
-        "the data set already has. Nothing is changed. The exit code is 1 if something would be refused or quarantined."
+        "the data set already has. Nothing is changed. The exit code is 1 if something would need attention."
     )
     command.epilog = "examples:\n  facet arrivals\n  facet arrivals /mnt/deliveries --json"
     command.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="default: the drop folder")
@@ -45,4 +45,4 @@ def _run(args: argparse.Namespace) -> int:
         print(f"what a night would make of {drop}:")
         for line in (*outcome.lines(), *outcome.examples):
             print(f"  {line}")
-    return 1 if outcome.refused or outcome.bad else 0
+    return 1 if outcome.needs_attention else 0

@@ -51,7 +51,7 @@ def test_a_week(tmp_path, server, received):
     assert len(Champions(root / "champions").versions("vigan")) == 3
     heads = [text.splitlines()[0].strip("*") for text in received]
     assert heads == [
-        "Night 1-first: Promoted", "Night 3-corrupt: Nothing new", "Night 4-odd: Promoted - please look",
+        "Night 1-first: Promoted", "Night 3-corrupt: Nothing new - please look", "Night 4-odd: Promoted - please look",
         "Night 5-labels: Nothing new - please look", "Night 6-worse: Kept", "Night 7-better: Promoted",
     ]  # fmt: skip
 

@@ -18,7 +18,7 @@ import pytest
 from facet.base.errors import InputError
 from facet.base.files import write_json
 from facet.cli import main
-from facet.nights import intake
+from facet.nights import leaving, quarantine
 from facet.nights.intake import IntakeSettings, split_of, take_in
 from facet.sources import shards
 from facet.sources.tree import open_tree
@@ -99,7 +99,7 @@ def test_copies_go_and_bad_pictures_are_set_aside_with_their_reasons(settings):
     assert (report.taken, report.duplicates) == (2, 2)
     assert report.quarantined == {"not_an_image": 1, "truncated": 1, "no_labels": 1}
     assert len(everything(settings)) == 7
-    reasons = pd.read_csv(settings.quarantine / "b" / intake.REASONS)
+    reasons = pd.read_csv(settings.quarantine / "b" / quarantine.REASONS)
     assert sorted(reasons["origin"]) == ["7.jpg", "9.jpg", "stranger.jpg"]
     for _, row in reasons.iterrows():
         assert (settings.quarantine / "b" / row["file"]).exists()
@@ -134,10 +134,11 @@ def test_a_stray_picture_blocks_nothing_and_other_files_are_not_lost(settings):
     assert (report.taken, report.unmatched, report.quarantined) == (4, 1, {"no_picture": 1})
     assert "loose.jpg" in report.refused["drop"]
     assert "1 rows of labels without a photo (" in str(report)
-    reasons = pd.read_csv(settings.quarantine / "a" / intake.REASONS)
+    reasons = pd.read_csv(settings.quarantine / "a" / quarantine.REASONS)
     kept = settings.quarantine / "a" / reasons["file"][0]
     assert (reasons["origin"][0], kept.read_text()) == ("good/notes.txt", "taken in Rome")
-    assert [path.name for path in settings.drop.iterdir()] == ["loose.jpg"]
+    left = {path.relative_to(settings.drop).as_posix() for path in settings.drop.rglob("[!.]*") if path.is_file()}
+    assert left == {"loose.jpg", "good/labels.csv"}  # gone.jpg may come yet
 
 
 def test_labels_at_the_top_leave_deliveries_below_to_theirs(settings):
@@ -190,7 +191,7 @@ def test_a_kill_at_any_write_loses_nothing_and_takes_nothing_twice(tmp_path):
         kill(functools.partial(take_in, chosen, "a"))
         take_in(chosen, "b")
         assert sorted(everything(chosen)["sha256"]) == expected, kill.number
-        reasons = [pd.read_csv(path) for path in chosen.quarantine.rglob(intake.REASONS)]
+        reasons = [pd.read_csv(path) for path in chosen.quarantine.rglob(quarantine.REASONS)]
         assert {origin for table in reasons for origin in table["origin"]} == {"5.jpg"}
         assert not [path for path in chosen.drop.rglob("*") if path.is_file()]
 
@@ -292,9 +293,9 @@ def test_a_delivery_that_cannot_be_read_in_any_way_holds_back_itself_alone(setti
     assert not (settings.drop / "linked").is_symlink()
     assert (settings.drop.parent / "elsewhere/10.jpg").exists()
     assert take_in(settings, "b").taken == 0
-    (settings.drop / intake.LEAVING).write_text("[")
+    (settings.drop / leaving.LEAVING).write_text("[")
     assert take_in(settings, "c").taken == 0
-    assert not (settings.drop / intake.LEAVING).exists()
+    assert not (settings.drop / leaving.LEAVING).exists()
 
 
 def test_files_beside_a_published_zip_stay_in_the_drop_folder(settings):

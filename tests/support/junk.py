@@ -18,10 +18,10 @@ DATA = (
 )  # fmt: skip
 
 
-def scatter(folder: Path, picture: bytes, *, table: str = "") -> None:
+def scatter(folder: Path, picture: bytes, *, table: str = "", locks: bool = True) -> None:
     """Put junk into a folder: files of those names, and folders of them that hold a picture named 1.jpg and, if there
     is one, a table."""
-    for name in CACHES + OTHERS:
+    for name in CACHES + OTHERS if locks else CACHES + OTHERS[:-2]:
         if "." in name.strip(".") and not name.startswith((".ipynb", "$", "FOUND")):
             (folder / name).write_bytes(picture)
         else:
