@@ -120,6 +120,9 @@ def _misfit(schema: Schema, listing: Listing) -> str:
     """Why labels are not those of the data set; an empty string if they are."""
     signs, numbers = set(listing.attributes), set(listing.real)
     wrong = sorted((set(schema.attributes) & numbers) | (set(schema.real) & signs))
+    words = sorted({*schema.attributes, *schema.real} & {*listing.notes.get("columns_of_words_left_out", ())})
+    if words:
+        return f"its column {words[0]} holds words where the data set has signs or numbers; {STAYS}"
     if not (signs | numbers) & {*schema.attributes, *schema.real}:
         some = ", ".join(sorted(signs | numbers)[:5]) or "(none)"
         return f"none of its labels ({some}) is an attribute of the data set; {STAYS}"

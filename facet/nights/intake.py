@@ -115,6 +115,11 @@ def _note(
     examples = [str(delivery.listing.notes.get("rows_without_picture", "")) for delivery in deliveries]
     report.unmatched_examples = "; ".join([example for example in examples if example][:3])
     report.unmatched = sum(delivery.unmatched for delivery in deliveries)
+    report.warnings = [
+        f"{delivery.name or report.drop_name}: {warning}"
+        for delivery in deliveries
+        for warning in delivery.listing.notes.get("warnings", ())
+    ][:EXAMPLES_SHOWN]
     report.waiting, report.kept = plan.waiting, plan.kept
 
 

@@ -26,6 +26,7 @@ class IntakeReport:
     examples: list[str] = dataclasses.field(default_factory=list)  # first EXAMPLES_SHOWN bad photos with their reasons
     corrected: int = 0  # photos in the data set whose delivered labels say something else
     corrected_examples: str = ""  # some of these labels
+    warnings: list[str] = dataclasses.field(default_factory=list)  # of the tables of labels
     waiting: dict[str, str] = dataclasses.field(default_factory=dict)  # delivery -> what of it stays, and why
     kept: dict[str, str] = dataclasses.field(default_factory=dict)  # zip or table in quarantine -> why it is there
     drop: str = ""  # the drop folder
@@ -76,6 +77,7 @@ class IntakeReport:
             f"attributes left out because the data set lacks them: {', '.join(self.unknown_attributes)}"
             if self.unknown_attributes
             else "",
+            *self.warnings,
             f"still arriving: {', '.join(self.arriving)}" if self.arriving else "",
             *(f"in quarantine {name}: {why}" for name, why in self.kept.items()),
             *(f"waiting {delivery}: {why}" for delivery, why in self.waiting.items()),

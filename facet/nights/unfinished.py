@@ -13,14 +13,18 @@ from facet.base.junk import is_junk
 # Names that programs give a file until it is whole.
 UPLOADS = (
     "*.part", "*.partial", "*.filepart", "*.crdownload", "*.download", "*.opdownload", "*.tmp", "*.temp", "*.upload",
-    "*.uploading", "*.incomplete", "*.inprogress", "*.aria2", "*.!ut", "*.!qb", "*.bc!",
+    "*.uploading", "*.incomplete", "*.inprogress", "*.aria2", "*.!ut", "*.!qb", "*.!sync", "*.bc!",
+    "*.ffs_tmp",
     ".pending-*", ".rsync-partial", ".~tmp~",
 )  # fmt: skip
-RSYNC = r"\..+\.\w+\.[A-Za-z0-9]{6}"  # .photo.jpg.Ab3dEf
+RANDOM = (  # endings that rsync and S3 clients add: .photo.jpg.Ab3dEf, photo.jpg.6Ea9B2c1
+    r"\..+\.\w+\.[A-Za-z0-9]{6}",
+    r".+\.(?:jpe?g|png|webp|bmp|gif|tiff?|csv|parquet|txt|zip)\.(?=\w*[0-9])(?=\w*[A-Za-z])[A-Za-z0-9]{8}",
+)
 LOCKS = ("~$*", ".~lock.*#", "*.laccdb")  # of office programs in which a file is open
 CLOCK_SKEW = 60.0  # seconds that the clock of another machine may be ahead
 
-_UPLOAD = re.compile("|".join([*map(fnmatch.translate, UPLOADS), RSYNC]), re.IGNORECASE)
+_UPLOAD = re.compile("|".join([*map(fnmatch.translate, UPLOADS), *RANDOM]), re.IGNORECASE)
 _LOCK = re.compile("|".join(map(fnmatch.translate, LOCKS)), re.IGNORECASE)
 
 

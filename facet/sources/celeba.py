@@ -4,9 +4,9 @@ Published: `img_align_celeba.zip` or the folder, `list_attr_celeba.txt` (line 1 
 `list_eval_partition.txt` (0 train, 1 validation, 2 test), `identity_CelebA.txt`. Kaggle: the first two lists as CSV and
 the pictures in `img_align_celeba/img_align_celeba/`. A partial copy has pictures for only some rows."""
 
-import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 
@@ -15,8 +15,6 @@ from facet.base.tables import SPLITS
 from facet.pictures.decode import BadImage
 from facet.sources.labels import Listing, check_names, numbered, table_of
 from facet.sources.tree import Tree, Zip, csv_rows, first, is_image, is_safe, open_tree, text_lines
-
-log = logging.getLogger(__name__)
 
 SIGNS = {"1": 1, "-1": 255}  # the byte of an int8
 LISTS = ("list_attr_celeba", "list_eval_partition", "identity_CelebA")
@@ -47,9 +45,6 @@ def read(
     pictures = [member for member in images.names if is_image(member)]
     pictures.sort(key=lambda member: (member.count("/"), member))  # the shallowest of a name is the picture
     repeated += [member for member in pictures if members.setdefault(PurePosixPath(member).name, member) != member]
-    if repeated:
-        pairs = first(f"{name} (taken: {members.get(PurePosixPath(name).name, name)})" for name in repeated)
-        log.warning("%s: %d pictures have the name of another and are left out: %s", images.path, len(repeated), pairs)
     ids = [name for name in values if name in members]
     missing = [name for name in values if name not in members]
     if not members:
@@ -75,7 +70,7 @@ def read(
         problems=[row[2] for row in rows],
         values={name: signs[:, column] for column, name in enumerate(names)},
     )
-    notes = {
+    notes: dict[str, Any] = {
         "label_rows": len(values),
         "label_rows_without_picture": len(missing),
         "pictures_without_labels": len(strangers),
@@ -84,6 +79,9 @@ def read(
         "has_official_split": bool(splits),
         "has_identities": bool(identities),
     }
+    if repeated:
+        some = first(f"{images.path.name}/{name}" for name in repeated)
+        notes["warnings"] = [f"{len(repeated):,} pictures have the name of another and are left out: {some}"]
     return Listing(
         source=source,
         images="zip" if isinstance(images, Zip) else "folder",

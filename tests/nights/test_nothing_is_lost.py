@@ -181,8 +181,8 @@ def test_bad_photos_go_to_quarantine_with_the_table_of_their_labels(settings, dr
 
 @pytest.mark.parametrize(
     "name",
-    ["9.jpg.part", "9.jpg.crdownload", "9.jpg.filepart", "9.jpg.PARTIAL", ".9.jpg.Ab3dEf", "~$labels.xlsx", "9.tmp",
-     ".~lock.labels.csv#", ".pending-1790000000-9.jpg"],
+    ["9.jpg.part", "9.jpg.crdownload", "9.jpg.filepart", "9.jpg.PARTIAL", ".9.jpg.Ab3dEf", "9.jpg.6Ea9B2c1", "9.tmp",
+     "~$labels.xlsx", ".~lock.labels.csv#", ".pending-1790000000-9.jpg"],
 )  # fmt: skip
 @pytest.mark.parametrize("place", ["a", "a/deep", ""])
 def test_an_upload_that_has_not_ended_and_an_open_file_hold_their_delivery_back(settings, drop, name, place):
@@ -287,6 +287,20 @@ def test_columns_that_the_data_set_lacks_and_names_of_people_stay_in_the_shard(s
     deliver(drop / "a", (10,), table.replace("at noon", "at night"))
     take_in(settings, "3")
     assert "at night" in (settings.quarantine / "3/tables/a/labels.csv").read_text()
+
+
+def test_words_where_the_data_set_has_signs_make_a_delivery_wait(settings, drop):
+    deliver(drop / "a", (10,), "file,Smiling,Male\n10.jpg,broadly,1\n")
+    report = take_in(settings, "1")
+    assert "its column Smiling holds words" in report.refused["a"]
+    assert left(drop) == ["a/10.jpg", "a/labels.csv"]
+
+
+def test_what_a_table_warns_of_is_said(settings):
+    write_celeba(settings.drop / "a", 3, files={"small/000001.jpg": photo(1)})
+    report = take_in(settings, "1")
+    assert report.taken == 3
+    assert "a: 1 pictures have the name of another and are left out" in str(report)
 
 
 TOP = {
