@@ -48,7 +48,7 @@ class Delivery:
     def prefix(self) -> str:
         """The folder of its photos in a shard."""
         top, _, inside = self.name.partition("/")
-        return "/".join(filter(None, (top.removesuffix(".zip"), inside)))
+        return "/".join(filter(None, (top[:-4] if top.lower().endswith(".zip") else top, inside)))
 
     @property
     def unmatched(self) -> int:
@@ -142,18 +142,20 @@ def _open(
     own: Collection[str] = (),
 ) -> list[Delivery] | None:
     """The deliveries in a folder or a zip, or in the entries `own` of the drop folder. None for a folder without a
-    table that is not `alone`: it belongs to the delivery of the drop folder itself."""
+    table at its top that is not `alone`: it belongs to the delivery of the drop folder itself."""
     name = "" if path == drop else path.name
-    without = {one.name for one in path.iterdir()} - {*own} if own else ()
     tree: Tree | None = None
     problem = ""
-    state = stamp(path)
     try:
+        state = stamp(path)
+        without = {one.name for one in path.iterdir()} - {*own} if own else ()
         tree = Zip(path) if path.is_file() else Folder(path, without=without)
     except InputError as error:  # a zip may still be arriving
         problem = str(error)
+    except Exception as error:  # a broken delivery of any kind must not hold back the others
+        problem = f"it cannot be read ({type(error).__name__}: {error})"
     roots = drop_folder.tables(tree.names) if tree else {}
-    if tree and not roots and not alone and path.is_dir():
+    if tree and "" not in roots and not alone and path.is_dir():
         return None
     arriving, why = why_waiting(path, settle=settle, own=own)
     if tree and not tree.names and not why and path.is_dir():
@@ -271,7 +273,7 @@ class Place:
         archive = self.tree if container == self.path else open_tree(container)
         assert isinstance(archive, Zip)
         passed = [name for name in archive.junk if not any(map(is_cache, name.split("/")))]
-        roots = [*self.others, self.inside] if self.others else [""]
+        roots = [*self.others, self.inside] if self.others and container == self.path else [""]
         rest = [name for name in archive.names if not any(_is_below(name, root) for root in roots)]
         return not (archive.unsafe or archive.repeated or passed or rest)
 

@@ -61,7 +61,7 @@ def plan(
             made.taken[delivery.name] = dict(delivery.taken) | left
         else:
             made.remove |= delivery.files
-            made.tables |= {} if delivery.container in made.move else delivery.tables
+            made.tables |= delivery.tables if delivery.files or delivery.container not in made.move else {}
         made.waiting |= {name: "; ".join(stays)} if stays else {}
     return made
 

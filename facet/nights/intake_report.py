@@ -64,6 +64,7 @@ class IntakeReport:
         if self.empty:
             where = f" in {self.drop}" if self.drop else ""
             return [f"nothing arrived: {self.unchanged} is unchanged" if self.unchanged else f"nothing arrived{where}"]
+        examples = f" ({self.unmatched_examples})" if self.unmatched_examples else ""
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(self.quarantined.items()))
         parts = [
             f"{self.taken:,} photos taken in" + (f" as {self.shard}" if self.shard else ""),
@@ -73,7 +74,7 @@ class IntakeReport:
             if self.corrected
             else "",
             f"{self.kept_split:,} stay in the split of their person" if self.kept_split else "",
-            f"{self.unmatched:,} rows of labels without a photo ({self.unmatched_examples})" if self.unmatched else "",
+            f"{self.unmatched:,} rows of labels without a photo{examples}" if self.unmatched else "",
             f"attributes left out because the data set lacks them: {', '.join(self.unknown_attributes)}"
             if self.unknown_attributes
             else "",

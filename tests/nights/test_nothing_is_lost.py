@@ -10,14 +10,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from facet.nights import leaving, quarantine
+from facet.nights import deliveries, leaving, quarantine
 from facet.nights.intake import IntakeSettings, take_in
 from facet.nights.intake_report import IntakeReport
 from facet.sources import shards
 from tests.support import arrivals, junk
 from tests.support.arrivals import deliver, deliver_everything, deliver_zip, encrypt, labels, photo, spoil
 from tests.support.dying import kills
-from tests.support.pictures import write_celeba
+from tests.support.pictures import jpeg, write_celeba
 
 
 @pytest.fixture(autouse=True)
@@ -241,6 +241,39 @@ def test_one_broken_table_of_several_holds_back_its_folder_alone_but_a_zip_as_a_
     assert zipped.read_bytes() == data
 
 
+def test_labels_at_the_top_have_the_photos_of_folders_without_a_table_and_no_others(settings, drop):
+    deliver(drop, (10,), labels((10, 11, 12)))
+    deliver(drop / "x/deep", (13,))
+    deliver(drop / "own", (14,))
+    (drop / "y/z").mkdir(parents=True)
+    (drop / "x/11.jpg").write_bytes(photo(11))
+    (drop / "y/z/12.jpg").write_bytes(photo(12))
+    report = take_in(settings, "1")
+    assert (report.taken, report.needs_attention) == (5, False)
+    assert signs(settings, *range(10, 15)) == right(*range(10, 15))
+    assert list(drop.iterdir()) == []
+
+
+def test_the_lists_of_celeba_outlive_a_damaged_zip(settings):
+    folder = write_celeba(settings.drop / "a", 3)
+    spoil(folder / "img_align_celeba.zip", jpeg(1))
+    tables = {path.name: path.read_bytes() for path in folder.glob("*.txt")}
+    assert take_in(settings, "1").taken == 2
+    assert (settings.quarantine / "1/a/img_align_celeba.zip").exists()
+    assert {path.name: path.read_bytes() for path in (settings.quarantine / "1/tables/a").iterdir()} == tables
+    with zipfile.ZipFile(settings.root / "1.zip") as archive:
+        assert {name: archive.read(f"tables/a/{name}") for name in tables} == tables
+    assert left(settings.drop) == []
+
+
+def test_two_data_sets_in_celeba_s_layout_in_one_delivery(settings):
+    write_celeba(settings.drop / "a/one", 3)
+    write_celeba(settings.drop / "a/two", 5, zipped=False)
+    report = take_in(settings, "1")
+    assert (report.taken, report.duplicates, report.needs_attention) == (5, 3, False)
+    assert list(settings.drop.iterdir()) == []
+
+
 def test_one_table_has_all_photos_of_its_delivery_wherever_it_lies(settings, drop):
     deliver(drop / "a/labels", (), labels((10,)))
     (drop / "a/images").mkdir()
@@ -391,6 +424,21 @@ def test_a_file_that_changed_while_it_was_taken_in_stays(settings, drop, monkeyp
     monkeypatch.setattr(leaving, "leave", late)
     assert take_in(settings, "1").taken == 2
     assert left(drop) == ["a/12.jpg", "a/labels.csv"]
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), NotImplementedError("zip version 9")])
+def test_a_delivery_that_cannot_be_opened_holds_back_itself_alone(settings, drop, monkeypatch, error):
+    deliver(drop / "a", (10,))
+    data = deliver_zip(drop / "b.zip", {"labels.csv": labels((11,)), "11.jpg": photo(11)}).read_bytes()
+
+    def broken(path):
+        raise error
+
+    monkeypatch.setattr(deliveries, "Zip", broken)
+    report = take_in(settings, "1")
+    assert report.taken == 1
+    assert str(error) in report.refused["b.zip"]
+    assert (drop / "b.zip").read_bytes() == data
 
 
 def test_a_delivery_that_cannot_be_removed_is_named_and_holds_nothing_else_back(settings, drop, monkeypatch):

@@ -114,6 +114,8 @@ def deliver_everything(settings: IntakeSettings) -> None:
     write_celeba(drop / "published", 3)
     rows = [f"{i + 1:06d}.jpg {1 - 2 * (i % 2)} 1" for i in range(5)]  # two without a photo
     (drop / "published" / "list_attr_celeba.txt").write_text("\n".join(["5", "Smiling Male", *rows]) + "\n")
+    write_celeba(drop / "damaged", 3)
+    spoil(drop / "damaged" / "img_align_celeba.zip", jpeg(1))
     deliver(drop / "broken", (82,), 'file,Smiling\n"82.jpg,1\n')
     for name in ("more.zip.part", "a.tar.gz", "b.7z", "c.heic", "d.xlsx", "e.jpg", "f.unknown"):
         (drop / name).write_bytes(name.encode())
