@@ -19,6 +19,7 @@ from typing import Any
 from facet.base import project
 from facet.base.errors import InputError
 from facet.base.files import hash_named, replacing, replacing_folder, to_disk, write_json
+from facet.base.junk import is_junk
 from facet.base.params import need
 
 STORE = "champions"  # folder of the store in a project's root
@@ -227,7 +228,8 @@ def digest_of(model: Path, table: Path, refiner: Path | None = None) -> str:
 
 def _files(folder: Path) -> list[Path]:
     """The weights and model.json of a folder."""
-    return [*sorted(folder.glob("*.safetensors")), folder / "model.json"]
+    weights = sorted(path for path in folder.glob("*.safetensors") if not is_junk(path.name))
+    return [*weights, folder / "model.json"]
 
 
 def latest_paths(root: Path, system: str) -> tuple[Path, Path]:

@@ -12,6 +12,7 @@ from facet.base.errors import InputError
 from facet.cli import main
 from facet.nights import promotion
 from facet.nights.champions import POINTER, TABLE, Champions, digest_of, live_paths
+from facet.photos.folder.open_job import folder_hash
 from tests.support.dying import kills
 
 
@@ -160,3 +161,11 @@ def test_a_missing_champion_is_reported(tmp_path, capsys):
     assert "is missing or damaged" in capsys.readouterr().out
     store.rollback("vigan")
     assert store.fault("vigan") == ""
+
+
+def test_junk_beside_weights_changes_neither_a_champion_nor_the_photos_it_edits(tmp_path):
+    model, table = trained(tmp_path, "one")
+    before = digest_of(model, table), folder_hash(model)
+    for name in ("._weights.safetensors", ".DS_Store", "Thumbs.db"):
+        (model / name).write_bytes(b"left by a machine")
+    assert (digest_of(model, table), folder_hash(model)) == before

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from facet.base.errors import InputError
+from facet.base.junk import is_junk
 from facet.pictures.decode import BadImage
 
 EXTENSIONS = (".png", ".webp", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg")
@@ -25,7 +26,7 @@ class Masks:
                 _levels(path)
             except BadImage as bad:
                 raise InputError(f"{bad.detail}: expected a grey picture that Pillow can read") from None
-        elif not any(file.suffix.lower() in EXTENSIONS for file in path.rglob("*")):
+        elif not any(file.suffix.lower() in EXTENSIONS and not is_junk(file.name) for file in path.rglob("*")):
             raise InputError(f"{path} holds no mask; expected grey pictures named like the photos")
 
     def _path(self, name: str) -> Path:

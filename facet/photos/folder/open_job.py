@@ -9,6 +9,7 @@ from typing import Any
 
 from facet.base.errors import InputError
 from facet.base.files import hash_named
+from facet.base.junk import is_junk
 from facet.editing.spec import Spec
 from facet.photos.editor import PhotoEditor, table_of
 from facet.photos.faces.landmarks import read_landmarks
@@ -125,8 +126,10 @@ class OpenJob:
 
 
 def folder_hash(folder: Path) -> str:
-    """SHA-256 over the names and bytes of a folder's files."""
-    return hash_named((path.name, path) for path in sorted(folder.iterdir()) if path.is_file())
+    """SHA-256 over the names and bytes of a folder's files, without junk."""
+    return hash_named(
+        (path.name, path) for path in sorted(folder.iterdir()) if path.is_file() and not is_junk(path.name)
+    )
 
 
 def sha256(data: bytes) -> str:
