@@ -2,9 +2,10 @@
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from facet.base.errors import InputError
@@ -191,9 +192,11 @@ def _parts(
             refused[place.name or report.drop_name] = f"{error}{_hint(tree.names)}"
         except Exception as error:  # a broken delivery of any kind must not hold back the others
             refused[place.name or report.drop_name] = f"it cannot be read ({type(error).__name__}: {error})"
-    photos = [name for name in tree.names if is_image(name) and not any(_is_below(name, root) for root in roots)]
-    if photos and len(roots) > 1:
-        refused[path.name] = f"{len(photos)} photos lie below no table: {first(photos)}; add one, or move them"
+    rest = [name for name in tree.names if not any(_is_below(name, root) for root in roots)] if len(roots) > 1 else []
+    photos = [name for name in rest if is_image(name)]
+    if photos or (rest and path.is_dir()):
+        what = f"{len(photos):,} photos" if photos else f"{len(rest):,} files"
+        refused[path.name] = f"{what} lie below no table: {first(photos or rest)}; add one, or move them"
     if not refused or path.is_dir():
         report.refused |= refused
         return found
@@ -228,19 +231,21 @@ class Place:
             raise InputError(f"{self.name or self.drop} has tables of two kinds, {first(self.tables)}; keep one kind")
         root = self.path / self.inside if self.path.is_dir() else self.path
         files = {self.path / table: stamp(self.path / table) for table in self.tables if self.path.is_dir()}
-        opened: list[tuple[Tree, Stamp]] = []
+        opened: dict[Path, tuple[Tree, Stamp]] = {}
 
-        def opener(path: Path) -> Tree:
-            if path == root:
-                opened.append((Part(self.tree, self.inside, without=self._nested()), self.state))
-            else:
-                state = stamp(path)
-                opened.append((open_tree(path), state))
-            return Part(opened[-1][0], gone=taken)
+        def opener(path: Path, gone: Collection[str]) -> Tree:
+            if path not in opened:
+                state = self.state if path == root else stamp(path)
+                own = path == root
+                opened[path] = Part(self.tree, self.inside, without=self._nested()) if own else open_tree(path), state
+            return Part(opened[path][0], gone=gone)
 
-        listing = (celeba if published else folder).read(root, opener=opener)
+        def listed(gone: Collection[str]) -> Listing:
+            return (celeba if published else folder).read(root, opener=functools.partial(opener, gone=gone))
+
+        listing = self._with_taken(listed, taken) if taken else listed(())
         container = listing.where(root, root)
-        photos, state = opened[0]
+        photos, state = opened[container]
         tables = [table for table in self.tables if not table.endswith(drop_folder.KAGGLE)]
         data = {self._named(table): self.tree.read(table) for table in tables}
         if container.name == drop_folder.KAGGLE:
@@ -250,6 +255,7 @@ class Place:
                 if PurePosixPath(name).name in drop_folder.LISTS
             }
         there = {*photos.names}
+        members = {*listing.table["member"]}
         return Delivery(
             name=self.name,
             listing=listing,
@@ -257,10 +263,18 @@ class Place:
             container=container,
             tables=data,
             files={path: state for path, state in files.items() if path != container},
-            taken={member: digest for member, digest in taken.items() if member not in there},
+            taken={member: digest for member, digest in taken.items() if member in members - there},
             state=state if container.is_file() else None,
             whole=self._is_whole(container),
         )
+
+    def _with_taken(self, listed: Callable[[Collection[str]], Listing], taken: Collection[str]) -> Listing:
+        """The listing with those photos that left before for which the table still has a row."""
+        try:
+            table = listed(taken).table
+        except InputError:  # it may be another table by now
+            return listed(())
+        return listed(set(taken) & set(table["member"][table["problem"] == ""]))
 
     def _nested(self) -> list[str]:
         """The folders of other tables in this one, relative to it."""

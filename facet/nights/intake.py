@@ -134,10 +134,16 @@ def _quarantine(
     """Copy to quarantine what is not taken in, with the tables of labels it came with."""
     if bad:
         quarantine.keep_photos(target, bad, {path: to for path, (to, _) in plan.move.items()})
-    if len(corrected):
-        quarantine.add_rows(target / quarantine.CORRECTIONS, corrected, ["origin", "column"])
-    origins = set(corrected["origin"])
-    hurt = {photo.delivery for photo in (*bad, *(photo for photo in repeated if photo.origin in origins))}
+    origins = set(corrected["origin"])  # but those of a table that stays were kept when its photos left
+    differing = [
+        photo
+        for photo in repeated
+        if photo.origin in origins and not (photo.before and photo.delivery.name in plan.taken)
+    ]
+    if differing:
+        rows = corrected[corrected["origin"].isin([photo.origin for photo in differing])]
+        quarantine.add_rows(target / quarantine.CORRECTIONS, rows, ["origin", "column"])
+    hurt = {photo.delivery for photo in (*bad, *differing)}
     for delivery in deliveries:
         lonely = delivery.unmatched and delivery.zip in plan.remove and not delivery.files
         if (delivery in hurt or lonely) and (delivery.files or delivery.container not in plan.move):

@@ -85,6 +85,27 @@ def test_a_table_that_comes_again_with_more_rows_belongs_to_the_photos_that_left
     assert left(drop) == []
 
 
+def test_another_table_in_the_place_of_one_that_waits_knows_nothing_of_its_photos(settings, drop):
+    folder = deliver(drop / "a", (10,), labels((10, 11)))
+    take_in(settings, "1")
+    deliver(folder, (), labels((20, 21)))
+    assert "holds no picture" in take_in(settings, "2").refused["a"]
+    (folder / "20.jpg").write_bytes(photo(20))
+    report = take_in(settings, "3")
+    assert (report.taken, report.unmatched, report.corrected, report.bad) == (1, 1, 0, 0)
+    (folder / "21.jpg").write_bytes(photo(21))
+    assert take_in(settings, "4").taken == 1
+    assert signs(settings, 20, 21) == right(20, 21)
+    assert list(drop.iterdir()) == []
+
+
+def test_corrections_in_a_table_that_waits_are_kept_once_and_named_every_night(settings, drop):
+    deliver(drop / "a", (0,), labels((0, 11), flip=True))
+    for night in ("1", "2", "3"):
+        assert take_in(settings, night).corrected == 1
+    assert [path.parent.name for path in settings.quarantine.rglob(quarantine.CORRECTIONS)] == ["1"]
+
+
 def test_lists_of_celeba_wait_for_photos_that_have_not_arrived(settings):
     drop = settings.drop
     write_celeba(drop / "a", 6)
@@ -230,14 +251,18 @@ def test_one_broken_table_of_several_holds_back_its_folder_alone_but_a_zip_as_a_
     deliver(drop / "a/first", (10,))
     deliver(drop / "a/second", (11,), broken)
     (drop / "a/lonely.jpg").write_bytes(photo(12))
+    deliver(drop / "c/first", (17,))
+    deliver(drop / "c/second", (18,))
+    (drop / "c/notes.txt").write_text("of both")
     members = {f"{name}/{seed}.jpg": photo(seed) for seed, name in ((15, "x"), (16, "y"))}
     zipped = deliver_zip(drop / "b.zip", members | {"x/labels.csv": labels((15,)), "y/labels.csv": broken})
     data = zipped.read_bytes()
     report = take_in(settings, "1")
-    assert report.taken == 1
-    assert set(report.refused) == {"a/second", "a", "b.zip"}
+    assert report.taken == 3
+    assert set(report.refused) == {"a/second", "a", "b.zip", "c"}
+    assert "notes.txt" in report.refused["c"]
     assert "lonely.jpg" in report.refused["a"]
-    assert left(drop) == ["a/lonely.jpg", "a/second/11.jpg", "a/second/labels.csv", "b.zip"]
+    assert left(drop) == ["a/lonely.jpg", "a/second/11.jpg", "a/second/labels.csv", "b.zip", "c/notes.txt"]
     assert zipped.read_bytes() == data
 
 
@@ -482,6 +507,7 @@ def ended(settings: IntakeSettings) -> tuple[list[str], list[str], list[str]]:
     return hashes, left(settings.drop), sorted({name for table in tables for name in table["origin"]})
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_file_operation_loses_no_byte_and_no_label(tmp_path):
     """Every delivery of this file at once; after each kill, and after the next night, every byte is somewhere, tables
     of labels included, and the next night ends as an undisturbed one."""
@@ -506,6 +532,7 @@ def test_a_kill_at_any_file_operation_loses_no_byte_and_no_label(tmp_path):
         assert signs(chosen, 10, 20, 30, 40, 44, 70) == right(10, 20, 30, 40, 44, 70)
 
 
+@pytest.mark.slow
 def test_a_kill_while_the_rest_of_a_delivery_is_taken_in_loses_no_label(tmp_path):
     first = arrivals.settings_in(tmp_path / "first")
     for name in ("a", "b"):
