@@ -88,7 +88,7 @@ def run(params: Params) -> None:
             )
             for batch in progress(batches, len(todo), "images", size=len):
                 faces.add(batch, *files)
-        faces.finish(tree.path, needed)
+        faces.finish(tree.path, needed, crop.name)
         meta = FacesMeta(
             source=listing.source,
             crop=crop.name,

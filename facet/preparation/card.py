@@ -12,6 +12,13 @@ BLOCK = 8192  # rows of labels converted to floats at a time
 PAIRS = 20  # attribute pairs listed by their correlation
 
 
+def reason_words(reasons: pd.Series) -> pd.Series:
+    """The kind of each reason, without what is particular to one picture."""
+    copies = reasons.str.startswith("duplicate of")
+    unlike = copies & reasons.str.contains(", with other labels: ", regex=False)
+    return reasons.mask(copies, "duplicate").mask(unlike, "duplicate with other labels").str.split(":").str[0]
+
+
 def data_card(table: pd.DataFrame, meta: FacesMeta) -> dict[str, Any]:
     """The card as JSON: counts, attribute balance per split, exclusions, the strongest correlations (phi)."""
     ok = table[table["status"] == "ok"]
@@ -28,8 +35,7 @@ def data_card(table: pd.DataFrame, meta: FacesMeta) -> dict[str, Any]:
         identities = int(part["identity"].dropna().nunique())
         splits[split] = {"images": len(part), "identities": identities, "attributes": balance}
     bad = table[table["status"] != "ok"]
-    words = bad["reason"].where(~bad["reason"].str.startswith("duplicate of"), "duplicate").str.split(":").str[0]
-    examples = bad.groupby(words, sort=True)
+    examples = bad.groupby(reason_words(bad["reason"]), sort=True)
     return {
         "source": meta.source,
         "crop": meta.crop,

@@ -13,8 +13,10 @@ import pyarrow as pa
 
 from facet.base.errors import InputError
 from facet.base.tables import SPLITS, FacesMeta, faces_schema
+from facet.preparation.card import reason_words
 from facet.preparation.pixels import Batch, GrowingNpy
-from facet.sources.labels import Listing
+from facet.sources.labels import FIXED, Listing
+from facet.sources.tree import first
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,7 @@ class FaceRows:
         self.reason = np.full(count, "", object)
         self.row = np.full(count, -1, np.int32)
         self.original: dict[int, int] = {}  # row -> the earlier row with the same bytes
+        self.contradictions: dict[int, str] = {}  # row -> what it says otherwise than the picture with the same content
         self.keys = np.zeros(count, np.uint64)  # hashes of the prepared pixels, by row
         self.seen: set[int] = set()  # the same hashes
 
@@ -47,12 +50,25 @@ class FaceRows:
 
     def exclude_equal_bytes(self) -> None:
         """Exclude files with the bytes of an earlier one."""
-        first: dict[str, int] = {}
+        originals: dict[str, int] = {}
         for index in np.flatnonzero(self.status == "ok").tolist():
             digest = self.sha256[index]
-            if digest and first.setdefault(digest, index) != index:
-                self.original[index] = first[digest]
-                self._set(index, "excluded", f"duplicate of {self.ids[first[digest]]}")
+            if digest and originals.setdefault(digest, index) != index:
+                self.original[index] = originals[digest]
+                self._exclude_duplicate(index, originals[digest])
+
+    def _exclude_duplicate(self, index: int, original: int) -> None:
+        """Exclude a copy, and keep in mind if its labels or its person contradict those of the original."""
+        names = [name for name in self.labels.columns if name not in FIXED]
+        one, other = (self.labels.iloc[row] for row in (original, index))
+        unlike = [name for name in names if one[name] and other[name] and one[name] != other[name]]
+        unlike = [name for name in unlike if not (pd.isna(one[name]) or pd.isna(other[name]))]
+        people = self.identity[[original, index]]
+        unlike += ["identity"] if not np.isnan(people).any() and people[0] != people[1] else []
+        says = f", with other labels: {', '.join(unlike)}" if unlike else ""
+        self._set(index, "excluded", f"duplicate of {self.ids[original]}{says}")
+        if unlike:
+            self.contradictions[index] = f"{self.ids[index]} is {self.ids[original]} ({', '.join(unlike)})"
 
     def split_officially(self) -> None:
         """Take the published split. An identity in several splits stays only in the one with most of its pictures."""
@@ -111,7 +127,7 @@ class FaceRows:
                 like = np.flatnonzero((self.keys == key) & (self.row >= 0)).tolist()
                 same = [other for other in like if images.read(int(self.row[other])) == face]
                 if same:
-                    self._set(index, "excluded", f"duplicate of {self.ids[same[0]]}")
+                    self._exclude_duplicate(index, same[0])
                     start += 1
                     continue
             self.seen.add(key)
@@ -119,25 +135,35 @@ class FaceRows:
             self.row[index] = images.count + place - start
         append(start, len(batch.rows))
 
-    def finish(self, where: Path, needed: Sequence[str]) -> None:
+    def finish(self, where: Path, needed: Sequence[str], crop: str) -> None:
         """Quarantine copies of bad files, clear the split of rows without an image, and check the splits: InputError if
-        one of `needed` is empty, or if two share an identity or a file. Messages name the source `where`."""
+        one of `needed` is empty, or if two share an identity or a file. Messages name the source `where` and `crop`."""
         for index, original in self.original.items():
             if self.status[original] == "quarantined":
                 self._set(index, "quarantined", self.reason[original])
+        self._warn_of_contradictions()
         ok = self.status == "ok"
+        words = reason_words(pd.Series(self.reason))
+        gone = {split: words[~ok & (self.split == split)].value_counts().to_dict() for split in needed}
         self.split[~ok] = ""
+        advice = self._advice(crop)
         if not ok.any():
-            reasons = pd.Series(self.reason).str.split(":").str[0].value_counts()
-            why = ", ".join(f"{reason} {count}" for reason, count in reasons.items()) or "there are no files"
+            why = ", ".join(f"{reason} {count}" for reason, count in words.value_counts().items())
             raise InputError(
-                f"{where} has no picture that can be used ({why}); see the crop, the files and their labels"
+                f"{where} has no picture that can be used ({why or 'there are no files'}); "
+                + (advice or "see the crop, the files and their labels")
             )
+        if advice:
+            log.warning("%s", advice)
         for split in needed:
             if not (self.split[ok] == split).any():
+                why = ", ".join(f"{count:,} {reason}" for reason, count in gone[split].items())
+                why = f" (left out of it: {why})" if why else ""
+                if "leak" in gone[split]:
+                    why += ", because the people of the leaks have more pictures in another split"
                 raise InputError(
                     f"{where} has {int(ok.sum())} pictures that can be used and none of them is in the split {split!r},"
-                    " which later stages need; use split `identity`, other ratios, or more pictures"
+                    f" which later stages need{why}; use split `identity`, other ratios, or more pictures"
                 )
         for what, values in (("identity", self.identity), ("sha256", self.sha256)):
             held = pd.DataFrame({"value": values[ok], "split": self.split[ok]})
@@ -150,6 +176,27 @@ class FaceRows:
                     f"{what} {value} is in {spread.max()} splits ({int((spread > 1).sum())} such), so tests would see"
                     " training data; use split `identity`"
                 )
+
+    def _warn_of_contradictions(self) -> None:
+        rows = [row for row in self.contradictions if self.status[row] == "excluded"]
+        if rows:
+            log.warning(
+                "%d pictures are copies with other labels or another person, of which the first are kept: %s",
+                len(rows),
+                first(self.contradictions[row] for row in rows),
+            )
+
+    def _advice(self, crop: str) -> str:
+        """What to do about pictures that do not fit the crop, "" if all fit."""
+        unfit = [row for row, reason in enumerate(self.reason) if reason.startswith("aspect")]
+        if not unfit:
+            return ""
+        size = self.reason[unfit[0]].removeprefix("aspect: ")
+        return (
+            f"{len(unfit):,} of {len(self.reason):,} pictures do not fit the crop {crop}, which is for faces aligned"
+            f" like CelebA's ({self.ids[unfit[0]]}: {size}): set prepare.crop to whole for pictures that are cropped to"
+            " the face, to lfw150 for LFW's; of photos in the wild take the aligned ones"
+        )
 
     def split_hash(self) -> str:
         """sha256 over `image_id TAB split` lines of the rows that are ok."""

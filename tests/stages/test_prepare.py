@@ -209,10 +209,33 @@ def test_a_copy_is_excluded_whether_its_bytes_or_only_its_pixels_are_the_same(tm
     copies = {name_of(6): jpeg(2), name_of(9): jpeg(3) + b"trailing bytes"}
     faces = prepared(write_celeba(tmp_path / "celeba", 12, files=copies))
     reasons = faces.table.set_index("image_id")["reason"]
-    assert reasons[name_of(6)] == f"duplicate of {name_of(2)}"
-    assert reasons[name_of(9)] == f"duplicate of {name_of(3)}"
+    assert reasons[name_of(6)] == f"duplicate of {name_of(2)}, with other labels: Smiling, identity"
+    assert reasons[name_of(9)] == f"duplicate of {name_of(3)}, with other labels: Male, identity"
     assert faces.table.set_index("image_id")["status"][name_of(9)] == "excluded"
     assert len(faces.ok) == 10
+
+
+def test_copies_with_other_labels_or_another_person_are_counted_and_named(tmp_path, caplog):
+    copies = {name_of(6): jpeg(2), name_of(8): jpeg(2), name_of(9): jpeg(3) + b"trailing bytes"}
+    root = write_celeba(tmp_path / "celeba", 12, files=copies)
+    lines = (root / "list_attr_celeba.txt").read_text().splitlines()
+    lines[2 + 8] = lines[2 + 2].replace(name_of(2), name_of(8))  # the same labels, but another person
+    lines[2 + 9] = lines[2 + 3].replace(name_of(3), name_of(9))
+    write_lines(root / "list_attr_celeba.txt", lines)
+    people = [100 + index // 2 for index in range(12)]
+    people[9] = people[3]
+    write_lines(root / "identity_CelebA.txt", [f"{name_of(i)} {person}" for i, person in enumerate(people)])
+    reasons = prepared(root).table.set_index("image_id")["reason"]
+    assert reasons[name_of(8)] == f"duplicate of {name_of(2)}, with other labels: identity"
+    assert reasons[name_of(9)] == f"duplicate of {name_of(3)}"
+    assert json.loads((tmp_path / "card.json").read_text())["reasons"] == {
+        "duplicate": 1,
+        "duplicate with other labels": 2,
+    }
+    assert (
+        "2 pictures are copies with other labels or another person, of which the first are kept: "
+        f"{name_of(6)} is {name_of(2)} (Smiling, identity), {name_of(8)} is {name_of(2)} (identity)"
+    ) in caplog.text
 
 
 def test_pictures_are_copies_only_if_every_pixel_is_the_same(tmp_path, monkeypatch):
@@ -309,11 +332,31 @@ def test_an_official_split_of_which_only_one_part_is_there_is_an_error_that_says
         prepared(root, split="official")
 
 
+def test_a_split_whose_people_are_all_elsewhere_is_said_to_have_lost_them_as_leaks(tmp_path):
+    root = write_celeba(tmp_path / "celeba", 20)
+    people = [100 + index % 4 for index in range(20)]  # everybody has most pictures in train
+    write_lines(root / "identity_CelebA.txt", [f"{name_of(i)} {person}" for i, person in enumerate(people)])
+    with pytest.raises(
+        InputError, match=r"in the split 'valid', .*left out of it: 4 leak\), because the people of the"
+    ):
+        prepared(root, split="official")
+
+
+def test_pictures_that_the_crop_is_not_for_are_told_with_the_crops_that_are(tmp_path, caplog):
+    prepared(write_celeba(tmp_path / "celeba", 12, files={name_of(4): jpeg(4, 300, 300)}))
+    assert (
+        f"1 of 12 pictures do not fit the crop dcgan108, which is for faces aligned like CelebA's ({name_of(4)}: "
+        in (caplog.text)
+    )
+    with pytest.raises(InputError, match=r"\(aspect 12\); 12 of 12 .* 300x300 .*set prepare\.crop to whole"):
+        prepared(write_celeba(tmp_path / "celeba", 12, files={name_of(i): jpeg(i, 300, 300) for i in range(12)}))
+
+
 def test_the_data_card_counts_what_is_there(tmp_path):
     prepared(write_celeba(tmp_path / "celeba", 20, files={name_of(19): b"", name_of(18): jpeg(0)}), split="official")
     card = json.loads((tmp_path / "card.json").read_text())
     assert card["files"] == {"total": 20, "ok": 18, "quarantined": 1, "excluded": 1}
-    assert card["reasons"] == {"duplicate": 1, "empty": 1}
+    assert card["reasons"] == {"duplicate with other labels": 1, "empty": 1}
     train = card["splits"]["train"]
     assert (train["images"], train["identities"]) == (12, 6)
     assert train["attributes"]["Eyeglasses"] == {"present": 6, "absent": 6, "unknown": 0, "share": 0.5}
