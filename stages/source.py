@@ -78,8 +78,8 @@ def run(params: Params) -> None:
     log.info(
         "%s: %d files with %d attributes listed in %s", params.kind, len(table), len(listing.attributes), params.raw
     )
-    for column in listing.notes.get("columns_of_words_left_out", ()):
-        log.warning("column %s holds words and is left out; attributes are 1/0, 1/-1 or true/false", column)
+    for warning in listing.notes.get("warnings", ()):
+        log.warning("%s", warning)
     if listing.real:
         log.warning("read as real numbers instead of present or absent: %s", ", ".join(listing.real))
     for what, count in listing.notes.items():

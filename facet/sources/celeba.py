@@ -4,6 +4,8 @@ Published: `img_align_celeba.zip` or the folder, `list_attr_celeba.txt` (line 1 
 `list_eval_partition.txt` (0 train, 1 validation, 2 test), `identity_CelebA.txt`. Kaggle: the first two lists as CSV and
 the pictures in `img_align_celeba/img_align_celeba/`. A partial copy has pictures for only some rows."""
 
+import itertools
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,9 +16,12 @@ from facet.base.errors import InputError
 from facet.base.tables import SPLITS
 from facet.pictures.decode import BadImage
 from facet.sources.labels import Listing, check_names, numbered, table_of
-from facet.sources.tree import Tree, Zip, csv_rows, first, is_image, is_safe, open_tree, text_lines
+from facet.sources.pairing import PictureNames, both_sides, pair_lost
+from facet.sources.text import csv_rows, text_lines, uncommented
+from facet.sources.tree import Tree, Zip, first, is_image, is_safe, open_tree
+from facet.sources.unread import misnamed
 
-SIGNS = {"1": 1, "-1": 255}  # the byte of an int8
+SIGNS = {"1": 1, "-1": 255, "1.0": 1, "-1.0": 255}  # the byte of an int8
 LISTS = ("list_attr_celeba", "list_eval_partition", "identity_CelebA")
 MAX_IDENTITY = 2**31 - 1
 INSIDE = ("", "celeba", "CelebA", "Img", "Anno", "Eval", "CelebA/Img", "CelebA/Anno", "CelebA/Eval")
@@ -35,26 +40,50 @@ def read(
     images, container = _images(root, opener)
     labels = _label_files(root)
     if "list_attr_celeba" not in labels:
-        raise InputError(f"{root} has no list_attr_celeba.txt or .csv; {HOW}")
-    names, values = _attributes(*labels["list_attr_celeba"])
-    splits = _partition(*labels["list_eval_partition"]) if "list_eval_partition" in labels else {}
-    identities = _identities(*labels["identity_CelebA"]) if "identity_CelebA" in labels else {}
+        raise InputError(f"{root} has no list_attr_celeba.txt or .csv{misnamed(root, LISTS[0])}; {HOW}")
+    path = labels["list_attr_celeba"][0][0]
+    names, values = _only(labels["list_attr_celeba"], _attributes)
+    splits = _only(labels.get("list_eval_partition", []), _partition)
+    identities = _only(labels.get("identity_CelebA", []), _identities)
 
     members: dict[str, str] = {}
-    repeated = list(images.repeated)
-    pictures = [member for member in images.names if is_image(member)]
-    pictures.sort(key=lambda member: (member.count("/"), member))  # the shallowest of a name is the picture
-    repeated += [member for member in pictures if members.setdefault(PurePosixPath(member).name, member) != member]
-    ids = [name for name in values if name in members]
-    missing = [name for name in values if name not in members]
+    pictures = sorted(filter(is_image, images.names), key=lambda name: (name.count("/"), name))  # the top ones first
+    repeated = [member for member in pictures if members.setdefault(PurePosixPath(member).name, member) != member]
     if not members:
         raise InputError(f"{images.path} holds no picture; {HOW}")
+    warnings = []
+    repeated = list(images.repeated) + repeated
+    if repeated:
+        some = first(f"{name} (taken: {members.get(PurePosixPath(name).name, name)})" for name in repeated)
+        warnings.append(f"{images.path}: {len(repeated):,} pictures have the name of another and are left out: {some}")
+    strangers = sorted(set(members) - set(values))
+    if strangers:
+        pairs, more = _pairs(path, [name for name in values if name not in members], strangers)
+        members |= {name: members.pop(picture) for name, picture in pairs.items()}
+        strangers = sorted(set(members) - set(values))
+        warnings += more
+    ids = [name for name in values if name in members]
+    missing = [name for name in values if name not in members]
     if not ids:
         raise InputError(
-            f"none of the {len(values):,} rows of {labels['list_attr_celeba'][0]} names one of the {len(members):,}"
+            f"none of the {len(values):,} rows of {path} ({first(values)}) names one of the {len(members):,}"
             f" pictures of {images.path} ({first(members)}); the lists belong to other pictures"
         )
-    strangers = sorted(set(members) - set(values))
+    warnings += both_sides(path, missing, strangers)
+    for stem, known in (("list_eval_partition", splits), ("identity_CelebA", identities)):
+        lacking = [name for name in ids if name not in known] if known else []
+        if lacking:
+            where = labels[stem][0][0]
+            pairs, more = _pairs(where, [name for name in known if name not in values], lacking)
+            known |= {picture: known[name] for name, picture in pairs.items()}
+            lacking = [name for name in lacking if name not in known]
+            if len(lacking) == len(ids):
+                raise InputError(
+                    f"none of the {len(known):,} rows of {where} ({first(known)}) names one of the {len(ids):,}"
+                    f" pictures of {path.name} ({first(ids)}); the lists belong to other pictures"
+                )
+            warnings += more
+            warnings += [f"{where} has no row for {len(lacking):,} pictures ({first(lacking)})"] if lacking else []
     rows = [(name, members[name], "") for name in ids]
     rows += [(name, members[name], "no_labels") for name in strangers]
     rows += [(member, member, "duplicate_name") for member in repeated]
@@ -79,9 +108,7 @@ def read(
         "has_official_split": bool(splits),
         "has_identities": bool(identities),
     }
-    if repeated:
-        some = first(f"{images.path.name}/{name}" for name in repeated)
-        notes["warnings"] = [f"{len(repeated):,} pictures have the name of another and are left out: {some}"]
+    notes |= {"warnings": warnings} if warnings else {}
     return Listing(
         source=source,
         images="zip" if isinstance(images, Zip) else "folder",
@@ -107,64 +134,111 @@ def _images(root: Path, opener: Callable[[Path], Tree]) -> tuple[Tree, str]:
     return opener(root), "."
 
 
-def _label_files(root: Path) -> dict[str, tuple[Path, bytes]]:
-    """Stem -> (path, bytes) of the lists, in folders beside the pictures or in one archive with them."""
+def _label_files(root: Path) -> dict[str, list[tuple[Path, bytes]]]:
+    """Stem -> (path, bytes) of the lists, in folders beside the pictures or in one archive with them. A list that is
+    there twice has two."""
     archive = root if root.is_file() else root / "archive.zip"
-    out: dict[str, tuple[Path, bytes]] = {}
+    out: dict[str, list[tuple[Path, bytes]]] = {}
     for suffix in (".txt", ".csv"):
         for stem in LISTS:
             for path in (root / inside / (stem + suffix) for inside in INSIDE):
                 if path.is_file():
-                    out.setdefault(stem, (path, path.read_bytes()))
+                    out.setdefault(stem, []).append((path, path.read_bytes()))
     if archive.is_file():
         tree = open_tree(archive)
         for member in tree.names:
             path = Path(member)
             if path.stem in LISTS and path.suffix in (".txt", ".csv"):
                 try:
-                    out.setdefault(path.stem, (archive / member, tree.read(member)))
+                    out.setdefault(path.stem, []).append((archive / member, tree.read(member)))
                 except BadImage as error:
                     raise InputError(f"{archive / member} cannot be read: {error}") from None
     return out
 
 
-def _rows(path: Path, data: bytes, width: int) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line number, cells) of a list, separated by commas or white space, without the header of a CSV."""
-    lines = text_lines(path, data)
+def _only(files: list[tuple[Path, bytes]], read: Callable[[Path, bytes], Any]) -> Any:
+    """What a list says; {} without a file. InputError if there are several files that do not say the same."""
+    if not files:
+        return {}
+    said = read(*files[0])
+    for path, data in files[1:]:
+        other = read(path, data) if data != files[0][1] else said
+        if other != said:
+            one, two = (item[1] if isinstance(item, tuple) else item for item in (said, other))
+            names = [name for name in {**one, **two} if one.get(name) != two.get(name)]
+            what = f"{names[0]} has other values there" if names else "their attributes are not the same"
+            raise InputError(f"{files[0][0]} and {path} differ: {what}; keep the one that is right")
+    return said
+
+
+def _pairs(where: Path, lost: list[str], strangers: list[str]) -> tuple[dict[str, str], list[str]]:
+    """Name of a list -> picture, for names `lost` that mean one of `strangers`, and warnings."""
+    names = PictureNames(strangers)
+    pairs = {name: found for name in lost if (found := names.find(name))}
+    if len({*pairs.values()}) < len(pairs):
+        twice = next(picture for picture in pairs.values() if [*pairs.values()].count(picture) > 1)
+        raise InputError(f"{where} names {twice!r} twice, in other spellings; every picture has one row")
+    left = {name: "a row" for name in lost if name not in pairs}
+    paired = {*pairs.values()}
+    more, warnings = pair_lost(where, left, [name for name in strangers if name not in paired])
+    return pairs | more, warnings
+
+
+def _cells(path: Path, data: bytes) -> Iterator[tuple[int, list[str]]]:
+    """Yield (line, cells) of a list, separated by white space or, in a CSV, which begins with its header, by commas."""
+    if path.suffix != ".csv":
+        yield from ((number, line.split()) for number, line in uncommented(text_lines(path, data)))
+        return
+    rows = csv_rows(path, data)
+    top, header = next(rows)
+    start = int(header[0] in ("", "Unnamed: 0") and len(header) > 2)  # the index that pandas writes
+    stop = max(number for number, cell in enumerate(header, 1) if cell)
+    if is_image(header[start]):
+        raise InputError(
+            f"{path}, line {top} names the picture {header[start]!r} where the names of the columns are expected; add a"
+            " line above it that begins with image_id, as in Kaggle's copy"
+        )
+    for number, row in itertools.chain([(top, header)], rows):
+        yield number, row[start : max(stop, len(row)) if any(row[stop:]) else stop]
+
+
+def _pair_rows(path: Path, data: bytes) -> Iterator[tuple[int, str, str]]:
+    """Yield (line, picture, value) of a list of two columns, without the header of a CSV."""
+    rows = _cells(path, data)
     if path.suffix == ".csv":
-        cells = csv_rows(path, lines)
-        next(cells)
-        start = 2
-    else:
-        cells, start = (line.split() for line in lines), 1
-    for number, row in enumerate(cells, start):
-        if len(row) != width:
-            raise InputError(f"{path}, line {number} has {len(row)} columns; expected {width}: {' '.join(row)[:80]!r}")
-        yield number, row
+        next(rows)
+    for number, row in rows:
+        if len(row) != 2:
+            raise InputError(f"{path}, line {number} has {len(row)} columns; expected 2: {' '.join(row)[:80]!r}")
+        yield number, row[0], re.sub(r"(?<=[0-9])\.0+$", "", row[1])  # tables of floats add it
 
 
 def _attributes(path: Path, data: bytes) -> tuple[list[str], dict[str, bytes]]:
     """The attribute names, and per picture its signs as one int8 byte per attribute."""
-    lines = text_lines(path, data)
+    rows, count = _cells(path, data), None
+    line, header = next(rows)
     if path.suffix == ".csv":
-        header = next(csv_rows(path, lines))
-        if header[0].strip() != "image_id":
+        if header[0] != "image_id":
             raise InputError(
-                f"{path}, line 1 begins with {header[0]!r}; expected the column image_id, as in Kaggle's copy"
+                f"{path}, line {line} begins with {header[0]!r}; expected the column image_id, as in Kaggle's copy"
             )
-        names, start, count = [name.strip() for name in header[1:]], 2, None
-        rows = csv_rows(path, lines[1:])
+        names = header[1:]
     else:
-        if not lines[0].strip().isdigit() or len(lines) < 2:
+        second = next(rows, None)
+        if second is None or len(header) > 1 or not re.fullmatch("[0-9]+", header[0]):
             raise InputError(
-                f"{path}, line 1 is {lines[0][:80]!r}; expected the number of pictures, then a line of names"
+                f"{path}, line {line} is {' '.join(header)[:80]!r}; expected the number of pictures, then a line of"
+                " names"
             )
-        names, start, count = lines[1].split(), 3, int(lines[0])
-        rows = (line.split() for line in lines[2:])
+        (line, names), count = second, int(header[0])
+        if is_image(names[0]):
+            raise InputError(
+                f"{path}, line {line} names the picture {names[0]!r}; expected the names of the attributes"
+            )
     check_names(names, path)
     values: dict[str, bytes] = {}
     width = len(names) + 1
-    for number, row in enumerate(rows, start):
+    for number, row in rows:
         if len(row) != width:
             raise InputError(
                 f"{path}, line {number} has {len(row)} columns; expected a name and {len(names)} values:"
@@ -189,7 +263,7 @@ def _attributes(path: Path, data: bytes) -> tuple[list[str], dict[str, bytes]]:
 
 def _partition(path: Path, data: bytes) -> dict[str, str]:
     out: dict[str, str] = {}
-    for number, (name, part) in _rows(path, data, 2):
+    for number, name, part in _pair_rows(path, data):
         if part not in ("0", "1", "2"):
             raise InputError(
                 f"{path}, line {number} ({name}) has the part {part!r}; expected 0 (train), 1 (valid), 2 (test)"
@@ -201,8 +275,8 @@ def _partition(path: Path, data: bytes) -> dict[str, str]:
 
 def _identities(path: Path, data: bytes) -> dict[str, int]:
     out: dict[str, int] = {}
-    for number, (name, identity) in _rows(path, data, 2):
-        if not identity.isdigit() or int(identity) > MAX_IDENTITY:
+    for number, name, identity in _pair_rows(path, data):
+        if not re.fullmatch("[0-9]+", identity) or int(identity) > MAX_IDENTITY:
             raise InputError(f"{path}, line {number} ({name}) has the identity {identity!r}; expected a whole number")
         if out.setdefault(name, int(identity)) != int(identity):
             raise InputError(f"{path}, line {number} gives {name!r} a second identity; every picture has one")

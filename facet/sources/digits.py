@@ -14,6 +14,7 @@ from facet.base.errors import InputError
 from facet.base.progress import progress
 from facet.sources.labels import Listing, table_of
 from facet.sources.store import png, write_zip
+from facet.sources.unread import misnamed
 
 VALID = 5_000
 PICTURES = "pictures.zip"
@@ -110,7 +111,7 @@ def _read_idx(root: Path, name: str, dims: int) -> np.ndarray:
     places = [root / inside / (name + ending) for inside in ("", "MNIST/raw") for ending in ("", ".gz")]
     path = next((place for place in places if place.is_file()), None)
     if path is None:
-        raise InputError(f"{root} has no {name}.gz; {MNIST_HOW}")
+        raise InputError(f"{root} has no {name}.gz{misnamed(root, name)}; {MNIST_HOW}")
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -133,7 +134,7 @@ def _read_mat(path: Path) -> tuple[np.ndarray, np.ndarray]:
     from scipy.io import loadmat
 
     if not path.is_file():
-        raise InputError(f"{path} is missing; {SVHN_HOW}")
+        raise InputError(f"{path} is missing{misnamed(path.parent, path.name)}; {SVHN_HOW}")
     try:
         variables: dict[str, Any] = loadmat(path)
         x, y = variables["X"], variables["y"].reshape(-1)

@@ -1,65 +1,64 @@
-"""Your own pictures: a folder, nested or not, or a zip, with a table of labels or one folder per class.
+"""Your own pictures: a folder, nested or not, or a zip, with tables of labels or one folder per class.
 
-The table is `labels.csv` or `labels.parquet` at the top. Its first column names the picture (path relative to the
-table, file name, or name without suffix); `identity` and `split` have their meaning; every other column is an
-attribute: 1/0, 1/-1 (then 0 is unknown), true/false or yes/no, empty for unknown. Other numbers make a real-valued
-attribute; columns of words are left out. Without a table each folder is a class and an attribute; they may be in
-folders named train, valid and test."""
+A table is `labels.csv` or `labels.parquet`. Its first column names the picture (path relative to the table, file name,
+or name without suffix); `identity` and `split` have their meaning; every other column is an attribute: 1/0, 1/-1 (then
+0 is unknown), true/false, yes/no, y/n, t/f or on/off, empty for unknown. Other numbers make a real-valued attribute;
+columns of words are left out. Each of several tables has the labels of its own folder. Without a table each folder is a
+class and an attribute; they may be in folders named train, valid and test."""
 
-import io
-import math
+import dataclasses
+import posixpath
 import re
-import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from facet.base.errors import InputError
 from facet.pictures.decode import BadImage
+from facet.sources import columns, label_table
+from facet.sources.columns import SPLIT_OF, Reading
+from facet.sources.label_table import is_label_table, read_label_table, refuse
 from facet.sources.labels import Listing, check_names, numbered, table_of
-from facet.sources.tree import Tree, Zip, csv_rows, first, is_image, open_tree, text_lines
+from facet.sources.pairing import PictureNames, both_sides, pair_lost, written
+from facet.sources.tree import Tree, Zip, first, is_image, open_tree
+from facet.sources.unread import unread_tables
 
-TABLES = ("labels.csv", "labels.parquet")
-FAULTS_SHOWN = 5  # faults of a table listed in a message
-SPLIT_WORDS = {
-    "train": ("train", "training", "0"),
-    "valid": ("valid", "val", "validation", "dev", "1"),
-    "test": ("test", "testing", "2"),
-}
-SPLIT_OF = {word: split for split, words in SPLIT_WORDS.items() for word in words}
-PRESENT = frozenset({"1", "+1", "1.0", "true", "yes"})
-ABSENT = frozenset({"-1", "-1.0", "false", "no"})
-ZERO = frozenset({"0", "0.0"})
-UNKNOWN = frozenset({"", "nan", "na", "n/a", "none", "null", "?"})
+TABLES = label_table.NAMES
 HOW = "expected pictures with labels.csv or labels.parquet at the top, or one folder of pictures per class"
+SPECIAL = ("identity", "split")
+
+
+@dataclasses.dataclass
+class Labels:
+    """What one table says about pictures."""
+
+    where: Path
+    rows: dict[str, int]  # picture -> row
+    values: dict[str, np.ndarray]  # per column the values of these pictures; identity and split are objects
+    count: int  # rows of the table
+    missing: list[str]  # names without a picture
+    reading: Reading
 
 
 def read(root: Path, *, opener: Callable[[Path], Tree] = open_tree) -> Listing:
-    """Every picture below `root` (a folder or a zip) with its labels: the table's rows in order, then the rest."""
+    """Every picture below `root` (a folder or a zip) with its labels: the tables' rows in order, then the rest."""
     if not root.exists():
         raise InputError(f"{root} is missing; {HOW}")
     tree = opener(root)
     pictures = [name for name in tree.names if is_image(name)]
     if not pictures:
         raise InputError(f"{root} holds no picture ({len(tree.names):,} other files); {HOW}")
-    tables = sorted((n for n in tree.names if PurePosixPath(n).name in TABLES), key=lambda n: (n.count("/"), n))
-    if tables:
-        ids, members, problems, columns, notes = _from_table(tree, tables[0], pictures)
-    else:
-        ids, members, problems, columns, notes = _from_folders(tree, pictures)
-    rows = list(zip(ids, members, problems, strict=True))
+    tables = sorted((n for n in tree.names if is_label_table(PurePosixPath(n).name)), key=lambda n: (n.count("/"), n))
+    members, problems, values, notes = _from_tables(tree, tables, pictures) if tables else _from_folders(tree, pictures)
+    rows = [(member, member, problem) for member, problem in zip(members, problems, strict=True)]
     rows += [(member, member, "duplicate_name") for member in tree.repeated if is_image(member)]
     rows += [(member, member, "unsafe_name") for member in tree.unsafe if is_image(member)]
     rows = numbered(rows)
-    extra = len(rows) - len(ids)
-    splits = columns.pop("split", None)
-    identities = columns.pop("identity", None)
-    values = {name: np.pad(column, (0, extra)) for name, column in columns.items()}
+    extra = len(rows) - len(members)
+    splits, identities = (values.pop(name, None) for name in ("split", "identity"))
+    values = {name: np.pad(column, (0, extra)) for name, column in values.items()}
     table = table_of(
         [row[0] for row in rows],
         [row[1] for row in rows],
@@ -76,169 +75,180 @@ def read(root: Path, *, opener: Callable[[Path], Tree] = open_tree) -> Listing:
         attributes=tuple(name for name, column in values.items() if column.dtype == np.int8),
         real=tuple(name for name, column in values.items() if column.dtype == np.float32),
         table=table,
-        notes=notes
-        | {"other_files": len(tree.names) - len(pictures) - len(tables[:1]), "unsafe_names": len(tree.unsafe)},
+        notes=notes | {"other_files": len(tree.names) - len(pictures) - len(tables), "unsafe_names": len(tree.unsafe)},
     )
 
 
-Rows = tuple[list[str], list[str], list[str], dict[str, Any], dict[str, Any]]
+Rows = tuple[list[str], list[str], dict[str, Any], dict[str, Any]]  # members, problems, values, notes
 
 
-def _from_table(tree: Tree, name: str, pictures: Sequence[str]) -> Rows:
-    where = tree.path / name
+def _from_tables(tree: Tree, tables: Sequence[str], pictures: Sequence[str]) -> Rows:
+    by_folder: dict[str, list[str]] = {}
+    for name in tables:
+        by_folder.setdefault(name.rpartition("/")[0], []).append(name)
+    read = []
+    for folder, names in by_folder.items():
+        own = [one for one in pictures if _folder_of(one, by_folder) == folder] if len(by_folder) > 1 else pictures
+        labels = [_labels(tree, name, own or pictures, pictures) for name in names]
+        for other in labels[1:]:
+            _refuse_difference(labels[0], other)
+        read.append(labels[0])
+    members = list(dict.fromkeys(picture for labels in read for picture in labels.rows))
+    strangers = sorted(set(pictures) - set(members))
+    values = _merged(read, [*members, *strangers])
+    attributes = [name for name in values if name not in SPECIAL]
+    check_names(attributes, read[0].where if len(read) == 1 else f"the tables of {tree.path}")
+    left_out = {column: (one.where, why) for one in read for column, why in one.reading.left_out.items()}
+    if not attributes:
+        words = "; ".join(f"{column} holds words ({why})" for column, (_, why) in left_out.items())
+        raise InputError(
+            f"{read[0].where} has no attribute: {words or 'it has no column but ' + ' and '.join(values)}; expected"
+            f" columns of {columns.EXPECTED}"
+        )
+    warnings = [f"{one.where}: {text}" for one in read for text in one.reading.warnings]
+    warnings += [
+        f"{where}: column {column} holds words ({why}) and is left out; attributes are {columns.EXPECTED}"
+        for column, (where, why) in left_out.items()
+    ]
+    missing = [name for one in read for name in one.missing]
+    warnings += both_sides(read[0].where if len(read) == 1 else "the tables", missing, strangers)
+    warnings += [f"{tree.path / other} names pictures, too, and is not read" for other in unread_tables(tree, pictures)]
+    unknown = values["identity"][: len(members)].tolist().count(None) if "identity" in values else 0
+    notes = {
+        "label_rows": sum(one.count for one in read),
+        "label_rows_without_picture": len(missing),
+        "pictures_without_labels": len(strangers),
+        "columns_of_words_left_out": list(left_out),
+    }
+    notes |= {"rows_without_picture": first(missing)} if missing else {}
+    notes |= {"unknown_people": unknown} if unknown else {}
+    notes |= {"warnings": warnings} if warnings else {}
+    return [*members, *strangers], [""] * len(members) + ["no_labels"] * len(strangers), values, notes
+
+
+def _folder_of(picture: str, folders: dict[str, list[str]]) -> str | None:
+    """The nearest folder above a picture that has a table."""
+    folder = picture
+    while folder:
+        folder = folder.rpartition("/")[0]
+        if folder in folders:
+            return folder
+    return None
+
+
+def _labels(tree: Tree, name: str, own: Sequence[str], pictures: Sequence[str]) -> Labels:
+    """The labels in one table, which is of the pictures `own` and may name others by their whole path."""
+    where, beside = tree.path / name, name.rpartition("/")[0]
     try:
         data = tree.read(name)
     except BadImage as error:
         raise InputError(f"{where} cannot be read: {error}") from None
-    header, cells = _parquet(where, data) if name.endswith(".parquet") else _csv(where, data)
-    if len(header) < 2:
-        raise InputError(f"{where} has the columns {header}; expected the picture's name, then at least one attribute")
-    header = [re.sub(r"\s+", "_", column.strip()) for column in header]
-    header[1:] = [column.lower() if column.lower() in ("identity", "split") else column for column in header[1:]]
-    check_names([column for column in header[1:] if column not in ("identity", "split")], where)
+    table = read_label_table(where, data, beside, own)
+    reading = Reading(table.at)
+    names, everything = PictureNames(own, beside), frozenset(pictures)
+    rows: dict[str, int] = {}
+    lost: dict[str, int] = {}
 
-    faults: list[str] = []  # reported together
+    def take(picture: str, row: int, cell: str) -> None:
+        if rows.setdefault(picture, row) != row:
+            reading.faults.append(
+                f"{table.at(row)} names {cell!r} a second time (after {table.at(rows[picture])}): every picture has one"
+                " row"
+            )
 
-    def at(row: int) -> str:
-        """The place of a row in words: a line of the CSV, or a row of the Parquet file."""
-        return f"row {row + 1}" if name.endswith(".parquet") else f"line {row + 2}"
-
-    by_name = _names(pictures, PurePosixPath(name).parent)
-    rows: dict[str, int] = {}  # picture -> line of the table
-    missing = []
-    for line, cell in enumerate(cells[0]):
-        wanted = PurePosixPath(cell.strip().replace("\\", "/")).as_posix()
-        if not cell.strip():
-            faults.append(f"{at(line)} names no picture in its first column ({header[0]})")
-        elif wanted not in by_name:
-            missing.append(cell)
-        elif (picture := by_name[wanted]) is None:
-            faults.append(f"{at(line)} names {cell!r}, of which there are several: give its path")
-        elif picture in rows:
-            faults.append(f"{at(line)} names {picture!r} a second time: every picture has one row")
+    for row, cell in enumerate(table.cells[0]):
+        picture = names.find(cell) if cell else None
+        if picture is None and (path := posixpath.normpath(posixpath.join(beside, written(cell)))) in everything:
+            picture = path
+        if not cell:
+            reading.faults.append(f"{table.at(row)} names no picture in its first column ({table.header[0]})")
+        elif picture is None:
+            lost.setdefault(cell, row)
+        elif not picture:
+            reading.faults.append(f"{table.at(row)} names {cell!r}, of which there are several: give its path")
         else:
-            rows[picture] = line
-    if not rows and not faults:
+            take(picture, row, cell)
+    strangers = [picture for picture in own if picture not in rows]
+    pairs, warnings = pair_lost(where, {cell: table.at(row) for cell, row in lost.items()}, strangers, beside)
+    reading.warnings += warnings
+    for cell, picture in pairs.items():
+        take(picture, lost.pop(cell), cell)
+    if not rows and not reading.faults:
         raise InputError(
-            f"none of the {len(cells[0]):,} rows of {where} names one of the {len(pictures):,} pictures: the column"
-            f" {header[0]!r} has {first(missing)}; the pictures are {first(pictures)}"
+            f"none of the {len(table.places):,} rows of {where} names one of the {len(own):,} pictures: the column"
+            f" {table.header[0]!r} has {first(lost) or 'nothing'}; the pictures are {first(own)}"
         )
-    strangers = [picture for picture in pictures if picture not in rows]
-    members = [*rows, *strangers]
     taken = np.fromiter(rows.values(), np.int64, len(rows))
-    columns: dict[str, Any] = {}
-    left_out = []
-    for column, texts in zip(header[1:], cells[1:], strict=True):
-        chosen = [texts[line] for line in taken]
-        if column == "split":
-            columns[column] = [_split(text, faults) for text in chosen] + [""] * len(strangers)
-        elif column == "identity":
-            columns[column] = [*_identity(chosen), *[None] * len(strangers)]
-        else:
-            values = _values(column, texts, faults, at)
-            if values is None:
-                left_out.append(column)
-            else:
-                columns[column] = np.pad(values[taken], (0, len(strangers)))
-    _refuse(where, faults)
-    notes = {
-        "label_rows": len(cells[0]),
-        "label_rows_without_picture": len(missing),
-        "pictures_without_labels": len(strangers),
-        "columns_of_words_left_out": left_out,
-    } | ({"rows_without_picture": first(missing)} if missing else {})
-    return members, members, [""] * len(rows) + ["no_labels"] * len(strangers), columns, notes
+    values: dict[str, np.ndarray] = {}
+    for column, texts in zip(table.header[1:], table.cells[1:], strict=True):
+        if column in SPECIAL:
+            chosen = [texts[row] for row in taken]
+            chosen_at = Reading(lambda row: table.at(int(taken[row])), reading.faults, reading.warnings)
+            read = columns.splits(chosen, chosen_at) if column == "split" else columns.identity(chosen, chosen_at)
+            values[column] = np.array(read, object)
+        elif (signs := columns.attribute(column, texts, reading)) is not None:
+            values[column] = signs[taken]
+    refuse(where, reading.faults)
+    check_names([column for column in table.header[1:] if column not in SPECIAL], where)
+    return Labels(where, rows, values, len(table.places), list(lost), reading)
 
 
-def _refuse(where: Path, faults: Sequence[str]) -> None:
-    """Raise InputError if a table has faults, listing the first of them."""
-    if faults:
-        more = f"; and {len(faults) - FAULTS_SHOWN:,} more faults" if len(faults) > FAULTS_SHOWN else ""
-        raise InputError(f"{where}: {'; '.join(dict.fromkeys(faults[:FAULTS_SHOWN]))}{more}")
+def _known(values: np.ndarray) -> np.ndarray:
+    """(rows,) bool: false for unknown values of a column."""
+    if values.dtype == np.float32:
+        return ~np.isnan(values)
+    return values != 0 if values.dtype == np.int8 else np.array([value not in (None, "") for value in values], bool)
 
 
-def _names(pictures: Sequence[str], beside: PurePosixPath) -> dict[str, str | None]:
-    """Every name that a table may use for a picture -> the picture, or None if it is ambiguous. Full paths take
-    precedence."""
-    out: dict[str, str | None] = {}
-    short: dict[str, str | None] = {}
-    for picture in pictures:
-        path = PurePosixPath(picture)
-        out[picture] = picture
-        if path.is_relative_to(beside):
-            out[path.relative_to(beside).as_posix()] = picture
-        for name in {path.name, path.stem, path.with_suffix("").as_posix()}:
-            short[name] = picture if short.get(name, picture) == picture else None
-    return short | out
+def _refuse_difference(one: Labels, other: Labels) -> None:
+    """InputError if two tables in one folder do not say the same."""
+    what = ""
+    if set(one.rows) != set(other.rows):
+        picture = min(set(one.rows) ^ set(other.rows))
+        what = f"only {(one if picture in one.rows else other).where.name} names {picture}"
+    elif list(one.values) != list(other.values) and set(one.values) ^ set(other.values):
+        column = min(set(one.values) ^ set(other.values))
+        what = f"only {(one if column in one.values else other).where.name} has the column {column}"
+    places = {picture: place for place, picture in enumerate(other.rows)}
+    order = [places.get(picture, 0) for picture in one.rows]
+    for column in one.values if not what else ():
+        a, b = one.values[column], other.values[column][order]
+        differ = np.flatnonzero((a != b) & (_known(a) | _known(b)))
+        if len(differ):
+            picture = list(one.rows)[differ[0]]
+            what = f"{picture} has the {column} {a[differ[0]]} in one and {b[differ[0]]} in the other"
+            break
+    if what:
+        raise InputError(f"{one.where} and {other.where.name} beside it differ: {what}; keep the one that is right")
 
 
-def _csv(where: Path, data: bytes) -> tuple[list[str], list[list[str]]]:
-    lines = text_lines(where, data)
-    delimiter = max(",;\t", key=lines[0].count)
-    header, *rows = csv_rows(where, lines, delimiter)
-    wanted = f"expected {len(header)} as in the header"
-    odd = [(number, len(row)) for number, row in enumerate(rows, 2) if len(row) != len(header)]
-    _refuse(where, [f"line {number} has {cells} cells; {wanted}" for number, cells in odd])
-    return header, [[row[column] for row in rows] for column in range(len(header))]
-
-
-def _parquet(where: Path, data: bytes) -> tuple[list[str], list[list[str]]]:
-    try:
-        table = pq.ParquetFile(io.BytesIO(data)).read()  # unlike read_table, it reads a repeated column
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{where} is not a Parquet file ({error}); write it again") from None
-    kept = [i for i, name in enumerate(table.column_names) if not name.startswith("__")]  # the index of pandas
-    cells = [["" if value is None else str(value) for value in table.column(i).to_pylist()] for i in kept]
-    return [table.column_names[i] for i in kept], cells
-
-
-def _split(text: str, faults: list[str]) -> str:
-    word = text.strip().lower()
-    if word not in UNKNOWN and word not in SPLIT_OF:
-        faults.append(f"it has the split {text!r}: expected train, valid or test")
-    return SPLIT_OF.get(word, "")
-
-
-def _identity(texts: Sequence[str]) -> list[int | None]:
-    """Whole numbers unchanged; other names as a hash, which is the same in every table."""
-
-    def code(name: str) -> int | None:
-        if name.lower() in UNKNOWN:
-            return None
-        return int(float(name)) if re.fullmatch(r"\d{1,9}(\.0)?", name) else zlib.crc32(name.encode()) >> 1
-
-    return [code(text.strip()) for text in texts]
-
-
-def _values(column: str, texts: Sequence[str], faults: list[str], at: Callable[[int], str]) -> np.ndarray | None:
-    """int8 signs (0 unknown), float32 numbers (NaN unknown), or None for a column of words; other cells are added to
-    `faults`."""
-    codes, words = pd.factorize(np.array([text.strip().lower() for text in texts], object))
-    known = [word for word in words if word not in UNKNOWN]
-    if all(word in PRESENT or word in ABSENT or word in ZERO for word in known):
-        zero = 0 if any(word in ABSENT and word[0] == "-" for word in known) else -1
-        sign = {word: 1 if word in PRESENT else -1 if word in ABSENT else zero for word in known}
-        return np.array([sign.get(word, 0) for word in words], np.int8)[codes]
-    numbers = {word: _number(word) for word in known}
-    if all(number is None for number in numbers.values()) and not any(word in PRESENT | ABSENT for word in known):
-        return None
-    odd = [word for word, number in numbers.items() if number is None or not math.isfinite(number)]
-    odd.sort(key=lambda word: word in PRESENT | ABSENT)  # report `true` among numbers last
-    for word in odd:
-        rows = np.flatnonzero(codes == list(words).index(word))
-        others = f" (and {len(rows) - 1:,} more)" if len(rows) > 1 else ""
-        faults.append(
-            f"{at(rows[0])}{others} has {word!r} in the column {column}: expected 1/0, 1/-1, true/false, a number or "
-            "nothing"
-        )
-    return np.array([numbers.get(word, math.nan) for word in words], np.float32)[codes]
-
-
-def _number(word: str) -> float | None:
-    try:
-        return float(word)
-    except ValueError:
-        return None
+def _merged(tables: Sequence[Labels], members: Sequence[str]) -> dict[str, np.ndarray]:
+    """The columns of all tables for `members`; InputError if two contradict each other."""
+    places = {member: place for place, member in enumerate(members)}
+    values: dict[str, np.ndarray] = {}
+    origin: dict[str, Path] = {}
+    for table in tables:
+        rows = np.fromiter((places[picture] for picture in table.rows), np.int64, len(table.rows))
+        for column, fresh in table.values.items():
+            if column not in values:
+                empty = {"identity": None, "split": ""}.get(column, np.nan if fresh.dtype == np.float32 else 0)
+                values[column] = np.full(len(members), empty, fresh.dtype)
+                origin[column] = table.where
+            whole = values[column]
+            if whole.dtype != fresh.dtype:
+                raise InputError(
+                    f"the column {column} holds numbers in one of {origin[column]} and {table.where} and signs in the"
+                    " other; write the same in both"
+                )
+            differ = np.flatnonzero(_known(whole[rows]) & _known(fresh) & (whole[rows] != fresh))
+            if len(differ):
+                picture = members[rows[differ[0]]]
+                raise InputError(
+                    f"{picture} has the {column} {whole[rows][differ[0]]} in one of the tables and"
+                    f" {fresh[differ[0]]} in {table.where}; keep the row that is right"
+                )
+            whole[rows] = np.where(_known(fresh), fresh, whole[rows])
+    return values
 
 
 def _from_folders(tree: Tree, pictures: Sequence[str]) -> Rows:
@@ -251,20 +261,28 @@ def _from_folders(tree: Tree, pictures: Sequence[str]) -> Rows:
         paths = [parts[1:] for parts in paths]
     classes = [parts[0] if len(parts) > 1 else "" for parts in paths]
     known = sorted(set(classes) - {""})
+    unread = unread_tables(tree, pictures)
+    tabular = [name for name in unread if not name.lower().endswith((".txt", ".json", ".jsonl"))]
+    if unread and (tabular or len(known) < 2):
+        raise InputError(
+            f"{tree.path / (tabular or unread)[0]} names pictures and is not read, because tables of labels are called"
+            " labels.csv or labels.parquet: save it under that name, or move it away if it holds no labels"
+        )
     if not known:
         raise InputError(f"{tree.path} has pictures and no labels; {HOW}")
+    if len(known) == 1:
+        raise InputError(
+            f"{tree.path} has pictures in the one folder {known[0]!r} and no table of labels, and one class is no"
+            f" attribute; {HOW}"
+        )
     names = [re.sub(r"\W+", "_", name) for name in known]
     check_names(names, f"the folders of {tree.path}")
-    columns: dict[str, Any] = {"split": splits} if splits else {}
+    values: dict[str, Any] = {"split": splits} if splits else {}
     folders = np.array(classes, object)
     for folder, name in zip(known, names, strict=True):
-        columns[name] = np.where(folders == "", 0, np.where(folders == folder, 1, -1)).astype(np.int8)
-    members = list(pictures)
+        values[name] = np.where(folders == "", 0, np.where(folders == folder, 1, -1)).astype(np.int8)
     problems = ["" if name else "no_labels" for name in classes]
-    return (
-        members,
-        members,
-        problems,
-        columns,
-        {"classes": known, "pictures_without_labels": problems.count("no_labels")},
-    )
+    notes: dict[str, Any] = {"classes": known, "pictures_without_labels": problems.count("no_labels")}
+    if unread:
+        notes["warnings"] = [f"{tree.path / name} names pictures and is not read" for name in unread]
+    return list(pictures), problems, values, notes

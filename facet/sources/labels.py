@@ -124,6 +124,12 @@ def check_names(names: list[str], where: object) -> None:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise InputError(f"{where} names the attribute {repeated[0]!r} twice; give every column its own name")
+    cases: dict[str, str] = {}
+    for name in names:
+        if (other := cases.setdefault(name.casefold(), name)) != name:
+            raise InputError(
+                f"{where} has the attributes {other!r} and {name!r}, which differ in case only; rename one"
+            )
     taken = sorted(set(names) & RESERVED)
     if taken:
         raise InputError(f"{where} has an attribute named {taken[0]!r}, which is reserved; rename the column")

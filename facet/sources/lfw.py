@@ -4,16 +4,21 @@ scores of classifiers; people are identities.
 `lfw/` (or lfw-deepfunneled, lfw_funneled) holds <Name_Surname>/<Name_Surname>_0001.jpg, 250 x 250; lfw_attributes.txt
 beside it: comments, then `#`, `person`, `imagenum` and the names, separated by tabs, and one row per picture."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 
 from facet.base.errors import InputError
 from facet.sources.labels import Listing, check_names, table_of
-from facet.sources.tree import first, is_image, open_tree, text_lines
+from facet.sources.pairing import both_sides, pair_lost
+from facet.sources.text import text_lines
+from facet.sources.tree import first, is_image, open_tree
+from facet.sources.unread import misnamed
 
 TABLE = "lfw_attributes.txt"
 FOLDERS = ("lfw", "lfw-deepfunneled", "lfw_funneled", "lfw-py/lfw_funneled")
+HEAD = re.compile(r"[#\s]*person\s*\t\s*imagenum\s*\t")
 HOW = (
     "expected the folder lfw (of lfw.tgz or lfw-deepfunneled.tgz, unpacked) and lfw_attributes.txt, as published at"
     " vis-www.cs.umass.edu/lfw and cs.columbia.edu/CAVE/databases/pubfig"
@@ -30,10 +35,13 @@ def read(root: Path) -> Listing:
         raise InputError(f"{root} has no folder lfw{f'; unpack {packed[0]} (tar xf)' if packed else ''}; {HOW}")
     path = root / TABLE
     if not path.is_file():
-        raise InputError(f"{path} is missing; {HOW}")
+        raise InputError(f"{path} is missing{misnamed(root, TABLE)}; {HOW}")
     names, people, members, scores = _table(path)
     tree = open_tree(root / folder)
     pictures = {name for name in tree.names if is_image(name)}
+    lost, strangers = [name for name in members if name not in pictures], sorted(pictures - set(members))
+    pairs, warnings = pair_lost(path, dict.fromkeys(lost, "a row"), strangers) if strangers else ({}, [])
+    members = [pairs.get(member, member) for member in members]
     kept = [row for row, member in enumerate(members) if member in pictures]
     if not kept:
         raise InputError(
@@ -41,6 +49,8 @@ def read(root: Path) -> Listing:
             f"{root / folder}: {first(members)}; the pictures are {first(sorted(pictures))}"
         )
     strangers = sorted(pictures - set(members))
+    warnings += both_sides(path, [member for member in members if member not in pictures], strangers)
+    notes = {"label_rows": len(members), "label_rows_without_picture": len(members) - len(kept)}
     ids = [*(members[row] for row in kept), *strangers]
     values = np.full((len(ids), len(names)), np.nan, np.float32)
     values[: len(kept)] = scores[kept]
@@ -60,22 +70,25 @@ def read(root: Path) -> Listing:
             problems=[""] * len(kept) + ["no_labels"] * len(strangers),
             values={name: values[:, k] for k, name in enumerate(names)},
         ),
-        notes={"label_rows": len(members), "label_rows_without_picture": len(members) - len(kept)},
+        notes=notes | ({"warnings": warnings} if warnings else {}),
     )
 
 
 def _table(path: Path) -> tuple[list[str], list[str], list[str], np.ndarray]:
     """The attribute names, then per row the person's folder, the picture and the scores (rows, 73)."""
     lines = text_lines(path, path.read_bytes())
-    head = next((i for i, line in enumerate(lines) if line.lstrip("# \t").startswith("person\timagenum\t")), None)
+    head = next((i for i, (_, line) in enumerate(lines) if HEAD.match(line)), None)
     if head is None:
         raise InputError(f"{path} has no line `#<tab>person<tab>imagenum<tab>…`; {HOW}")
-    names = ["_".join(name.split()) for name in lines[head].lstrip("# \t").rstrip().split("\t")[2:]]
+    top = HEAD.sub("", lines[head][1]).rstrip()
+    names = ["_".join(name.split()) for name in top.split("\t")]
     check_names(names, path)
     people, members, scores = [], [], []
     seen: dict[str, int] = {}
-    for number, line in enumerate(lines[head + 1 :], head + 2):
-        cells = line.rstrip("\r\n").split("\t")
+    for number, line in lines[head + 1 :]:
+        cells = line.split("\t")
+        while len(cells) > len(names) + 2 and not cells[-1].strip():
+            cells.pop()
         if len(cells) != len(names) + 2:
             raise InputError(f"{path}, line {number} has {len(cells)} cells; expected {len(names) + 2}")
         person = "_".join(cells[0].split())

@@ -1,6 +1,5 @@
 """Files of a folder or a zip, read in place and never extracted."""
 
-import csv
 import os
 import stat
 import struct
@@ -21,7 +20,6 @@ from facet.pictures.decode import BadImage
 MAX_BYTES = 256 << 20  # largest file; larger ones are not photos
 IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".jp2")
 SMALL = 64 << 10  # bytes of the first read, in which most faces fit
-UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")  # Excel's "Unicode text"
 DATASET = "dataset.json"  # marks a folder of shards
 
 
@@ -241,32 +239,6 @@ def is_safe(name: str) -> bool:
 def is_image(name: str) -> bool:
     """Return True if a file name has the suffix of a picture."""
     return name.lower().endswith(IMAGES)
-
-
-def text_lines(where: Path, data: bytes) -> list[str]:
-    """The lines of a text file in UTF-8, or UTF-16 with a byte-order mark; InputError for a web page, a binary file or
-    an empty one."""
-    if data[:512].lstrip().lower().startswith((b"<!doctype", b"<html", b"<head", b"<?xml")):
-        raise InputError(
-            f"{where} is a web page (HTML), not the published file: a download was refused; fetch it again"
-        )
-    try:
-        lines = data.decode("utf-16" if data[:2] in UTF16_MARKS else "utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise InputError(f"{where} is not text ({error}); fetch it again") from None
-    while lines and not lines[-1].strip():
-        lines.pop()
-    if not lines:
-        raise InputError(f"{where} is empty; fetch it again")
-    return lines
-
-
-def csv_rows(where: Path, lines: Iterable[str], delimiter: str = ",") -> Iterator[list[str]]:
-    """Yield the cells of each row; InputError if the lines are not CSV."""
-    try:
-        yield from csv.reader(lines, delimiter=delimiter)
-    except csv.Error as error:
-        raise InputError(f"{where} is not CSV ({error}); look for a quotation mark that is not closed") from None
 
 
 def first(names: Iterable[str], some: int = 3) -> str:

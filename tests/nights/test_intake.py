@@ -162,6 +162,15 @@ def test_attributes_that_the_data_set_does_not_have_are_named(settings):
     assert "left out because the data set lacks them: Horns" in str(report)
 
 
+def test_words_where_the_data_set_has_signs_wait(settings):
+    deliver(settings.drop / "a", range(3))
+    take_in(settings, "a")
+    deliver(settings.drop / "b", range(3, 6), head="file,Smiling,Male", rows="{seed}.jpg,ja,1")
+    report = take_in(settings, "b")
+    assert "its column Smiling holds words where the data set has signs or numbers" in report.refused["b"]
+    assert sorted(path.name for path in (settings.drop / "b").iterdir()) == ["3.jpg", "4.jpg", "5.jpg", "labels.csv"]
+
+
 def test_what_changed_a_moment_ago_waits(settings):
     deliver(settings.drop, range(4))
     report = take_in(dataclasses.replace(settings, settle=3600.0), "a")

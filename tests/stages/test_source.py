@@ -100,7 +100,6 @@ BAD_LISTS = {
     "a negative count": (["-6", *LINES[1:]], "expected the number of pictures"),
     "one value too few": ([*LINES[:4], "000003.jpg 1 -1", *LINES[5:]], "line 5 has 3 columns; expected a name and 3"),
     "one value too many": ([*LINES[:4], "000003.jpg 1 -1 1 1", *LINES[5:]], "line 5 has 5 columns"),
-    "an empty line inside": ([*LINES[:4], "", *LINES[4:]], "line 5 has 0 columns"),
     "a value 0": ([*LINES[:4], "000003.jpg 1 -1 0", *LINES[5:]], r"line 5 \(000003.jpg\) has the value '0'; expected"),
     "a value 2": ([*LINES[:4], "000003.jpg 1 -1 2", *LINES[5:]], "has the value '2'"),
     "a word": ([*LINES[:4], "000003.jpg 1 -1 yes", *LINES[5:]], "has the value 'yes'"),
@@ -336,6 +335,16 @@ def test_a_folder_with_a_csv_understands_signs_bits_words_numbers_identity_and_s
     assert notes["label_rows_without_picture"] == 1
 
 
+def test_what_source_guessed_is_a_warning_and_stays_in_its_record(tmp_path, caplog):
+    root = write_folder(tmp_path / "mine", ["1.jpg", "2.png"])
+    write_lines(root / "labels.csv", ["file,Smiling,note", "1.jpg,1,hello", "2.jpg,0,"])
+    sourced(root, "folder")
+    notes = json.loads((tmp_path / "raw" / "source.json").read_text())["notes"]
+    for text in ("2.jpg is 2.png", "column note holds words ('hello' in line 2) and is left out"):
+        assert any(text in warning for warning in notes["warnings"])
+        assert any(text in record.message and record.levelname == "WARNING" for record in caplog.records)
+
+
 def test_a_zip_and_a_parquet_of_labels_say_the_same_as_a_folder_and_a_csv(tmp_path):
     root = write_folder(tmp_path / "mine", ["1.jpg", "2.jpg"])
     write_lines(root / "labels.csv", ["image;Smiling;age", "1.jpg;1;20", "2.jpg;0;30.5"])
@@ -380,7 +389,7 @@ BAD_TABLES = {
     "a bad split": (["image,a,split", "1.jpg,1,holdout"], "has the split 'holdout'"),
     "a reserved name": (["image,row", "1.jpg,1"], "attribute named 'row'"),
     "a column twice": (["image,a,a", "1.jpg,1,1"], "the attribute 'a' twice"),
-    "an unnamed column": (["image,a,", "1.jpg,1,1"], "attribute named ''"),
+    "an unnamed column": (["image,a,", "1.jpg,1,1"], "column 3 has no name and holds '1' in line 2: name"),
     "empty": ([], "is empty"),
 }
 
