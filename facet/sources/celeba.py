@@ -21,7 +21,7 @@ from facet.sources.text import csv_rows, text_lines, uncommented
 from facet.sources.tree import Tree, Zip, first, is_image, is_safe, open_tree
 from facet.sources.unread import misnamed
 
-SIGNS = {"1": 1, "-1": 255, "1.0": 1, "-1.0": 255}  # the byte of an int8
+SIGNS = {"1": 1, "-1": 255}  # the byte of an int8
 LISTS = ("list_attr_celeba", "list_eval_partition", "identity_CelebA")
 MAX_IDENTITY = 2**31 - 1
 INSIDE = ("", "celeba", "CelebA", "Img", "Anno", "Eval", "CelebA/Img", "CelebA/Anno", "CelebA/Eval")
@@ -43,8 +43,6 @@ def read(
         raise InputError(f"{root} has no list_attr_celeba.txt or .csv{misnamed(root, LISTS[0])}; {HOW}")
     path = labels["list_attr_celeba"][0][0]
     names, values = _only(labels["list_attr_celeba"], _attributes)
-    splits = _only(labels.get("list_eval_partition", []), _partition)
-    identities = _only(labels.get("identity_CelebA", []), _identities)
 
     members: dict[str, str] = {}
     pictures = sorted(filter(is_image, images.names), key=lambda name: (name.count("/"), name))  # the top ones first
@@ -70,20 +68,11 @@ def read(
             f" pictures of {images.path} ({first(members)}); the lists belong to other pictures"
         )
     warnings += both_sides(path, missing, strangers)
+    splits = _only(labels.get("list_eval_partition", []), _partition)
+    identities = _only(labels.get("identity_CelebA", []), _identities)
     for stem, known in (("list_eval_partition", splits), ("identity_CelebA", identities)):
-        lacking = [name for name in ids if name not in known] if known else []
-        if lacking:
-            where = labels[stem][0][0]
-            pairs, more = _pairs(where, [name for name in known if name not in values], lacking)
-            known |= {picture: known[name] for name, picture in pairs.items()}
-            lacking = [name for name in lacking if name not in known]
-            if len(lacking) == len(ids):
-                raise InputError(
-                    f"none of the {len(known):,} rows of {where} ({first(known)}) names one of the {len(ids):,}"
-                    f" pictures of {path.name} ({first(ids)}); the lists belong to other pictures"
-                )
-            warnings += more
-            warnings += [f"{where} has no row for {len(lacking):,} pictures ({first(lacking)})"] if lacking else []
+        if known:
+            warnings += _complete(known, labels[stem][0][0], [name for name in known if name not in values], ids)
     rows = [(name, members[name], "") for name in ids]
     rows += [(name, members[name], "no_labels") for name in strangers]
     rows += [(member, member, "duplicate_name") for member in repeated]
@@ -171,6 +160,23 @@ def _only(files: list[tuple[Path, bytes]], read: Callable[[Path, bytes], Any]) -
     return said
 
 
+def _complete(known: dict[str, Any], where: Path, lost: list[str], ids: list[str]) -> list[str]:
+    """Add to `known`, what the list `where` says, the pictures that it names in other spellings (`lost`), and return
+    warnings; InputError if it names none of the pictures `ids`."""
+    lacking = [name for name in ids if name not in known]
+    if not lacking:
+        return []
+    pairs, warnings = _pairs(where, lost, lacking)
+    if len(lacking) - len(pairs) == len(ids):
+        raise InputError(
+            f"none of the {len(known):,} rows of {where} ({first(known)}) names one of the {len(ids):,} pictures that"
+            f" have labels ({first(ids)}); the lists belong to other pictures"
+        )
+    known |= {picture: known[name] for name, picture in pairs.items()}
+    lacking = [name for name in lacking if name not in known]
+    return warnings + ([f"{where} has no row for {len(lacking):,} pictures ({first(lacking)})"] if lacking else [])
+
+
 def _pairs(where: Path, lost: list[str], strangers: list[str]) -> tuple[dict[str, str], list[str]]:
     """Name of a list -> picture, for names `lost` that mean one of `strangers`, and warnings."""
     names = PictureNames(strangers)
@@ -246,7 +252,7 @@ def _attributes(path: Path, data: bytes) -> tuple[list[str], dict[str, bytes]]:
             )
         name = row[0]
         try:
-            signs = bytes([SIGNS[cell] for cell in row[1:]])
+            signs = _signs(row[1:])
         except KeyError as error:
             raise InputError(f"{path}, line {number} ({name}) has the value {error}; expected 1 or -1") from None
         if name in values:
@@ -261,14 +267,22 @@ def _attributes(path: Path, data: bytes) -> tuple[list[str], dict[str, bytes]]:
     return names, values
 
 
+def _signs(cells: list[str]) -> bytes:
+    try:
+        return bytes([SIGNS[cell] for cell in cells])
+    except KeyError:  # perhaps a table of floats
+        return bytes([SIGNS[re.sub(r"^\+|\.0*$", "", cell)] for cell in cells])
+
+
 def _partition(path: Path, data: bytes) -> dict[str, str]:
     out: dict[str, str] = {}
     for number, name, part in _pair_rows(path, data):
-        if part not in ("0", "1", "2"):
+        if part not in ("0", "1", "2", ""):
             raise InputError(
                 f"{path}, line {number} ({name}) has the part {part!r}; expected 0 (train), 1 (valid), 2 (test)"
             )
-        if out.setdefault(name, SPLITS[int(part)]) != SPLITS[int(part)]:
+        split = SPLITS[int(part)] if part else ""
+        if out.setdefault(name, split) != split:
             raise InputError(f"{path}, line {number} puts {name!r} into a second part; every picture has one")
     return out
 
@@ -276,6 +290,8 @@ def _partition(path: Path, data: bytes) -> dict[str, str]:
 def _identities(path: Path, data: bytes) -> dict[str, int]:
     out: dict[str, int] = {}
     for number, name, identity in _pair_rows(path, data):
+        if not identity:  # unknown
+            continue
         if not re.fullmatch("[0-9]+", identity) or int(identity) > MAX_IDENTITY:
             raise InputError(f"{path}, line {number} ({name}) has the identity {identity!r}; expected a whole number")
         if out.setdefault(name, int(identity)) != int(identity):

@@ -23,9 +23,15 @@ PRESENT = frozenset({"1", "true", "yes"})
 ABSENT = frozenset({"-1", "false", "no"})
 ZERO = frozenset({"0"})
 SHORT = {"y": 1, "n": -1, "on": 1, "off": -1, "t": 1, "f": -1}  # words of other meanings in a column of other words
+MEANT = {  # words of columns that are probably meant to be one of the two with a meaning
+    "identity": re.compile(
+        r"(person|people|subject|individual|identit(y|ies)|who|celebrity)s?_?(id|name|nr|no)?s?", re.I
+    ),
+    "split": re.compile(r"partitions?|sets?|subsets?|folds?|splits?(_name)?", re.I),
+}
 UNKNOWN = frozenset({"", "nan", "na", "n/a", "none", "null", "?"})
 EXPECTED = "1/0, 1/-1, true/false, yes/no, a number or nothing"
-PLACEHOLDERS = frozenset({"-1", "0", "?", "-", "--", "unknown", "n/a", "na", "nan", "none", "null", "nil"})
+PLACEHOLDERS = frozenset({"-1", "?", "-", "--", "unknown", "n/a", "na", "nan", "none", "null", "nil"})
 
 
 @dataclasses.dataclass
@@ -123,8 +129,11 @@ def identity(texts: Sequence[str], reading: Reading) -> list[int | None]:
         other = unlike.setdefault(_alike(name), name)
         if other != name:
             reading.warnings.append(f"column identity: {other!r} and {name!r} are taken for two people")
+    most = counts.most_common(2)
     for name, count in counts.items():
-        if (name.lower() in PLACEHOLDERS and count > 1) or 2 * count > len(names) > 9:
+        nobody = name.lower() in PLACEHOLDERS and count > 1
+        nobody |= name == "0" == most[0][0] and count >= 3 * max(other for _, other in most[1:] or [("", 1)])
+        if nobody or 2 * count > len(names) > 9:
             reading.warnings.append(
                 f"column identity: {name!r} is taken for one person with {count:,} of {len(names):,} pictures; if it"
                 " means that the person is unknown, leave these cells empty"
@@ -146,6 +155,16 @@ def _alike(name: str) -> str:
     """One spelling for names that may be meant to be the same."""
     folded = " ".join(re.sub(r"[\s_]+", " ", unicodedata.normalize("NFKC", name).casefold()).split())
     return re.sub(r"^0+(?=\d)", "", folded)
+
+
+def meant(names: Sequence[str]) -> list[str]:
+    """Warnings for columns that seem to be people or splits under another name."""
+    return [
+        f"column {name} is read as an attribute or left out; if it holds the {special}, call it {special}"
+        for special, words in MEANT.items()
+        for name in names
+        if special not in names and words.fullmatch(name)
+    ]
 
 
 def splits(texts: Sequence[str], reading: Reading) -> list[str]:

@@ -19,7 +19,7 @@ from facet.base.errors import InputError
 from facet.pictures.decode import BadImage
 from facet.sources import columns, label_table
 from facet.sources.columns import SPLIT_OF, Reading
-from facet.sources.label_table import is_label_table, read_label_table, refuse
+from facet.sources.label_table import LabelTable, is_label_table, read_label_table, refuse
 from facet.sources.labels import Listing, check_names, numbered, table_of
 from facet.sources.pairing import PictureNames, both_sides, pair_lost, written
 from facet.sources.tree import Tree, Zip, first, is_image, open_tree
@@ -143,9 +143,9 @@ def _labels(tree: Tree, name: str, own: Sequence[str], pictures: Sequence[str]) 
         data = tree.read(name)
     except BadImage as error:
         raise InputError(f"{where} cannot be read: {error}") from None
-    table = read_label_table(where, data, beside, own)
-    reading = Reading(table.at)
     names, everything = PictureNames(own, beside), frozenset(pictures)
+    table = read_label_table(where, data, beside, names)
+    reading = Reading(table.at)
     rows: dict[str, int] = {}
     lost: dict[str, int] = {}
 
@@ -173,10 +173,12 @@ def _labels(tree: Tree, name: str, own: Sequence[str], pictures: Sequence[str]) 
     reading.warnings += warnings
     for cell, picture in pairs.items():
         take(picture, lost.pop(cell), cell)
+    others = _other_picture_columns(table, names, rows, reading)
     if not rows and not reading.faults:
         raise InputError(
             f"none of the {len(table.places):,} rows of {where} names one of the {len(own):,} pictures: the column"
             f" {table.header[0]!r} has {first(lost) or 'nothing'}; the pictures are {first(own)}"
+            + (f"; put the column {others[0]!r}, which names pictures, first" if others else "")
         )
     taken = np.fromiter(rows.values(), np.int64, len(rows))
     values: dict[str, np.ndarray] = {}
@@ -188,9 +190,29 @@ def _labels(tree: Tree, name: str, own: Sequence[str], pictures: Sequence[str]) 
             values[column] = np.array(read, object)
         elif (signs := columns.attribute(column, texts, reading)) is not None:
             values[column] = signs[taken]
+    reading.warnings += columns.meant(table.header[1:])
     refuse(where, reading.faults)
     check_names([column for column in table.header[1:] if column not in SPECIAL], where)
     return Labels(where, rows, values, len(table.places), list(lost), reading)
+
+
+def _other_picture_columns(table: LabelTable, names: PictureNames, rows: dict[str, int], reading: Reading) -> list[str]:
+    """The columns other than the first that hold file names of pictures; a fault where they name another picture."""
+    found = []
+    for column, texts in zip(table.header[1:], table.cells[1:], strict=True):
+        if not any(is_image(text) and names.find(text) for text in texts[:100]):
+            continue
+        found.append(column)
+        for row, text in enumerate(texts if rows else ()):
+            picture = names.find(text) if is_image(text) else None
+            if picture and rows.get(picture, row) != row:
+                reading.fault(
+                    row,
+                    1,
+                    f"names {table.cells[0][row]!r} in {table.header[0]} and {text!r} in {column}; keep one column",
+                )
+                break
+    return found
 
 
 def _known(values: np.ndarray) -> np.ndarray:
@@ -264,9 +286,11 @@ def _from_folders(tree: Tree, pictures: Sequence[str]) -> Rows:
     unread = unread_tables(tree, pictures)
     tabular = [name for name in unread if not name.lower().endswith((".txt", ".json", ".jsonl"))]
     if unread and (tabular or len(known) < 2):
+        name = (tabular or unread)[0]
+        published = "; if it is CelebA's, set source.kind to celeba" if "celeba" in name.lower() else ""
         raise InputError(
-            f"{tree.path / (tabular or unread)[0]} names pictures and is not read, because tables of labels are called"
-            " labels.csv or labels.parquet: save it under that name, or move it away if it holds no labels"
+            f"{tree.path / name} names pictures and is not read, because tables of labels are called labels.csv or"
+            f" labels.parquet: save it under that name, or move it away if it holds no labels{published}"
         )
     if not known:
         raise InputError(f"{tree.path} has pictures and no labels; {HOW}")

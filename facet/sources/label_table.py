@@ -41,6 +41,7 @@ class LabelTable:
     cells: list[list[str]]  # columns
     places: Sequence[int]  # line or row of each row
     unit: str  # `line` or `row`
+    top: int = 0  # line of the header
 
     def at(self, row: int) -> str:
         """The place of a row in words."""
@@ -54,17 +55,16 @@ def refuse(where: object, faults: Sequence[str]) -> None:
         raise InputError(f"{where}: {'; '.join(dict.fromkeys(faults[:FAULTS_SHOWN]))}{more}")
 
 
-def read_label_table(where: Path, data: bytes, beside: str, pictures: Sequence[str]) -> LabelTable:
+def read_label_table(where: Path, data: bytes, beside: str, names: PictureNames) -> LabelTable:
     """The table in a file in the folder `beside`; InputError if it is damaged, has no header or has nameless columns.
 
-    Columns without name and text are left out, and so is an index of pandas beside the names of `pictures`."""
-    names = PictureNames(pictures, beside)
+    Columns without name and text are left out, and so is an index of pandas beside a column of names of pictures."""
     if where.name.lower().endswith(".parquet"):
         table = _parquet(where, data, beside, names)
     else:
         table = _csv(where, data, beside, names)
     _refuse_data(table, names)
-    table.header = [re.sub(r"\s+", "_", column.strip(" \t\ufeff")) for column in table.header]
+    table.header = [re.sub(r"\s+", "_", column) for column in table.header]
     if INDEX.fullmatch(table.header[0]) and len(table.header) > 2 and _name_pictures(table.cells[1], names):
         del table.header[0], table.cells[0]
     faults = []
@@ -97,7 +97,7 @@ def _name_pictures(cells: Sequence[str], names: PictureNames) -> bool:
 def _csv(where: Path, data: bytes, beside: str, names: PictureNames) -> LabelTable:
     rows = csv_rows(where, data, SAVE)
     top, header = next(rows)
-    header = [unicodedata.normalize("NFC", name) for name in header]
+    header = [_name(column) for column in header]
     named = max((number for number, name in enumerate(header, 1) if name), default=1)
     kept, places, faults = [], [], []
     for line, row in rows:
@@ -114,7 +114,7 @@ def _csv(where: Path, data: bytes, beside: str, names: PictureNames) -> LabelTab
             faults.append(f"line {line} has {len(row)} cells; expected {len(header)} as in the header (line {top})")
     refuse(where, faults)
     cells = [[row[column] for row in kept] for column in range(len(header))]
-    return LabelTable(where, beside, header, cells, places, "line")
+    return LabelTable(where, beside, header, cells, places, "line", top)
 
 
 def _picture_within(cell: str, names: PictureNames) -> str:
@@ -133,12 +133,12 @@ def _parquet(where: Path, data: bytes, beside: str, names: PictureNames) -> Labe
     try:
         table = pq.ParquetFile(io.BytesIO(data)).read()  # unlike read_table, it reads a repeated column
         cells = [[_cell(value) for value in column.to_pylist()] for column in table.columns]
+        stored = json.loads((table.schema.metadata or {}).get(b"pandas", b"{}"))
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise InputError(f"{where} is not a Parquet file ({error}); write it again") from None
     header = list(table.column_names)
     if not header:
         raise InputError(f"{where} has no columns; expected the picture's name, then at least one attribute")
-    stored = json.loads((table.schema.metadata or {}).get(b"pandas", b"{}"))
     indices = [name for name in stored.get("index_columns", ()) if isinstance(name, str) and name in header]
     candidates = sorted(range(len(header)), key=lambda column: header[column] in indices)[:1] + [
         column for column, name in enumerate(header) if name in indices
@@ -147,12 +147,18 @@ def _parquet(where: Path, data: bytes, beside: str, names: PictureNames) -> Labe
     kept = [picture]
     kept += [column for column, name in enumerate(header) if column != picture and not name.startswith(UNNAMED)]
     return LabelTable(
-        where, beside, [header[column] for column in kept], [cells[column] for column in kept],
+        where, beside, [_name(header[column]) for column in kept], [cells[column] for column in kept],
         range(1, table.num_rows + 1), "row",
     )  # fmt: skip
 
 
+def _name(column: str) -> str:
+    return unicodedata.normalize("NFC", column).strip().strip("\ufeff").strip()
+
+
 def _cell(value: object) -> str:
+    if isinstance(value, (bytes, dict, list)):
+        return f"<{type(value).__name__}>"
     missing = value is None or (isinstance(value, float) and math.isnan(value))
     return "" if missing else str(value).strip()
 
@@ -172,8 +178,8 @@ def _refuse_data(table: LabelTable, names: PictureNames) -> None:
     elif shape != name and below and below.count(shape) > len(below) // 2:
         what = f"has {name!r}, which looks like the names below it,"
     if what:
-        place = "the header" if table.unit == "row" else "the first line that is no comment"
+        place = f"line {table.top}" if table.top else "the header"
         raise InputError(
-            f"{table.where}: {place} {what} where the names of the columns are expected; add them above it, as in"
+            f"{table.where}, {place} {what} where the names of the columns are expected; add them above it, as in"
             " file,Smiling"
         )

@@ -21,8 +21,9 @@ def written(cell: str) -> str:
 
 
 def certain(name: str) -> str:
-    """One spelling for names that certainly mean the same: NFC, the ending of a picture in lower case."""
-    name = unicodedata.normalize("NFC", name)
+    """One spelling for names that certainly mean the same: NFC, no blanks around the parts, the ending of a picture in
+    lower case."""
+    name = "/".join(part.strip() for part in unicodedata.normalize("NFC", name).split("/"))
     stem, dot, ending = name.rpartition(".")
     return f"{stem}.{ending.lower()}" if dot and is_image(name) else name
 

@@ -80,6 +80,8 @@ def _odd_bytes(data: bytes, error: UnicodeDecodeError, remedy: str) -> str:
     place = f"line {line}, byte {error.start - begin + 1} is 0x{data[error.start]:02X} ({error.reason})"
     text = re.split(rb"[,;\t|\r\n]", data[error.start : error.start + 60])[0]
     before = re.split(rb"[,;\t|]", data[begin : error.start])[-1]
+    if error.reason == "unexpected end of data":
+        return f"line {line} ends within a character, so the file was cut short; {remedy}"
     if error.encoding != "utf-8" or re.search(rb"[\0-\x08\x0e-\x1f]", data[:4096]):
         return f"{place}; {remedy}"
     word = (before + text).decode("cp1252", "replace").strip()[:40]

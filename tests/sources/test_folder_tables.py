@@ -66,6 +66,7 @@ HARMLESS = {
     "slashes of Windows": PLAIN.replace("a.jpg", ".\\a.jpg").replace("b.jpg", "./b.jpg"),
     "endings in capitals": PLAIN.replace("a.jpg", "a.JPG"),
     "no endings": PLAIN.replace(".jpg", ""),
+    "two marks": "\ufeff\ufeff" + PLAIN,
 }
 
 
@@ -97,10 +98,10 @@ def test_quoted_line_ends_are_part_of_a_cell(tmp_path):
 
 
 NO_HEADER = {
-    "names of pictures": ("a.jpg,1\nb.jpg,0\nc.jpg,1\n", "no comment names the picture 'a.jpg' where"),
+    "names of pictures": ("a.jpg,1\nb.jpg,0\nc.jpg,1\n", "line 1 names the picture 'a.jpg' where"),
     "names without endings": ("a,1\nb,0\nc,1\n", "names the picture 'a'"),
     "pictures elsewhere": ("z.jpg,x\na.jpg,1\nb.jpg,0\n", "names the picture 'z.jpg'"),
-    "comments": ("# file,Smiling\na.jpg,1\nb.jpg,0\n", "names the picture 'a.jpg'"),
+    "comments": ("# file,Smiling\n\na.jpg,1\nb.jpg,0\n", "line 3 names the picture 'a.jpg'"),
     "no name looks like one": ("z17,1,0\na,1,0\nb,0,1\n", "has 'z17', '1', '0', which look like a row of data"),
     "words": ("z17,yes,no\na,yes,no\nb,no,yes\n", "which look like a row of data"),
     "a name like those below": ("z17,ann\nz18,bob\nz19,ann\n", "has 'z17', which looks like the names below it"),
@@ -338,6 +339,25 @@ def test_a_name_that_may_mean_nobody_is_told_with_its_count(tmp_path, word):
     )
 
 
+def test_a_person_0_among_others_is_nothing_to_tell(tmp_path):
+    assert "warnings" not in people(tmp_path, ["0", "0", "1", "1", "2"])[1].notes
+
+
+@pytest.mark.parametrize("name", ["person", "person_id", "Subject", "people", "partition", "fold"])
+def test_a_column_that_seems_to_be_people_or_a_split_is_told(tmp_path, name):
+    listing = listed(tmp_path, f"file,{name},Smiling\na.jpg,x1,1\nb.jpg,x2,0\nc.jpg,x1,1\n")
+    assert f"column {name} is read as an attribute or left out; if it holds the" in warnings(listing)
+
+
+def test_two_columns_that_name_different_pictures_stop(tmp_path):
+    pictures = ["0.jpg", "1.jpg"]
+    with pytest.raises(InputError, match=r"line 2 names '0' in id and '1\.jpg' in file; keep one column"):
+        listed(tmp_path, "id,file,Smiling\n0,1.jpg,1\n1,0.jpg,0\n", pictures)
+    assert signs(listed(tmp_path, "id,file,Smiling\n0,0.jpg,1\n1,1.jpg,0\n", pictures)) == {"0.jpg": 1, "1.jpg": -1}
+    with pytest.raises(InputError, match="put the column 'file', which names pictures, first"):
+        listed(tmp_path, "id,file,Smiling\n7,0.jpg,1\n8,1.jpg,0\n", pictures)
+
+
 def test_people_as_floats_of_parquet_are_the_whole_numbers(tmp_path):
     table = TABLE.assign(identity=[1234567890.0, np.nan, 7.0])
     listing = listed(tmp_path, parquet(table), name="labels.parquet")
@@ -435,6 +455,7 @@ NO_TEXT = {
         "file,note,Smiling\na.jpg,x,1\nb.jpg,René,0\n".encode("latin-1"),
         r"not text in UTF-8: line 3, byte 10 is 0xE9 .*as Latin-1 \(Windows-1252\) it reads 'René': save it as CSV",
     ),
+    "a character cut in two": (PLAIN.encode() + "é".encode()[:1], "line 5 ends within a character"),
     "half a UTF-16": (PLAIN.encode("utf-16")[:-1], "is not text in UTF-16-LE"),
 }
 
