@@ -40,7 +40,8 @@ def read(
     images, container = _images(root, opener)
     labels = _label_files(root)
     if "list_attr_celeba" not in labels:
-        raise InputError(f"{root} has no list_attr_celeba.txt or .csv{misnamed(root, LISTS[0])}; {HOW}")
+        own = ", but labels.csv: set source.kind to folder" if (root / "labels.csv").exists() else ""
+        raise InputError(f"{root} has no list_attr_celeba.txt or .csv{misnamed(root, LISTS[0]) or own}; {HOW}")
     path = labels["list_attr_celeba"][0][0]
     names, values = _only(labels["list_attr_celeba"], _attributes)
 
@@ -187,7 +188,7 @@ def _pairs(where: Path, lost: list[str], strangers: list[str]) -> tuple[dict[str
     left = {name: "a row" for name in lost if name not in pairs}
     paired = {*pairs.values()}
     more, warnings = pair_lost(where, left, [name for name in strangers if name not in paired])
-    return pairs | more, warnings
+    return pairs | more, [f"{where}: {text}" for text in warnings]
 
 
 def _cells(path: Path, data: bytes) -> Iterator[tuple[int, list[str]]]:

@@ -51,7 +51,9 @@ class Reading:
 
 def attribute(column: str, texts: Sequence[str], reading: Reading) -> np.ndarray | None:
     """int8 signs (0 unknown) or float32 numbers (NaN unknown); None for a column of words, which is left out."""
-    codes, words = pd.factorize(np.array([_plain(text) for text in texts], object))
+    spelt, spellings = pd.factorize(np.array(texts, object))
+    codes, words = pd.factorize(np.array([_plain(text) for text in spellings], object))
+    codes = codes[spelt]
     _, firsts, numbers_of = np.unique(codes, return_index=True, return_counts=True)
     first, count = (dict(zip(words, array.tolist(), strict=True)) for array in (firsts, numbers_of))
     known = [word for word in words if word not in UNKNOWN]
@@ -76,6 +78,15 @@ def attribute(column: str, texts: Sequence[str], reading: Reading) -> np.ndarray
             what = f"has {shortened(word)} in the column {column}: expected {EXPECTED}{_comma(word)}"
             reading.fault(first[word], count[word], what)
         values = np.array([numbers.get(word, math.nan) for word in words], np.float32)[codes]
+        others = [word for word in known if word not in ("1", "0", "-1")]
+        if len(others) <= 2 and len(known) - len(others) == 2 and not odd:  # 1/0 or 1/-1, and a number for unknown?
+            some = ", ".join(f"{count[word]:,} times {word}, first in {reading.at(first[word])}" for word in others)
+            reading.warnings.append(
+                f"column {column} is read as numbers because of {some}; if that means that nothing is known, leave"
+                " these cells empty"
+            )
+    if not known:
+        reading.warnings.append(f"column {column} is empty")
     if blank:
         some = ", ".join(f"{count[word]:,} times {word!r}" for word in blank)
         reading.warnings.append(f"column {column}: {some} is read as unknown")
@@ -133,6 +144,10 @@ def identity(texts: Sequence[str], reading: Reading) -> list[int | None]:
     for name, count in counts.items():
         nobody = name.lower() in PLACEHOLDERS and count > 1
         nobody |= name == "0" == most[0][0] and count >= 3 * max(other for _, other in most[1:] or [("", 1)])
+        if re.fullmatch(r"[0-9]([.,][0-9]+)?[eE]\+?[0-9]+", name):
+            reading.warnings.append(
+                f"column identity: {name!r} is a number that a spreadsheet cut short; write all digits"
+            )
         if nobody or 2 * count > len(names) > 9:
             reading.warnings.append(
                 f"column identity: {name!r} is taken for one person with {count:,} of {len(names):,} pictures; if it"

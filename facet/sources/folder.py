@@ -105,6 +105,10 @@ def _from_tables(tree: Tree, tables: Sequence[str], pictures: Sequence[str]) -> 
             f"{read[0].where} has no attribute: {words or 'it has no column but ' + ' and '.join(values)}; expected"
             f" columns of {columns.EXPECTED}"
         )
+    if not any(_known(values[name]).any() for name in attributes):
+        raise InputError(
+            f"{read[0].where} has no label: every cell of {first(attributes)} is empty; expected {columns.EXPECTED}"
+        )
     warnings = [f"{one.where}: {text}" for one in read for text in one.reading.warnings]
     warnings += [
         f"{where}: column {column} holds words ({why}) and is left out; attributes are {columns.EXPECTED}"

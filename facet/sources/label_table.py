@@ -135,7 +135,8 @@ def _parquet(where: Path, data: bytes, beside: str, names: PictureNames) -> Labe
         cells = [[_cell(value) for value in column.to_pylist()] for column in table.columns]
         stored = json.loads((table.schema.metadata or {}).get(b"pandas", b"{}"))
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
-        raise InputError(f"{where} is not a Parquet file ({error}); write it again") from None
+        advice = "write it again" if data.startswith(b"PAR1") else "let its name end in .csv if it is text"
+        raise InputError(f"{where} is not a Parquet file ({error}); {advice}") from None
     header = list(table.column_names)
     if not header:
         raise InputError(f"{where} has no columns; expected the picture's name, then at least one attribute")
@@ -178,8 +179,7 @@ def _refuse_data(table: LabelTable, names: PictureNames) -> None:
     elif shape != name and below and below.count(shape) > len(below) // 2:
         what = f"has {name!r}, which looks like the names below it,"
     if what:
-        place = f"line {table.top}" if table.top else "the header"
+        place, advice = (f"line {table.top}", "add them above it") if table.top else ("the header", "name them")
         raise InputError(
-            f"{table.where}, {place} {what} where the names of the columns are expected; add them above it, as in"
-            " file,Smiling"
+            f"{table.where}, {place} {what} where the names of the columns are expected; {advice}, as in file,Smiling"
         )

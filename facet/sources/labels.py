@@ -127,9 +127,7 @@ def check_names(names: list[str], where: object) -> None:
     cases: dict[str, str] = {}
     for name in names:
         if (other := cases.setdefault(name.casefold(), name)) != name:
-            raise InputError(
-                f"{where} has the attributes {other!r} and {name!r}, which differ in case only; rename one"
-            )
+            raise InputError(f"{where}: the attributes {other!r} and {name!r} differ in case only; rename one of them")
     taken = sorted(set(names) & RESERVED)
     if taken:
         raise InputError(f"{where} has an attribute named {taken[0]!r}, which is reserved; rename the column")

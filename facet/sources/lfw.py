@@ -49,6 +49,7 @@ def read(root: Path) -> Listing:
             f"{root / folder}: {first(members)}; the pictures are {first(sorted(pictures))}"
         )
     strangers = sorted(pictures - set(members))
+    warnings = [f"{path}: {text}" for text in warnings]
     warnings += both_sides(path, [member for member in members if member not in pictures], strangers)
     notes = {"label_rows": len(members), "label_rows_without_picture": len(members) - len(kept)}
     ids = [*(members[row] for row in kept), *strangers]

@@ -12,6 +12,8 @@ from facet.base.errors import InputError
 from facet.sources.tree import first, is_image
 
 SHOWN = 3  # pairs of names listed in a message
+ENDINGS = re.compile(r"\.(heic|heif|hif|jpe|jfif|jxl|tga|dng)$", re.IGNORECASE)  # of pictures that are not read
+INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff"))  # what copying from web pages leaves
 SEVERAL = ""  # found under a name that several pictures have
 
 
@@ -21,16 +23,22 @@ def written(cell: str) -> str:
 
 
 def certain(name: str) -> str:
-    """One spelling for names that certainly mean the same: NFC, no blanks around the parts, the ending of a picture in
-    lower case."""
-    name = "/".join(part.strip() for part in unicodedata.normalize("NFC", name).split("/"))
+    """One spelling for names that certainly mean the same: NFC, nothing invisible, no blanks around the parts, the
+    ending of a picture in lower case."""
+    name = unicodedata.normalize("NFC", name).translate(INVISIBLE)
+    name = "/".join(part.strip() for part in name.split("/"))
     stem, dot, ending = name.rpartition(".")
     return f"{stem}.{ending.lower()}" if dot and is_image(name) else name
 
 
 def stem(name: str) -> str:
     """A name without the ending of a picture."""
-    return name.rpartition(".")[0] if is_image(name) else name
+    return name.rpartition(".")[0] if is_picture(name) else name
+
+
+def is_picture(name: str) -> bool:
+    """True for the name of a picture, whether its format is read or not."""
+    return is_image(name) or ENDINGS.search(name) is not None
 
 
 def alike(name: str) -> str:
@@ -89,24 +97,30 @@ def pair_lost(
     stems = PictureNames(by_stem, beside)
     wanted: dict[str, list[str]] = {}  # stem -> names
     for name in lost:
-        found = stems.find(stem(certain(written(name)))) if is_image(name) else None
+        found = stems.find(stem(certain(written(name)))) if is_picture(name) else None
         if found:
             wanted.setdefault(found, []).append(name)
     pairs = {names[0]: by_stem[found][0] for found, names in wanted.items() if len(names) == len(by_stem[found]) == 1}
     paired = {*pairs.values()}
-    left = {alike(path): one for one in strangers if one not in paired for path in stems.paths(one)}
-    left = {name.rpartition("/")[2]: picture for name, picture in left.items()} | left
-    close = [(name, left[alike(written(name))]) for name in lost if name not in pairs and alike(written(name)) in left]
+    paths = {alike(path): one for one in strangers if one not in paired for path in stems.paths(one)}
+    short = {name.rpartition("/")[2]: picture for name, picture in paths.items()} | paths
+    close: list[tuple[str, str]] = []
+    for name in lost if paths else ():
+        parts = alike(written(name)).split("/")
+        ends = ("/".join(parts[begin:]) for begin in range(1, len(parts)))  # without folders in front
+        picture = short.get("/".join(parts)) or next((paths[end] for end in ends if end in paths), "")
+        if picture and name not in pairs:
+            close.append((name, picture))
     if close:
         some = "; ".join(f"{lost[name]} has {name!r}, the picture is {picture!r}" for name, picture in close[:SHOWN])
         raise InputError(
-            f"{where} names {len(close):,} pictures that are there under names that differ in zeros, case or the"
-            f" like: {some}; write the names in the table as the files have them"
+            f"{where} names {len(close):,} pictures that are there under names that differ in zeros, case,"
+            f" folders or the like: {some}; write the names in the table as the files have them"
         )
     warnings = []
     if pairs:
         some = ", ".join(f"{name} is {picture}" for name, picture in [*pairs.items()][:SHOWN])
-        warnings.append(f"{where} names {len(pairs):,} pictures with another ending than they have: {some}")
+        warnings.append(f"{len(pairs):,} pictures are named with another ending than they have: {some}")
     return pairs, warnings
 
 

@@ -66,6 +66,7 @@ HARMLESS = {
     "slashes of Windows": PLAIN.replace("a.jpg", ".\\a.jpg").replace("b.jpg", "./b.jpg"),
     "endings in capitals": PLAIN.replace("a.jpg", "a.JPG"),
     "no endings": PLAIN.replace(".jpg", ""),
+    "invisible characters": PLAIN.replace("a.jpg", "\u200ba.jpg\ufeff"),
     "two marks": "\ufeff\ufeff" + PLAIN,
 }
 
@@ -157,9 +158,15 @@ def test_the_exact_spelling_takes_precedence(tmp_path):
 
 
 def test_a_picture_with_another_ending_is_paired_and_told(tmp_path):
-    listing = listed(tmp_path, PLAIN, ["a.jpg", "b.png", "c.jpeg"])
+    listing = listed(tmp_path, PLAIN.replace("a.jpg", "a.heic"), ["a.jpg", "b.png", "c.jpeg"])
     assert signs(listing) == {"a.jpg": 1, "b.png": -1, "c.jpeg": 1}
-    assert "names 2 pictures with another ending than they have: b.jpg is b.png, c.jpg is c.jpeg" in warnings(listing)
+    for pair in (
+        "3 pictures are named with another ending than",
+        "a.heic is a.jpg",
+        "b.jpg is b.png",
+        "c.jpg is c.jpeg",
+    ):
+        assert pair in warnings(listing)
 
 
 ALMOST = {
@@ -167,6 +174,12 @@ ALMOST = {
     "fewer zeros": (["001.jpg", "a.jpg"], ["1.jpg", "a.jpg"], "line 2 has '001.jpg', the picture is '1.jpg'"),
     "case": (["IMG_1.jpg", "a.jpg"], ["img_1.jpg", "a.jpg"], "'IMG_1.jpg', the picture is 'img_1.jpg'"),
     "case of a folder": (["Cats/1.jpg", "a.jpg"], ["cats/1.jpg", "a.jpg"], "'Cats/1.jpg', the picture is 'cats/1.jpg'"),
+    "a folder": (["img/b.jpg", "a.jpg"], ["b.jpg", "a.jpg"], "line 2 has 'img/b.jpg', the picture is 'b.jpg'"),
+    "a path elsewhere": (
+        ["C:\\x\\b.jpg", "/x/y/a.jpg"],
+        ["y/a.jpg", "b.jpg"],
+        "the picture is 'b.jpg'; line 3 has '/x/y/a",
+    ),
     "blanks": (["my face.jpg", "a.jpg"], ["my_face.jpg", "a.jpg"], "'my face.jpg', the picture is 'my_face.jpg'"),
     "all of them": (["IMG1.jpg", "IMG2.jpg"], ["img1.jpg", "img2.jpg"], "2 pictures .*'IMG1.jpg', the picture is"),
 }
@@ -179,6 +192,12 @@ def test_names_that_match_but_for_zeros_or_case_stop_with_both_sides(tmp_path, k
     with pytest.raises(InputError, match=message) as caught:
         listed(tmp_path, f"file,Smiling\n{rows}", names)
     assert "write the names in the table as the files have them" in str(caught.value)
+
+
+def test_pictures_of_other_folders_are_not_taken_for_the_lost_ones(tmp_path):
+    listing = listed(tmp_path, "file,Smiling\nann/1.jpg,1\nbob/1.jpg,0\n", ["bob/1.jpg", "cid/1.jpg"])
+    assert signs(listing) == {"bob/1.jpg": -1}
+    assert "1 rows of" in warnings(listing)
 
 
 def test_what_is_lost_on_both_sides_is_told_with_its_first_names(tmp_path):
@@ -281,7 +300,7 @@ def test_each_of_several_tables_has_the_labels_of_its_folder(tmp_path):
     with pytest.raises(InputError, match=r"first/1\.jpg has the Smiling -1 in one of the tables and 1 in .*/first"):
         folder.read(root)
     (root / "labels.csv").write_text("file,smiling\n3.jpg,1\n")
-    with pytest.raises(InputError, match="'smiling' and 'Smiling', which differ in case only"):
+    with pytest.raises(InputError, match="'smiling' and 'Smiling' differ in case only"):
         folder.read(root)
 
 
@@ -418,6 +437,25 @@ def test_one_nought_and_minus_one_are_told_with_their_counts(tmp_path):
     listing = column(tmp_path, ["1", "0", "-1", "0", "1.0"])
     assert listing.table["x"].tolist() == [1, 0, -1, 0, 1]
     assert "column x has 2 times 1, 2 times 0, 1 times -1: 0 is read as unknown and -1 as absent" in warnings(listing)
+
+
+@pytest.mark.parametrize("odd", ["2", "-9", "99"])
+def test_a_number_among_signs_is_told_with_its_line(tmp_path, odd):
+    listing = column(tmp_path, ["1", "0", odd, "0"])
+    assert listing.real == ("x",)
+    assert f"column x is read as numbers because of 1 times {odd}, first in line 4; if that" in warnings(listing)
+
+
+def test_empty_columns_are_told_and_nothing_else_is_an_error(tmp_path):
+    assert "column x is empty" in warnings(column(tmp_path, ["", "NA", ""]))
+    with pytest.raises(InputError, match="has no label: every cell of Smiling is empty"):
+        listed(tmp_path, "file,Smiling\na.jpg,\nb.jpg,\nc.jpg,\n")
+
+
+def test_people_whose_numbers_a_spreadsheet_cut_short_are_told(tmp_path):
+    assert "'1.23457E+11' is a number that a spreadsheet cut short" in warnings(
+        people(tmp_path, ["1.23457E+11", "7"])[1]
+    )
 
 
 def test_words_read_as_unknown_are_counted(tmp_path):
