@@ -54,7 +54,7 @@ def read(
     repeated = list(images.repeated) + repeated
     if repeated:
         some = first(f"{name} (taken: {members.get(PurePosixPath(name).name, name)})" for name in repeated)
-        warnings.append(f"{images.path}: {len(repeated):,} pictures have the name of another and are left out: {some}")
+        warnings.append(f"{len(repeated):,} pictures have the name of another and are left out: {some}")
     strangers = sorted(set(members) - set(values))
     if strangers:
         pairs, more = _pairs(path, [name for name in values if name not in members], strangers)

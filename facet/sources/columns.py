@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
+from facet.sources.pairing import INVISIBLE
+
 SPLIT_WORDS = {
     "train": ("train", "training", "0"),
     "valid": ("valid", "val", "validation", "dev", "1"),
@@ -157,8 +159,8 @@ def identity(texts: Sequence[str], reading: Reading) -> list[int | None]:
 
 
 def person(text: str) -> str:
-    """The name of a person in a cell: NFC, whole numbers without `.0`."""
-    name = unicodedata.normalize("NFC", text.strip())
+    """The name of a person in a cell: NFC, nothing invisible, whole numbers without `.0`."""
+    name = unicodedata.normalize("NFC", text.translate(INVISIBLE).strip())
     return name.removesuffix(".0") if re.fullmatch(r"(0|-?[1-9][0-9]*)\.0", name) else name
 
 

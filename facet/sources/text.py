@@ -44,8 +44,12 @@ END = "\ufdd0"  # a character that no text holds
 def text_of(where: object, data: bytes, remedy: str = FETCH) -> str:
     """The text of a file in UTF-8, or in UTF-16 or UTF-32 with a byte-order mark; InputError for anything else, with
     its line and, as far as it can be told, its encoding."""
-    if data[:512].lstrip().lower().startswith((b"<!doctype", b"<html", b"<head", b"<?xml")):
-        raise InputError(f"{where} is a web page (HTML), not the table it should be: a download was refused; {remedy}")
+    begin = data[:512].lstrip(b" \t\r\n\xef\xbb\xbf").lower()
+    if begin.startswith(b"<?xml") and b"<html" not in data[:2048].lower():
+        raise InputError(f"{where} is XML, perhaps a spreadsheet, not the table it should be; {SAVE}")
+    if begin.startswith((b"<!doctype", b"<html", b"<head", b"<?xml")):
+        why = ": a download was refused" if remedy == FETCH else ""
+        raise InputError(f"{where} is a web page (HTML), not the table it should be{why}; {remedy}")
     for magic, what, instead in OTHER_FILES:
         if data.startswith(magic):
             raise InputError(f"{where} is {what}, whatever its name says; it is not text: {instead or remedy}")
