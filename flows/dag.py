@@ -10,6 +10,7 @@ from pathlib import Path
 
 import networkx as nx
 
+from facet.base import project
 from facet.base.errors import FacetError, InputError
 
 # Printed by dvc if another dvc works on the same path; the exit code is that of any error, and `--wait-for-lock`
@@ -32,6 +33,7 @@ def stage_needs(root: Path) -> Needs:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo  # its import takes a second
 
+    project.check_clone(root)  # dvc would look for one above
     with Repo(str(root)) as repo:
         try:
             graph = repo.index.graph  # an edge runs from a stage to what it needs

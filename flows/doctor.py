@@ -76,15 +76,19 @@ def _python(root: Path) -> Iterator[Finding]:
 
 
 def _is_clone(root: Path) -> bool:
-    return (root / "dvc.yaml").exists() and (root / ".dvc").exists()
+    return project.is_clone(root)
 
 
 def _project(root: Path) -> Iterator[Finding]:
     if not _is_clone(root):
         yield Finding("FAIL", f"{root.resolve()} is no clone of Facet", "run this in a clone, or name one with --root")
         return
-    lock = root / "dvc.lock"
-    if lock.exists() and not lockfile.is_sound(lock.read_bytes().decode("utf-8", "replace")):
+    try:
+        lockfile.check(root)
+    except InputError as error:
+        what, _, fix = str(error).partition("; ")
+        yield Finding("FAIL", what, fix)
+    if lockfile.is_cut(root):
         yield Finding("FAIL", "dvc.lock is damaged", "facet reproduce restores a copy; or git checkout dvc.lock")
     origin = profiles.origin(root)
     name = f"profile {origin[0]}" if origin else "values of no profile"

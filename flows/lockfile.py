@@ -1,51 +1,61 @@
-"""Backup of dvc.lock. dvc writes it in place, so a kill at the wrong moment leaves it empty or cut short, and then no
-dvc command works. A sound copy is kept beside the checkpoints after every stage and restored before the next run."""
+"""Repair of what a kill leaves of dvc.lock (facet/base/dvc_lock.py) and of dvc's list of its own locks, before dvc
+runs. What a kill cannot leave, such as a merge conflict, is a user's to decide and stays as it is."""
 
 import json
-import logging
 import subprocess
 import threading
 import time
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
+from facet.base import dvc_lock
+from facet.base.dvc_lock import COPY, CUT, LOCK
+from facet.base.errors import InputError
 from facet.base.files import replacing
+from facet.base.project import conflict_line
 
-log = logging.getLogger(__name__)
-
-COPY = Path(".resume/dvc.lock")
-TRIES, PAUSE = 5, 0.5  # reads of a damaged list of locks before it counts as such, and seconds between them
+DAMAGED = COPY.with_name("dvc.lock.damaged")  # what was replaced last
+TRIES, PAUSE = 5, 0.5  # reads of a damaged file before it counts as such, and seconds between them
 _KEEPING = threading.Lock()  # stages end on several threads
 
 
-def is_sound(text: str) -> bool:
-    """True if the text is a whole dvc.lock by dvc's own schema."""
-    from dvc.schema import COMPILED_LOCKFILE_SCHEMA  # its import takes a second
-
-    if not text.endswith("\n"):
-        return False
-    try:
-        lock = YAML(typ="safe").load(text)
-        COMPILED_LOCKFILE_SCHEMA(lock)
-    except Exception:  # any error here would also stop dvc
-        return False
-    return isinstance(lock, dict) and bool(lock.get("stages"))
-
-
 def keep(root: Path) -> None:
-    """Keep a copy of dvc.lock if it is sound; another stage may be writing it."""
+    """Keep a copy of dvc.lock if it is whole; another stage may be writing it."""
     with _KEEPING:
-        text = _text(root / "dvc.lock")
-        if text and is_sound(text):
-            with replacing(root / COPY) as part:
-                part.write_text(text, encoding="utf-8")
+        dvc_lock.keep(root)
+
+
+def check(root: Path) -> None:
+    """InputError if dvc.lock holds a merge conflict, or damage that no kill leaves."""
+    path = root / LOCK
+    text = dvc_lock.read(path)
+    line = conflict_line(text or "")
+    if line or _unmerged(root):
+        where = f"{path} line {line}: the marker of a merge conflict" if line else f"{path} is unmerged in git"
+        raise InputError(
+            f"{where}; keep one side (`git checkout --ours dvc.lock`, or --theirs), then `git add dvc.lock`: stages "
+            "that differ from it run again or come from dvc's cache"
+        )
+    if text is not None and (fault := dvc_lock.fault(text)) and fault != CUT:
+        raise InputError(f"{path}: {fault}; correct it by hand, or `git checkout dvc.lock` restores the committed one")
+
+
+def is_cut(root: Path) -> bool:
+    """True if a kill left dvc.lock empty or cut short."""
+    text = dvc_lock.read(root / LOCK)
+    return text is not None and dvc_lock.fault(text) == CUT
+
+
+def holds_stages(root: Path) -> bool:
+    """True if there is a whole dvc.lock."""
+    text = dvc_lock.read(root / LOCK)
+    return text is not None and not dvc_lock.fault(text)
 
 
 def mend(root: Path) -> str:
-    """Replace a damaged dvc.lock by the kept copy, else by the one in git, else remove it, so that dvc checks every
-    stage anew. Also remove a damaged list of dvc's own locks, which stops every dvc command too. Return what was done,
-    "" for nothing."""
+    """Replace a dvc.lock that was cut short by the newer of the kept copy and the one in git, else remove it, so that
+    dvc checks every stage anew. Also remove a damaged list of dvc's own locks, which stops every dvc command too.
+    Return what was done, "" for nothing. InputError as in `check`."""
+    check(root)
     return "; ".join(filter(None, (_mend_locks(root / ".dvc" / "tmp" / "rwlock"), _mend_lock_file(root))))
 
 
@@ -62,23 +72,44 @@ def _mend_locks(path: Path) -> str:
 
 
 def _mend_lock_file(root: Path) -> str:
-    path = root / "dvc.lock"
-    text = _text(path)
-    if text is None or is_sound(text):
-        return ""
-    for origin, copy in (("the copy after the last stage", _text(root / COPY)), ("git", _committed(root))):
-        if copy and is_sound(copy):
+    path = root / LOCK
+    for _ in range(TRIES):  # another dvc may be writing it
+        if not is_cut(root):
+            keep(root)
+            return ""
+        time.sleep(PAUSE)
+    with replacing(root / DAMAGED) as part:
+        part.write_bytes(path.read_bytes())
+    copies = [(*_copied(root), "the copy after the last stage"), (*_committed(root), "git")]
+    for _, text, origin in sorted(copies, key=lambda copy: copy[0], reverse=True):
+        if text and not dvc_lock.fault(text):
             with replacing(path) as part:
-                part.write_text(copy, encoding="utf-8")
+                part.write_text(text, encoding="utf-8")
             return f"{path} was damaged by a kill and has been restored from {origin}"
     path.unlink()
     return f"{path} was damaged by a kill, and there is no copy; every stage is checked anew"
 
 
-def _text(path: Path) -> str | None:
-    return path.read_bytes().decode("utf-8", "replace") if path.exists() else None
+def _copied(root: Path) -> tuple[float, str | None]:
+    """When the copy was kept (seconds since 1970), and its text."""
+    text = dvc_lock.read(root / COPY)
+    return (root / COPY).stat().st_mtime if text is not None else 0.0, text
 
 
-def _committed(root: Path) -> str | None:
-    done = subprocess.run(["git", "show", "HEAD:./dvc.lock"], cwd=root, capture_output=True, text=True)
+def _committed(root: Path) -> tuple[float, str | None]:
+    """When the last commit changed dvc.lock (seconds since 1970), and its text there."""
+    when = _git(root, "log", "-1", "--format=%ct", "--", LOCK)
+    return float(when) if when else 0.0, _git(root, "show", f"HEAD:./{LOCK}")
+
+
+def _unmerged(root: Path) -> bool:
+    return bool(_git(root, "ls-files", "--unmerged", "--", LOCK))
+
+
+def _git(root: Path, *words: str) -> str | None:
+    """The output of a git command; None if it fails."""
+    try:
+        done = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, errors="replace")
+    except OSError:  # no git
+        return None
     return done.stdout if done.returncode == 0 else None

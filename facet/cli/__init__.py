@@ -7,6 +7,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from facet.base import project
 from facet.base.errors import FacetError
 from facet.base.version import VERSION
 from facet.cli import clone
@@ -41,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if unknown and args.run is not clone.refuse:  # a refused command has no flags of its own to check
         command_line.error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
+        if "root" in args:
+            args.root = project.find_root(args.root)
         return int(args.run(args))
     except FacetError as error:
         message, code = str(error), error.exit_code

@@ -47,9 +47,12 @@ def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
 
 
 def add_root(command: argparse._ActionsContainer) -> None:
-    """Add --root, the project to work on."""
+    """Add --root, the project to work on; `main` turns it into a folder."""
     command.add_argument(
-        "--root", type=Path, default=Path(), metavar="FOLDER", help="the project, the folder of dvc.yaml (default: .)"
+        "--root",
+        type=Path,
+        metavar="FOLDER",
+        help="the project, the folder of dvc.yaml (default: the current folder or the nearest clone above it)",
     )
 
 

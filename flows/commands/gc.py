@@ -23,6 +23,7 @@ def _run(args: argparse.Namespace) -> int:
 
     check_dry_json(args)
     project.check_clone(args.root)  # dvc would find the clone above, and the champions would not be spared
+    garbage.check(args.root)
     if args.json:
         print_json(garbage.unneeded(args.root, args.remote))
         return 0

@@ -274,6 +274,8 @@ def test_garbage_is_removed_only_after_a_yes(root, terminal, monkeypatch, capfd)
     assert (code, ran) == (2, [])
     assert "has no dvc.yaml; run this in a clone of Facet" in error
     (root / "dvc.yaml").write_text("stages: {}")
+    (root / ".dvc").mkdir()
+    monkeypatch.setattr("flows.garbage.check", lambda root: None)
     assert json.loads(outcome(capfd, *gc, "--dry-run", "--json")[1]) == ["/cache/ab/cd"]
     assert (
         outcome(capfd, *gc, "--dry-run")[1]
