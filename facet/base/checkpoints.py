@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -45,16 +46,39 @@ def load_weights(folder: Path, networks: Mapping[str, nn.Module]) -> None:
     """Load the weights of some networks by name; other weights in the file are ignored."""
     path = folder / WEIGHTS
     try:
-        state = load_file(path)
+        state = read_weights(path)
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path} cannot be read as safetensors ({error}); train the model again") from error
     for name, network in networks.items():
         prefix = f"{name}."
         part = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+        check_finite(path, part, prefix)
         try:
             network.load_state_dict(part)
         except RuntimeError as error:
             raise InputError(f"{path}: the weights of `{name}` do not fit model.json ({error})") from error
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The weights in a file; InputError if this user may not read it, the errors of safetensors for anything else."""
+    try:
+        with path.open("rb"):  # safetensors hides why a file cannot be opened
+            weights: dict[str, Tensor] = load_file(path)
+            return weights
+    except PermissionError:
+        raise InputError(
+            f"{path}: this user is not permitted to read it; its owner gives the right: chmod -R a+rX {path.parent}"
+        ) from None
+
+
+def check_finite(path: Path, weights: Mapping[str, Tensor], prefix: str = "") -> None:
+    """InputError if a weight of the file `path` is NaN or infinite; edits by such a network would change nothing."""
+    for name, value in weights.items():
+        if bad := int((~torch.isfinite(value)).sum()):
+            raise InputError(
+                f"{path}: {bad} of {value.numel()} numbers of `{prefix}{name}` are NaN or infinite: the file is "
+                "damaged or its training diverged; train the model again, or `facet champion rollback SYSTEM`"
+            )
 
 
 def has_network(folder: Path, name: str, network: nn.Module) -> bool:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,16 +28,26 @@ def replacing(path: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
     """A temporary empty folder beside `path`, which replaces it when the block succeeds and is removed when it
-    fails."""
+    fails. Its files get the rights of the umask, whatever their writers gave them."""
     temporary = _temporary(path)
     temporary.mkdir()
     try:
         yield temporary
+        _give_rights(temporary)
         if path.exists():
             shutil.rmtree(path)
         temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _give_rights(folder: Path) -> None:
+    """Give every file in a new folder the rights that the umask left the folder: safetensors writes files that only
+    their owner can read, so no other user could edit with the model."""
+    rights = folder.stat().st_mode & 0o666
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink() and (mode := path.stat().st_mode) | rights != mode:
+            path.chmod(stat.S_IMODE(mode) | rights)
 
 
 def hash_of(*paths: Path) -> str:
