@@ -1,6 +1,7 @@
 """One night at a time in a clone: the lock, and what becomes of the run of a night that was killed."""
 
 import contextlib
+import datetime
 import fcntl
 import os
 import time
@@ -27,9 +28,20 @@ class Lock(NamedTuple):
     file: int  # descriptor; commands inherit it, so the lock is held until the last of them has ended
 
 
+class Holder(NamedTuple):
+    """Who holds the lock, or held it last."""
+
+    run: str  # id of the flow run, "" for none
+    process: int  # 0 for none
+    since: str  # UTC, ISO 8601; "" for none
+
+    def __str__(self) -> str:
+        return f"since {self.since or 'an unknown time'} (process {self.process or 'unknown'})"
+
+
 @contextlib.contextmanager
-def only_night(root: Path) -> Iterator[Lock | None]:
-    """Hold the lock of the project at `root`; None if another night is running.
+def only_night(root: Path) -> Iterator[Lock | Holder]:
+    """Hold the lock of the project at `root`; or who holds it, if another night is running.
 
     If a night was killed, its commands still hold the lock while they write their checkpoints; they are waited for."""
     path = root / LOCK
@@ -40,14 +52,14 @@ def only_night(root: Path) -> Iterator[Lock | None]:
     with file:
         deadline = time.monotonic() + 2 * GRACE
         while not _acquired(file):
-            _, process = _last_holder(file)
-            if (process and lives(process)) or time.monotonic() > deadline:
-                yield None
+            holder = _last_holder(file)
+            if (holder.process and lives(holder.process)) or time.monotonic() > deadline:
+                yield holder
                 return
             time.sleep(0.5)
-        previous_run, _ = _last_holder(file)
+        previous_run = _last_holder(file).run
         file.truncate(0)
-        file.write(f"{flow_run.id} {os.getpid()}")
+        file.write(f"{flow_run.id} {os.getpid()} {datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds')}")
         file.flush()
         yield Lock(previous_run, file.fileno())
 
@@ -60,11 +72,11 @@ def _acquired(file: TextIO) -> bool:
     return True
 
 
-def _last_holder(file: TextIO) -> tuple[str, int]:
-    """Flow run and process that held the lock last; "" and 0 for none."""
+def _last_holder(file: TextIO) -> Holder:
+    """Who holds the lock or held it last."""
     file.seek(0)
-    run, _, process = file.read().strip().partition(" ")
-    return run, int(process) if process.isdecimal() else 0
+    run, process, since, *_ = [*file.read().split(), "", "", ""]
+    return Holder(run, int(process) if process.isdecimal() else 0, since)
 
 
 def mark_crashed(run: str) -> None:

@@ -10,6 +10,7 @@ dvc, training resumes from its checkpoint, verdicts and versions are known by th
 import contextlib
 import dataclasses
 import datetime
+import itertools
 import logging
 import re
 import threading
@@ -47,18 +48,34 @@ def nightly(root: Path = Path(), night: str | None = None, drop: Path | None = N
     log = get_run_logger()
     guard_temporary_server()
     root = root.resolve()
-    name = night or _unused_name(root, datetime.date.today().isoformat())
-    if not re.fullmatch(r"\w[\w.-]{0,99}", name):
-        return Failed(message=f"{name!r} cannot name a night; expected a date, as in 2026-11-27")
+    called = night or datetime.date.today().isoformat()
+    if not re.fullmatch(r"\w[\w.-]{0,99}", called):
+        return Failed(message=f"{called!r} cannot name a night; expected a date, as in 2026-11-27")
     try:
         with night_lock.only_night(root) as lock:
-            if lock is None:
-                return Completed(name="Busy", message="another night is running here; this one is left out")
+            if isinstance(lock, night_lock.Holder):
+                text = f"another night is running here {lock}; this one is left out"
+                messages.send(f"Night {called}: Busy - please look", text)
+                return Completed(name="Busy", message=text)
             night_lock.mark_crashed(lock.previous_run)
+            name = _taken(root, night) if night else _unused_name(root, called)
             return _run(Night(root, name, drop=drop, children=Children(held=(lock.file,))), log)
     except InputError as error:
-        messages.send(f"Night {name}: Failed - please look", str(error))
+        messages.send(f"Night {called}: Failed - please look", str(error))
         return Failed(message=str(error))
+
+
+def _taken(root: Path, name: str) -> str:
+    """The name given to a night. InputError if a night of this name has ended well; the record of one that has not is
+    kept under another file name, and the night continues."""
+    record = root / NIGHTS / f"{name}.json"
+    if is_done(root, name):
+        raise InputError(f"the night {name} has been, and {record} is its record; name this one otherwise (--night)")
+    if record.exists():
+        numbers = itertools.count(1)
+        kept = next(path for n in numbers if not (path := record.with_name(f"{name}.before-{n}.json")).exists())
+        record.rename(kept)
+    return name
 
 
 def _run(night: Night, log: Log) -> State[Any]:

@@ -1,12 +1,17 @@
 """Nights of the flow: each ends in the right state with the right message, and the champion never gets worse."""
 
+import dataclasses
 import json
+import re
 import signal
 from pathlib import Path
 
 import pytest
 
+from facet.base.errors import InputError
+from facet.base.files import write_json
 from facet.nights.champions import Champions
+from facet.nights.record import NightRecord
 from facet.sources import shards
 from tests.support import nights
 from tests.support.nights import HEAD, PATIENCE, deliver, nights_of, start, step
@@ -18,6 +23,31 @@ pytestmark = pytest.mark.slow
 def quality(root: Path) -> float:
     folder = Champions(root / "champions").folder("vigan")
     return float(json.loads((folder / "model.json").read_text())["quality"])
+
+
+def test_a_record_is_never_overwritten(tmp_path):
+    """A night that has ended well keeps its name; one that has not continues, and its record stays beside the new."""
+    from flows import nightly
+
+    def record(state):
+        path = tmp_path / "nights" / "a.json"
+        write_json(path, dataclasses.asdict(dataclasses.replace(NightRecord("a", "2026-11-27T02:00:00"), state=state)))
+        return path
+
+    assert nightly._taken(tmp_path, "a") == "a"
+    for state in ("Promoted", "Kept", "Nothing new", "Waiting"):
+        before = record(state).read_bytes()
+        with pytest.raises(InputError, match=r"the night a has been, and .*nights/a.json is its record"):
+            nightly._taken(tmp_path, "a")
+        assert record(state).read_bytes() == before
+    contents = []
+    for state in ("Failed", "Unfinished", "Failed"):
+        contents.append(record(state).read_bytes())
+        assert nightly._taken(tmp_path, "a") == "a"
+    (tmp_path / "nights/a.json").write_text("torn")
+    assert nightly._taken(tmp_path, "a") == "a"
+    kept = [(tmp_path / f"nights/a.before-{number}.json").read_bytes() for number in (1, 2, 3, 4)]
+    assert kept == [*contents, b"torn"]
 
 
 def test_a_week(tmp_path, server, received):
@@ -91,6 +121,8 @@ def test_a_night_killed_in_the_middle_leaves_no_process_and_the_next_ends_as_an_
     assert process.poll() is None, process.communicate()[0][-3000:]
     second = nights_of(killed, "1b", server=server)  # two overlapping runs
     assert second["1b"][0] == "Busy"
+    assert f"(process {process.pid})" in second["1b"][1]
+    assert re.search(r"another night is running here since 20\d\d-\d\d-\d\dT", second["1b"][1])
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert within(PATIENCE, lambda: not any(_works_in(pid, killed) for pid in Path("/proc").glob("[0-9]*")))
