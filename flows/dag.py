@@ -7,11 +7,15 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import networkx as nx
 
 from facet.base import project
 from facet.base.errors import FacetError, InputError
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
 
 # Printed by dvc if another dvc works on the same path; the exit code is that of any error, and `--wait-for-lock`
 # waits only for the lock of the whole project.
@@ -19,6 +23,12 @@ BUSY = "is busy, it is being blocked by"
 BUSY_PAUSE = 2.0  # seconds between two tries
 
 Needs = dict[str, list[str]]
+
+
+class StatusFailed(FacetError):
+    """dvc could not say which stages are stale; the message holds what it said."""
+
+    exit_code = 1
 
 
 class UnknownStage(FacetError):
@@ -30,23 +40,42 @@ def stage_needs(root: Path) -> Needs:
 
     Stages of foreach and matrix are expanded (`train_gan@dcgan`); stages that could run at the same time keep the order
     of dvc.yaml."""
-    from dvc.exceptions import DvcException
+    with _opened(root) as repo:
+        return _needs(root, repo)
+
+
+def look(root: Path) -> tuple[Needs, set[str] | None]:
+    """Every stage as from `stage_needs`, and those that are stale as from `stale_stages`, in a second or two; None if
+    dvc cannot say now what is stale."""
+    with _opened(root) as repo:
+        needs = _needs(root, repo)
+        addresses = {stage.addressing: _address(stage) for stage in repo.index.stages}
+        try:
+            return needs, _stale({addresses[stage] for stage in repo.status()}, needs)
+        except Exception:  # whatever it is, `dvc status` will say it
+            return needs, None
+
+
+def _opened(root: Path) -> "Repo":
     from dvc.repo import Repo  # its import takes a second
 
     project.check_clone(root)  # dvc would look for one above
-    with Repo(str(root)) as repo:
-        try:
-            graph = repo.index.graph  # an edge runs from a stage to what it needs
-        except DvcException as error:
-            reason = str(error).strip().splitlines()[0]
-            raise InputError(
-                f"dvc cannot read the graph of {root.resolve()}: {reason}; fix dvc.yaml or params.yaml"
-            ) from error
-        order = {stage: number for number, stage in enumerate(repo.index.stages)}
-        ordered = list(nx.lexicographical_topological_sort(graph.reverse(copy=False), key=order.__getitem__))
-        return {
-            _address(stage): [_address(need) for need in ordered if graph.has_edge(stage, need)] for stage in ordered
-        }
+    return Repo(str(root), _wait_for_lock=True)
+
+
+def _needs(root: Path, repo: "Repo") -> Needs:
+    from dvc.exceptions import DvcException
+
+    try:
+        graph = repo.index.graph  # an edge runs from a stage to what it needs
+    except DvcException as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"dvc cannot read the graph of {root.resolve()}: {reason}; fix dvc.yaml or params.yaml"
+        ) from error
+    order = {stage: number for number, stage in enumerate(repo.index.stages)}
+    ordered = list(nx.lexicographical_topological_sort(graph.reverse(copy=False), key=order.__getitem__))
+    return {_address(stage): [_address(need) for need in ordered if graph.has_edge(stage, need)] for stage in ordered}
 
 
 def _address(stage) -> str:  # type: ignore[no-untyped-def]  # dvc.stage.Stage
@@ -109,9 +138,19 @@ def stale_stages(root: Path, needs: Mapping[str, list[str]]) -> set[str]:
     while BUSY in result.stderr:
         time.sleep(BUSY_PAUSE)
         result = subprocess.run(command, cwd=root, capture_output=True, text=True)
-    if result.returncode:
-        raise RuntimeError(f"dvc status failed in {root}: {result.stderr.strip()}")
-    changed = set(json.loads(result.stdout))
+    try:
+        if result.returncode:
+            raise ValueError(result.stderr)
+        return _stale(set(json.loads(result.stdout)), needs)
+    except ValueError as error:
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        said = next((line for line in lines if line.startswith("ERROR")), lines[-1] if lines else "no output")
+        raise StatusFailed(
+            f"`dvc status` failed in {root.resolve()}: {said[:300]}; run it there, `dvc status -v` says more"
+        ) from None
+
+
+def _stale(changed: set[str], needs: Mapping[str, list[str]]) -> set[str]:
     stale: set[str] = set()
     for stage in needs:  # needed stages first
         if stage in changed or not stale.isdisjoint(needs[stage]):

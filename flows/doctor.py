@@ -21,7 +21,7 @@ from facet.nights.champions import STORE, Champions
 from facet.nights.quarantine import TABLES
 from facet.nights.settings import Settings
 from facet.photos.faces import networks
-from flows import lockfile, profiles, tracked_data
+from flows import lockfile, profiles, server, tracked_data
 
 Level = Literal["ok", "note", "FAIL"]
 REMOTE_SECONDS, SERVER_SECONDS = 60, 10
@@ -138,10 +138,15 @@ def _networks(root: Path) -> Iterator[Finding]:
 
 
 def _server(root: Path) -> Iterator[Finding]:
+    server.prepare(root)
     url = os.environ.get("PREFECT_API_URL") or _configured()
     if not url:
         fix = "for schedules: prefect server start, then export PREFECT_API_URL=http://127.0.0.1:4200/api"
         yield Finding("note", "no Prefect server: every run starts its own, and nothing runs on a schedule", fix)
+        return
+    if server.CLOUD in url:
+        server.check(root)
+        yield Finding("ok", f"Prefect Cloud answers at {url}")
         return
     try:
         with httpx.Client(base_url=url, timeout=SERVER_SECONDS) as client:

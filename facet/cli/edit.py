@@ -135,8 +135,8 @@ def _run(args: argparse.Namespace) -> int:
     if args.engine is None:
         summary = edit_folder(job, sheet=args.sheet)
     else:
+        clone.load("flows.server").check(args.root)
         edit_on = clone.load("flows.edit_folder").edit_on
-        clone.load("flows.commands.server").check()
         one = dataclasses.replace(job, workers=args.workers or 1)
         summary = edit_on(one, args.engine, jobs=args.jobs, address=args.address, sheet=args.sheet)
     print(summary)

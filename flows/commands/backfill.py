@@ -1,6 +1,7 @@
 """`facet backfill`: one night for each of several folders of images."""
 
 import argparse
+import functools
 import sys
 from pathlib import Path
 
@@ -25,15 +26,22 @@ def _run(args: argparse.Namespace) -> int:
     if missing:
         raise InputError(f"{missing[0]} is not a folder; expected folders of images with their labels")
     project.check_clone(args.root)
-    from flows.commands import server
+    from flows import server
+
+    server.check(args.root)
     from flows.nightly import is_done, nightly
 
-    server.check()
     for folder in sorted(args.folders, key=lambda folder: folder.resolve().name):
         name = folder.resolve().name
         if is_done(args.root, name):
             print(f"{name}: already done")
-        elif not nightly(root=args.root, night=name, drop=folder.resolve(), return_state=True).is_completed():
-            print(f"error: {name} failed (see above); fix the cause and run this again", file=sys.stderr)
+            continue
+        night = functools.partial(nightly, root=args.root, night=name, drop=folder.resolve(), return_state=True)
+        state = server.running(night)
+        if not state.is_completed() or state.name == "Busy":
+            print(
+                f"error: {name}: {state.message or 'failed (see above)'}; fix the cause and run this again",
+                file=sys.stderr,
+            )
             return 1
     return 0

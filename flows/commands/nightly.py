@@ -2,6 +2,8 @@
 
 import argparse
 import contextlib
+import datetime
+import functools
 import os
 import sys
 import zoneinfo
@@ -37,23 +39,32 @@ def _run(args: argparse.Namespace) -> int:
     kind = project.section(project.params(args.root), "source", "kind")["kind"]
     if kind == "drawn":
         raise InputError("source.kind is drawn: nothing can arrive there; `facet profile nightly` sets nights up")
-    if args.serve:
-        return _serve(args)
-    from flows import messages
-    from flows.commands import server
+    from flows import messages, server
+
+    try:
+        server.prepare(args.root)
+        if args.serve:
+            check_cron(args.cron)
+        server.check(args.root)
+        return _serve(args) if args.serve else _run_now(args)
+    except server.PrefectUnusable as error:
+        messages.send("Facet: the night could not start", str(error))
+        raise
+
+
+def _run_now(args: argparse.Namespace) -> int:
+    from flows import server
     from flows.nightly import INTERRUPTED, nightly
     from flows.reproduce import leave
 
     try:
-        server.check()
-    except server.ServerUnreachable as error:
-        messages.send("Facet: the night could not start", str(error))
-        raise
-    try:
-        state = nightly(root=args.root, night=args.night, return_state=True)
+        state = server.running(functools.partial(nightly, root=args.root, night=args.night, return_state=True))
     except KeyboardInterrupt:
         print(INTERRUPTED, file=sys.stderr)
         leave()
+    if state.name == "Busy":
+        print(f"error: {state.message}", file=sys.stderr)
+        return 1
     return 0 if state.is_completed() else 1
 
 
@@ -70,18 +81,32 @@ def _serve(args: argparse.Namespace) -> int:
             "PREFECT_API_URL=http://127.0.0.1:4200/api` here"
         )
     zone = time_zone()
-    try:
-        schedule = Cron(args.cron, timezone=zone)
-    except ValueError as error:
-        raise InputError(
-            f'{args.cron!r} is not a cron schedule ({error}); expected five fields, as in "0 2 * * *"'
-        ) from None
     print(f"nights start at {args.cron!r}, {zone} time", file=sys.stderr)
     nightly.serve(
-        name="nightly", schedule=schedule, limit=1, parameters={"root": str(args.root.resolve())},
+        name="nightly", schedule=Cron(args.cron, timezone=zone), limit=1,
+        parameters={"root": str(args.root.resolve())},
         entrypoint_type=EntrypointType.MODULE_PATH,  # that of a file would put the folder flows/ first on the path
     )  # fmt: skip
     return 0
+
+
+def check_cron(cron: str) -> None:
+    """InputError unless a schedule has five fields that some day fits; Prefect takes six, the last of them seconds, and
+    a 31 February."""
+    from prefect._vendor.croniter.croniter import croniter
+
+    expected = 'expected five fields (minute, hour, day, month, weekday), as in "0 2 * * *"'
+    if len(cron.split()) != 5:
+        raise InputError(f"{cron!r} is not a cron schedule ({len(cron.split())} fields); {expected}")
+    try:
+        croniter(cron, datetime.datetime.now()).get_next()
+    except ValueError as error:
+        never = croniter.is_valid(cron)
+        raise InputError(
+            f"{cron!r} never comes: no month has that day; {expected}"
+            if never
+            else f"{cron!r} is not a cron schedule ({error}); {expected}"
+        ) from None
 
 
 def time_zone() -> str:

@@ -1,6 +1,8 @@
 """`facet reproduce`: run every stage whose inputs changed."""
 
 import argparse
+import functools
+import sys
 
 from facet.base import project
 from facet.cli.arguments import add_root, positive
@@ -9,7 +11,8 @@ from facet.cli.arguments import add_root, positive
 def add_arguments(command: argparse.ArgumentParser) -> None:
     command.description = (
         "Run every stage whose inputs changed, as a Prefect flow on the server of PREFECT_API_URL, or on a temporary "
-        "one if it is not set. Ctrl-C ends the running stages; training resumes next time."
+        "one if it is not set; where nothing changed, no flow starts. Ctrl-C ends the running stages; training resumes "
+        "next time."
     )
     command.epilog = "examples:\n  facet reproduce\n  facet reproduce evaluate@vigan --jobs 2"
     command.add_argument(
@@ -31,17 +34,29 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     project.check_clone(args.root)
-    from flows.dag import select, stage_needs
+    from flows import lockfile, server
+    from flows.dag import look, select
 
-    needs = stage_needs(args.root)  # a broken dvc.yaml and an unknown stage are refused before a server is started
+    if mended := lockfile.mend(args.root):
+        print(mended, file=sys.stderr)
+    needs, stale = look(args.root)  # a broken dvc.yaml and an unknown stage are refused before a server is started
     if args.stages:
-        select(needs, args.stages)
-    from flows.commands import server
+        needs = select(needs, args.stages)
+    if not args.force and stale is not None and stale.isdisjoint(needs):
+        print(f"{len(needs)} stages are up to date; nothing to do", file=sys.stderr)
+        return 0
+    server.check(args.root)
+    from prefect.client.schemas.objects import State
+
     from flows.reproduce import leave, reproduce
 
-    server.check()
+    run: functools.partial[State[None]] = functools.partial(
+        reproduce, stages=args.stages or None, root=args.root, jobs=args.jobs, force=args.force, return_state=True
+    )
     try:
-        reproduce(stages=args.stages or None, root=args.root, jobs=args.jobs, force=args.force)
+        result: object = server.running(run).result(raise_on_failure=False)
     except KeyboardInterrupt:
         leave()
+    if isinstance(result, BaseException):
+        raise result
     return 0

@@ -1,10 +1,12 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from flows.dag import UnknownStage, select, stage_needs, stale_reasons, stale_stages
+from flows.dag import StatusFailed, UnknownStage, look, select, stage_needs, stale_reasons, stale_stages
+from tests.support import nights
 
 NEEDS = {"a": [], "gan@x": ["a"], "gan@y": ["a"], "report": ["gan@x", "gan@y"], "aside": []}
 
@@ -99,3 +101,30 @@ stages:
     assert stale_reasons(tmp_path, "evaluate") == ["numbers is not as stage evaluate wrote it"]
     (tmp_path / "params.yaml").write_text("steps: 6\n")
     assert stale_reasons(tmp_path, "evaluate") == ["stage evaluate ran with other numbers than params.yaml has now"]
+
+
+@pytest.mark.slow
+def test_a_look_sees_what_dvc_status_sees_from_any_folder(tmp_path, monkeypatch):
+    root = nights.make(tmp_path / "project")
+    (root / "arrivals/faces").mkdir(parents=True)
+    needs = stage_needs(root)
+    for place in (root, tmp_path, root / "arrivals"):
+        monkeypatch.chdir(place)
+        assert look(root) == (needs, set(needs))
+    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    subprocess.run([sys.executable, "-m", "dvc", "repro", "-q"], cwd=root, env=env, check=True)
+    assert look(root) == (needs, set())
+    (root / "quality.txt").write_text("0.5")
+    assert look(root)[1] == stale_stages(root, needs) == {"train_gan@vigan", "attributes@vigan"}
+
+
+@pytest.mark.slow
+def test_an_internal_failure_of_dvc_status_is_one_line(tmp_path):
+    root = nights.make(tmp_path / "project")
+    needs = stage_needs(root)
+    (root / ".dvc/config").write_text("[core\n")
+    with pytest.raises(
+        StatusFailed, match=r"`dvc status` failed in .*project: ERROR: .*`dvc status -v` says more"
+    ) as caught:
+        stale_stages(root, needs)
+    assert "\n" not in str(caught.value)

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from facet.base.errors import InputError
 from facet.cli import main
 from flows import doctor, messages
-from flows.commands.nightly import time_zone
+from flows.commands.nightly import check_cron, time_zone
 from tests.support import nights
 
 pytestmark = pytest.mark.slow  # the import of Prefect
@@ -38,6 +39,30 @@ def test_a_schedule_needs_a_server_that_stays_and_five_fields(project, capsys, m
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
         assert main(["nightly", "--serve", "--cron", "0 25 * * *", "--root", str(project)]) == 2
     assert "'0 25 * * *' is not a cron schedule (" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("cron", "reason"),
+    [
+        ("0 2 31 2 *", "never comes"),
+        ("0 2 30 2 *", "never comes"),
+        ("0 2 31 4,6,9,11 *", "never comes"),
+        ("0 2 31 2 1", "never comes"),  # Prefect looks for both
+        ("0 2 * * * *", "6 fields"),
+        ("0 2 * *", "4 fields"),
+        ("@daily", "1 fields"),
+        ("", "0 fields"),
+        ("0 2 * * funday", "is not a cron schedule"),
+    ],
+)
+def test_a_schedule_that_never_comes_or_is_none_is_refused_at_the_start(cron, reason):
+    with pytest.raises(InputError, match=reason):
+        check_cron(cron)
+
+
+@pytest.mark.parametrize("cron", ["0 2 * * *", "0 2 29 2 *", "*/5 1-3 * * mon-fri"])
+def test_a_schedule_that_comes_is_taken(cron):
+    check_cron(cron)
 
 
 @pytest.mark.parametrize(("named", "zone"), [("America/New_York", "America/New_York"), (":Asia/Tokyo", "Asia/Tokyo")])
