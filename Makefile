@@ -57,10 +57,12 @@ clean:
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 # The machine's uv, or else one installed into .venv: either installs the same lock and checks its hashes.
-$(READY): requirements.lock pyproject.toml facet/photos/faces/networks.lock
+# dvc of .venv runs stages with the python of .venv, whether or not that is activated.
+$(READY): requirements.lock pyproject.toml facet/photos/faces/networks.lock flows/dvc_python.pth
 	@if command -v uv > /dev/null; then test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) .venv; else \
 	  test -x $(BIN)/python || $(PYTHON) -m venv .venv; $(BIN)/python -m pip install --quiet uv; fi
 	$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@cp flows/dvc_python.pth "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 	@$(BIN)/facet networks > /dev/null
 	@touch $@

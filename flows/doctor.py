@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ Level = Literal["ok", "note", "FAIL"]
 REMOTE_SECONDS, SERVER_SECONDS = 60, 10
 QUIET_SECONDS = 120.0  # without a poll, after which no worker is running; workers poll every few seconds
 ROOM = 3  # multiple of the size of data/ that should be free: outs, cache, and what replaces them
+PATH_FILE = "dvc_python.pth"  # of `make install`: dvc finds the python of its own environment first
 BOUNDS = {  # first version that does not work, and why; see pyproject.toml
     "fastapi": ((0, 151), "the Prefect server refuses its own client"),
     "sqlalchemy": ((2, 1), "the Prefect server never fires a schedule"),
@@ -63,6 +65,10 @@ def _python(root: Path) -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     good = sys.version_info >= (3, 11)
     yield Finding("ok" if good else "FAIL", f"Python {version}", "" if good else "Facet needs 3.11 or later")
+    found = shutil.which("python")
+    if not _is_first(found) and not (Path(sysconfig.get_path("purelib")) / PATH_FILE).exists():
+        fix = "activate the environment (source .venv/bin/activate), or set it up with make install"
+        yield Finding("note", f"dvc repro would run stages with {found or 'no python'}, not {sys.executable}", fix)
     for name, (bound, why) in BOUNDS.items():
         installed = importlib.metadata.version(name)
         parts = tuple(int(part) for part in installed.split(".")[:2] if part.isdigit())
@@ -73,6 +79,11 @@ def _python(root: Path) -> Iterator[Finding]:
             yield Finding("ok", f"{name} {installed}")
     for name in ("prefect", "dvc", "torch"):
         yield Finding("ok", f"{name} {importlib.metadata.version(name)}")
+
+
+def _is_first(found: str | None) -> bool:
+    """True if the `python` that is found first is that of this environment."""
+    return found is not None and Path(found).parent == Path(sys.executable).parent
 
 
 def _is_clone(root: Path) -> bool:

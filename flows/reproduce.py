@@ -79,7 +79,7 @@ def run_logged(
     """Run a command under supervision with its output in the log; return its exit code and last lines. Stopped if the
     flow has ended before. `bar` shows the progress that its lines report."""
     log, output = get_run_logger(), deque[str](maxlen=200)
-    with children.run(command, cwd=root, env=_environment(), grace=GRACE) as child:
+    with children.run(command, cwd=root, env=_environment(root), grace=GRACE) as child:
         for line in child.lines():
             if line and line.strip() not in CHATTER and not line.startswith("\tgit add"):
                 output.append(line)
@@ -203,11 +203,13 @@ def _reason(state: State[Any]) -> str:
     return str(result) if isinstance(result, BaseException) else str(state.message)
 
 
-def _environment() -> dict[str, str]:
-    """This process's environment, with `python` meaning this interpreter and unbuffered output."""
+def _environment(root: Path) -> dict[str, str]:
+    """This process's environment, with `python` meaning this interpreter, packages of the project coming first, and
+    unbuffered output."""
     folder = str(Path(sys.executable).parent)
     return {
         **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(root.resolve()), os.environ.get("PYTHONPATH")))),
         "PATH": folder + os.pathsep + os.environ.get("PATH", os.defpath),
         "PYTHONUNBUFFERED": "1",
         "DVC_NO_ANALYTICS": "1",

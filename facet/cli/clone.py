@@ -22,12 +22,22 @@ def find() -> Path | None:
 
     Another distribution's package called `flows` does not count, whether it is installed beside this package or comes
     first on the path."""
+    root = _root()
+    return root if root is not None and _stranger(root) is None else None
+
+
+def _root() -> Path | None:
     root = Path(facet.__file__).resolve().parents[1]
-    flows = root / "flows" / "__init__.py"
-    if not (root / "dvc.yaml").is_file() or not (flows.parent / "commands").is_dir():
-        return None
+    return root if (root / "dvc.yaml").is_file() and (root / "flows" / "commands").is_dir() else None
+
+
+def _stranger(root: Path) -> str | None:
+    """The place of a package `flows` that hides that of the clone at `root`."""
     spec = importlib.util.find_spec("flows")
-    return root if spec is not None and spec.origin is not None and Path(spec.origin).resolve() == flows else None
+    origin = spec.origin if spec is not None else None
+    if origin is not None and Path(origin).resolve() == root / "flows" / "__init__.py":
+        return None
+    return origin or "a folder without __init__.py"
 
 
 def load(module: str) -> ModuleType:
@@ -45,4 +55,10 @@ def add_refusal(command: argparse.ArgumentParser, name: str) -> None:
 
 def refuse(args: argparse.Namespace) -> NoReturn:
     """Run a command that needs a clone without one: NeedsClone."""
+    root = _root()
+    if root is not None:
+        raise NeedsClone(
+            f"`facet {args.command}` needs a clone of Facet: that of {root} is hidden by another package `flows` "
+            f"({_stranger(root)}); take its folder out of PYTHONPATH"
+        )
     raise NeedsClone(f"`facet {args.command}` needs a clone of Facet: {HOW}")

@@ -58,3 +58,7 @@ def test_a_strangers_package_that_comes_first_on_the_path_is_not_imported(instal
     done = subprocess.run([sys.executable, "-c", code, "doctor"], cwd=installed, capture_output=True, text=True)
     assert done.returncode == 2
     assert "needs a clone of Facet" in done.stderr
+    assert (
+        f"hidden by another package `flows` ({stranger / '__init__.py'}); take its folder out of PYTHONPATH"
+        in done.stderr
+    )
