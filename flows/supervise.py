@@ -9,6 +9,7 @@ process group, waits long enough for a checkpoint to be written, then sends SIGK
 import contextlib
 import ctypes
 import os
+import re
 import select
 import signal
 import subprocess
@@ -19,6 +20,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+LONGEST, CHUNK = 2000, 1 << 16  # characters of a line that are shown, and of the rest that are read at a time
+CONTROL = re.compile(  # escape sequences of terminals, and characters that act instead of being shown; tabs stay
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+)
 TERMINATED = 128 + signal.SIGTERM
 STRAGGLERS = 2.0  # seconds that helpers of a finished command (multiprocessing's trackers) have to end by themselves
 
@@ -45,11 +51,18 @@ class Child:
         )
 
     def lines(self) -> Iterator[str]:
-        """Standard output and error, line by line as they are written, until the command has ended."""
+        """Standard output and error, line by line as they are written, until the command has ended: without control
+        characters, and the beginning of very long lines."""
         assert self._process.stdout is not None
         with self._process.stdout as output:
-            for line in output:
-                yield line.rstrip()
+            while piece := output.readline(LONGEST):
+                left_out = 0
+                while not piece.endswith("\n") and (more := output.readline(CHUNK)):
+                    left_out += len(more.rstrip("\n"))
+                    if more.endswith("\n"):
+                        break
+                ending = f" … and {left_out:,} more characters" if left_out else ""
+                yield CONTROL.sub("", piece).rstrip() + ending
 
     def stop(self) -> None:
         """Close the pipe, which ends the command within its grace."""

@@ -154,3 +154,17 @@ with Children(held=(lock.fileno(),)).run(words, cwd=Path(), env=os.environ, grac
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         fcntl.flock(lock, fcntl.LOCK_EX)
     assert (tmp_path / "ended").exists()
+
+
+def test_output_is_harmless_and_short_on_a_terminal_and_in_the_log(tmp_path):
+    coloured = "\x1b]0;title\x07\x1b[31mred\x1b[0m\0 \x1b[2J\x1b(Bdone\tof \u202eit\x9b\n"
+    (tmp_path / "output").write_bytes(
+        b"a" * 5_000_000 + b"\n" + coloured.encode() + b"\xff\xfe last, and no end of the line" + b"b" * 3000
+    )
+    child = Child(["cat", "output"], cwd=tmp_path, env=os.environ, grace=1)
+    long, second, last = child.lines()
+    assert child.wait() == 0
+    assert long == "a" * 2000 + " … and 4,998,000 more characters"
+    assert second == "red done\tof it"
+    assert last.startswith("\ufffd\ufffd last, and no end of the line")
+    assert last.endswith(" more characters")
