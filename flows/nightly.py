@@ -50,7 +50,9 @@ def nightly(root: Path = Path(), night: str | None = None, drop: Path | None = N
     root = root.resolve()
     called = night or datetime.date.today().isoformat()
     if not re.fullmatch(r"\w[\w.-]{0,99}", called):
-        return Failed(message=f"{called!r} cannot name a night; expected a date, as in 2026-11-27")
+        text = f"{called!r} cannot name a night; expected a date, as in 2026-11-27"
+        messages.send("A night: Failed - please look", text)
+        return Failed(message=text)
     try:
         with night_lock.only_night(root) as lock:
             if isinstance(lock, night_lock.Holder):
@@ -146,8 +148,12 @@ def run_steps(night: Night) -> None:
 
 def _finish(night: Night, log: Log) -> None:
     """Write the record and the page of all nights, show them on the server, and send the message."""
-    record, text = night.record, night.record.message()
-    write_json(night.root / NIGHTS / f"{record.name}.json", dataclasses.asdict(record))
+    record = night.record
+    try:
+        write_json(night.root / NIGHTS / f"{record.name}.json", dataclasses.asdict(record))
+    except OSError as error:  # a full disk must not hide the outcome
+        record.problems.append(f"the record could not be written: {error}")
+    text = record.message()
     log.info("%s", text)
     out = night.root / PAGE
     try:

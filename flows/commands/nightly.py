@@ -35,21 +35,28 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
+    """Run the command; whatever prevents a night is also sent, since nobody may be looking."""
+    from flows import messages
+
+    try:
+        return _start(args)
+    except Exception as error:
+        messages.send("Facet: the night could not start", str(error) or type(error).__name__)
+        raise
+
+
+def _start(args: argparse.Namespace) -> int:
     project.check_clone(args.root)
     kind = project.section(project.params(args.root), "source", "kind")["kind"]
     if kind == "drawn":
         raise InputError("source.kind is drawn: nothing can arrive there; `facet profile nightly` sets nights up")
-    from flows import messages, server
+    from flows import server
 
-    try:
-        server.prepare(args.root)
-        if args.serve:
-            check_cron(args.cron)
-        server.check(args.root)
-        return _serve(args) if args.serve else _run_now(args)
-    except server.PrefectUnusable as error:
-        messages.send("Facet: the night could not start", str(error))
-        raise
+    server.prepare(args.root)
+    if args.serve:
+        check_cron(args.cron)
+    server.check(args.root)
+    return _serve(args) if args.serve else _run_now(args)
 
 
 def _run_now(args: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import re
 import signal
 from pathlib import Path
@@ -48,6 +49,27 @@ def test_a_record_is_never_overwritten(tmp_path):
     assert nightly._taken(tmp_path, "a") == "a"
     kept = [(tmp_path / f"nights/a.before-{number}.json").read_bytes() for number in (1, 2, 3, 4)]
     assert kept == [*contents, b"torn"]
+
+
+def test_a_record_that_cannot_be_written_does_not_hide_the_outcome(tmp_path, monkeypatch):
+    from flows import nightly
+    from flows.night import Night
+    from flows.supervise import Children
+
+    def full(*words):
+        raise OSError(28, "No space left on device")
+
+    sent = []
+    monkeypatch.setattr(nightly, "write_json", full)
+    monkeypatch.setattr(nightly.messages, "send", lambda title, text: sent.append((title, text)))
+    monkeypatch.setattr(nightly, "create_markdown_artifact", full)
+    monkeypatch.setattr(nightly.artifacts, "show_link", lambda *words, **named: None)
+    night = Night(tmp_path, "a", drop=None, children=Children())
+    night.record.state = "Kept"
+    nightly._finish(night, logging.getLogger("test"))
+    ((title, text),) = sent
+    assert "please look" in title
+    assert "the record could not be written: [Errno 28] No space left on device" in text
 
 
 def test_a_week(tmp_path, server, received):

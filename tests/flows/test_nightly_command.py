@@ -19,15 +19,22 @@ def project(tmp_path):
     return nights.make(tmp_path / "project")
 
 
-def test_a_source_without_deliveries_is_refused(project, capsys):
+def test_a_source_without_deliveries_is_refused(project, monkeypatch, capsys):
     params = json.loads((project / "params.yaml").read_text())
     params["source"]["kind"] = "drawn"
     (project / "params.yaml").write_text(json.dumps(params))
     assert main(["nightly", "--root", str(project)]) == 2
     assert "`facet profile nightly`" in capsys.readouterr().err
-    (project / "params.yaml").write_text("{}")
-    assert main(["nightly", "--root", str(project)]) == 2
-    assert "`source` lacks kind" in capsys.readouterr().err
+    sent = []
+    monkeypatch.setattr(messages, "send", lambda title, text: sent.append(text))
+    for text, reason in (
+        ("{}", "`source` lacks kind"),
+        ("a:\n<<<<<<< HEAD\n", "line 2: the marker of a merge conflict"),
+    ):
+        (project / "params.yaml").write_text(text)
+        assert main(["nightly", "--root", str(project)]) == 2
+        assert reason in capsys.readouterr().err
+        assert reason in sent.pop()  # nobody may be looking
 
 
 def test_a_schedule_needs_a_server_that_stays_and_five_fields(project, capsys, monkeypatch):
