@@ -89,6 +89,7 @@ def run(params: Params) -> None:
             for batch in progress(batches, len(todo), "images", size=len):
                 faces.add(batch, *files)
         faces.finish(tree.path, needed, crop.name)
+        faces.check_classes(names, real)
         meta = FacesMeta(
             source=listing.source,
             crop=crop.name,

@@ -16,7 +16,7 @@ from tests.support.paths import ROOT
 pytestmark = pytest.mark.slow
 # Code that moves bytes or words: results do not depend on it, so no stage needs to run again when it changes. After a
 # change of what it computes, run `dvc repro --force`.
-PLUMBING = ("facet/base/", "facet/training/history.py", "facet/training/resume.py")
+PLUMBING = ("facet/base/", "facet/training/history.py", "facet/training/resume.py", "facet/training/states.py")
 
 
 def test_every_command_of_dvc_yaml_fits_its_stage():

@@ -21,6 +21,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from facet.base import checkpoints
 from facet.base.errors import InputError
 from facet.base.files import replacing_folder, write_json
 from facet.base.params import need
@@ -223,7 +224,8 @@ class Judge:
                 attributes=len(attributes),
                 dropout=0.0,
             )
-            weights = safetensors.torch.load_file(need(folder / f"{which}.safetensors", "train_judge"))
+            weights = checkpoints.read_weights(need(folder / f"{which}.safetensors", "train_judge"))
+            checkpoints.check_finite(folder / f"{which}.safetensors", weights)
             network.load_state_dict(weights)
         except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
             raise InputError(

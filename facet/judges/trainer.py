@@ -103,7 +103,7 @@ class JudgeTrainer:
         self._update_average(step)
         return {f"loss_{self.which}": loss.detach()}
 
-    def check(self, step: int) -> str | None:
+    def check(self, step: int, *, last: bool = False) -> str | None:
         return None
 
     @torch.no_grad()

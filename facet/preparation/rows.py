@@ -137,7 +137,8 @@ class FaceRows:
 
     def finish(self, where: Path, needed: Sequence[str], crop: str) -> None:
         """Quarantine copies of bad files, clear the split of rows without an image, and check the splits: InputError if
-        one of `needed` is empty, or if two share an identity or a file. Messages name the source `where` and `crop`."""
+        one of `needed` is empty, if two share a file, or if two share an identity and there are enough of them.
+        Messages name the source `where` and `crop`."""
         for index, original in self.original.items():
             if self.status[original] == "quarantined":
                 self._set(index, "quarantined", self.reason[original])
@@ -155,20 +156,29 @@ class FaceRows:
             )
         if advice:
             log.warning("%s", advice)
+        people = len(np.unique(self.identity[ok & ~np.isnan(self.identity)]))
         for split in needed:
             if not (self.split[ok] == split).any():
                 why = ", ".join(f"{count:,} {reason}" for reason, count in gone[split].items())
                 why = f" (left out of it: {why})" if why else ""
                 if "leak" in gone[split]:
                     why += ", because the people of the leaks have more pictures in another split"
+                fix = (
+                    f"they show too few people ({people}) to divide by identity: use split `random`"
+                    if 0 < people < len(needed)
+                    else "use split `identity`, other ratios, or more pictures"
+                )
                 raise InputError(
                     f"{where} has {int(ok.sum())} pictures that can be used and none of them is in the split {split!r},"
-                    f" which later stages need{why}; use split `identity`, other ratios, or more pictures"
+                    f" which later stages need{why}; {fix}"
                 )
         for what, values in (("identity", self.identity), ("sha256", self.sha256)):
             held = pd.DataFrame({"value": values[ok], "split": self.split[ok]})
             held = held[held["value"].notna() & (held["value"] != "")]
             spread = held.groupby("value")["split"].nunique()
+            if what == "identity" and 0 < people < len(needed):
+                log.warning("fewer people (%d) than splits: tests see people that training saw, too", people)
+                continue
             if (spread > 1).any():
                 torn = spread.index[spread > 1][0]
                 value = int(torn) if what == "identity" else torn
@@ -197,6 +207,23 @@ class FaceRows:
             f" like CelebA's ({self.ids[unfit[0]]}: {size}): set prepare.crop to whole for pictures that are cropped to"
             " the face, to lfw150 for LFW's; of photos in the wild take the aligned ones"
         )
+
+    def check_classes(self, names: Sequence[str], real: Sequence[str]) -> None:
+        """Warn of attributes that no picture of the train split has, or that all have: nothing learns them. InputError
+        if that leaves none."""
+        train = (self.status == "ok") & (self.split == "train")
+        counts = {name: [int((self.labels[name].to_numpy()[train] == v).sum()) for v in (1, -1)] for name in names}
+        single = {name: both for name, both in counts.items() if not all(both)}
+        words = "; ".join(f"{name}: {has} with, {lacks} without" for name, (has, lacks) in list(single.items())[:10])
+        if single and len(single) == len(names) and not real:
+            raise InputError(
+                f"every attribute has one class in the train split ({words}), so nothing can be learned; give the "
+                "source pictures of both classes, or other labels"
+            )
+        if single:
+            log.warning(
+                "attributes of one class in the train split, which no model learns: %d (%s)", len(single), words
+            )
 
     def split_hash(self) -> str:
         """sha256 over `image_id TAB split` lines of the rows that are ok."""

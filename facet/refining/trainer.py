@@ -182,7 +182,7 @@ class RefinerTrainer:
         both = np.array((given, made))
         self._errors = both if self._errors is None else MEMORY * self._errors + (1 - MEMORY) * both
 
-    def check(self, step: int) -> str | None:
+    def check(self, step: int, *, last: bool = False) -> str | None:
         if self._errors is None or self._errors[1] <= WORSE * self._errors[0]:
             return None
         given, made = self._errors

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from facet.base import checkpoints
 from facet.base.errors import InputError
 from facet.base.params import check
-from facet.training.loop import collapsed
+from facet.training.loop import collapsed, spread
 
 SYSTEMS = ("dcgan", "ian", "icgan", "vigan")
 ENCODERS = ("dcgan", "icgan")  # systems whose encoders stage `train_encoder` trains
@@ -72,6 +72,7 @@ class SystemTrainer:
     advice: ClassVar[str]  # advice for a collapsed generator
     modules: dict[str, nn.Module]
     optimisers: dict[str, torch.optim.Optimizer]
+    _untrained = -1.0  # spread of the samples before the first step
 
     def __init__(self, settings: Any, data: Data, *, seed: int, device: torch.device, precision: str):
         """InputError if a setting is outside its limits or not among its choices."""
@@ -87,9 +88,13 @@ class SystemTrainer:
         """The networks that the model folder will hold, by name."""
         raise NotImplementedError
 
-    def check(self, step: int) -> str | None:
+    def check(self, step: int, *, last: bool = False) -> str | None:
         """An error message if the generator has collapsed, else None."""
-        return collapsed(self.samples(32), step, self.advice)
+        samples = self.samples(32)
+        if not step:
+            self._untrained = spread(samples)
+            return None
+        return collapsed(samples, step, self.advice, untrained=self._untrained if last else -1.0)
 
     def save(self, folder: Path) -> None:
         """Write the model folder, with all settings."""

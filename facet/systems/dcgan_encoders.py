@@ -170,7 +170,7 @@ class FrozenTrainer:
         self.adam.step()
         return {self.settings.loss: loss}
 
-    def check(self, step: int) -> str | None:
+    def check(self, step: int, *, last: bool = False) -> str | None:
         return None
 
     def reconstruct(self, x: Tensor) -> Tensor:
@@ -247,7 +247,7 @@ class InDomainTrainer:
         for adam, rate in ((self.adam, settings.learning_rate), (self.adam_d, settings.learning_rate_d)):
             set_rate(adam, rate * share)
 
-    def check(self, step: int) -> str | None:
+    def check(self, step: int, *, last: bool = False) -> str | None:
         return None
 
     def reconstruct(self, x: Tensor) -> Tensor:

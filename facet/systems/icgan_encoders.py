@@ -140,7 +140,7 @@ class EncoderTrainer:
         self.ema_y.update(self.encoder_y, step)
         return terms
 
-    def check(self, step: int) -> str | None:
+    def check(self, step: int, *, last: bool = False) -> str | None:
         return None
 
     @property

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 SAVE_SECONDS = 60  # between checkpoints of an unfinished run
 LOG_SECONDS = 10
+LARGEST = 1e6  # of a trained weight; those of our networks stay below 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,13 +49,15 @@ class Trainer(Protocol):
         """Make one update and return the terms of the losses by name. Randomness must depend on (seed, step) alone."""
         ...
 
-    def check(self, step: int) -> str | None:
-        """Called at every row of the history: an error message (collapse), or None."""
+    def check(self, step: int, *, last: bool = False) -> str | None:
+        """Called before the first step (0), at every row of the history, and after the last step with `last`: an error
+        message (collapse), or None."""
         ...
 
 
 class TrainingError(InputError):
-    """Training cannot continue: a loss is not finite, or the generator has collapsed."""
+    """Training cannot continue, or what it ended with is not sound: a loss or weight is not finite or as large as no
+    trained one is, nothing was learned, or the generator has collapsed."""
 
 
 def train(
@@ -76,10 +79,10 @@ def train(
     """Run steps 1..steps over random batches of `rows` and return the final state. Training starts from the checkpoint
     if there is one, else from the warm start in the file `start` (facet/training/warm_start.py) if one is given.
 
-    `preview(step)` is called at every row of the history. TrainingError with advice if a term is not finite or the
-    trainer's check finds a collapse; InputError if there would be no row. SIGTERM saves the state and ends the process,
-    and the next run continues from it. Of several ranks (facet/nets/ranks.py) each trains on its part of every batch,
-    and only the first writes."""
+    `preview(step)` is called at every row of the history. TrainingError with advice if a term is not finite, the
+    trainer's check finds a collapse, or the weights at the end are not sound; InputError if there would be no row.
+    SIGTERM saves the state and ends the process, and the next run continues from it. Of several ranks
+    (facet/nets/ranks.py) each trains on its part of every batch, and only the first writes."""
     if history.every > steps:
         raise InputError(f"log_every {history.every} exceeds the {steps} steps, so nothing would be logged; lower it")
     if batch_size % ranks.count():
@@ -87,6 +90,8 @@ def train(
     for optimiser in trainer.optimisers.values():
         ranks.average_gradients(optimiser)
     first = 1
+    trainer.check(0)
+    untrained = _fingerprints(trainer)
     state = resume.load()
     if state is not None:
         first = _restore(trainer, history, state) + 1
@@ -94,6 +99,7 @@ def train(
     elif start is not None and (state := warm_start.load(start)) is not None:
         first = warm_start.first_step(steps)
         _fill(trainer, state, start)
+        untrained = _fingerprints(trainer)
         log.info("warm start at step %d of %d from %s", first, steps, start)
     batches = images.batch_rows(rows, batch_size=batch_size, seed=seed, start=first)
     targets, stop = torch.from_numpy(labels.copy()), ranks.Stop(device)
@@ -106,7 +112,7 @@ def train(
             terms = ranks.means(trainer.step(step, Batch(x, targets[chosen].to(device))))
             stopping = stop.agreed(stopped(), now=step == steps)
             if history.add(step, step * batch_size, terms):
-                problem = diverged(history.rows[-1]) or trainer.check(step)
+                problem = diverged(history.rows[-1], trainer) or trainer.check(step)
                 if problem is not None:
                     resume.clear()
                     raise TrainingError(f"step {step}: {problem}")
@@ -128,7 +134,8 @@ def train(
                 ranks.meet()
                 log.info("stopped at step %d; the next run continues from there", step)
                 sys.exit(143)
-    if (problem := diverged(history.means())) is not None:
+    problem = diverged(history.means(), trainer) or unsound(trainer, untrained) or trainer.check(steps, last=True)
+    if problem is not None:
         resume.clear()
         raise TrainingError(f"step {steps}: {problem}")
     if ranks.leads():
@@ -136,16 +143,59 @@ def train(
     return _snapshot(trainer, history, steps)
 
 
-def collapsed(samples: Tensor, step: int, advice: str) -> str | None:
-    """An error message if the samples (N, C, S, S) of different codes hardly differ after the first steps, else
-    None."""
-    spread = float(samples.std(dim=0).mean())
-    if step > 200 and spread < 0.02:
+def collapsed(samples: Tensor, step: int, advice: str, *, untrained: float = -1.0) -> str | None:
+    """An error message if the samples (N, C, S, S) are not finite, or those of different codes hardly differ: after the
+    first steps, or by a tenth of what those of the untrained generator do, whose `spread` is `untrained`."""
+    if not samples.isfinite().all():
+        return f"the generator draws values that are not finite. {advice}, or choose another seed in params.yaml"
+    deviation = spread(samples)
+    if deviation < 0.02 and (step > 200 or deviation <= untrained / 10):
         return (
-            f"the generator has collapsed: {len(samples)} samples deviate by {spread:.4f} on average, of a range of 2. "
-            f"{advice}, or choose another seed in params.yaml"
+            f"the generator has collapsed: {len(samples)} samples deviate by {deviation:.4f} on average, of a range of "
+            f"2. {advice}, or choose another seed in params.yaml"
         )
     return None
+
+
+def spread(samples: Tensor) -> float:
+    """The deviation of samples (N, C, S, S) over N, on average."""
+    return float(samples.std(dim=0).mean())
+
+
+def unsound(trainer: Trainer, untrained: dict[str, float]) -> str | None:
+    """An error message with advice if weights are not finite or too large to be trained ones, or if those of an
+    optimiser that made steps are still as `untrained`, else None."""
+    for name, module in trainer.modules.items():
+        for key, value in module.state_dict().items():
+            if value.is_floating_point() and not value.isfinite().all():
+                return f"weights `{key}` of {name} are not finite; training diverged. {_advice(trainer)}"
+        for key, weight in module.named_parameters():
+            if float(weight.detach().abs().max()) > LARGEST:
+                return f"weights `{key}` of {name} exceed {LARGEST:g}; training diverged. {_advice(trainer)}"
+    for name, value in _fingerprints(trainer).items():
+        if trainer.optimisers[name].state and value == untrained[name]:
+            rates = " or ".join(_rates(trainer)) or "learning rate"
+            return f"the weights of optimiser `{name}` have not changed; raise {rates} in params.yaml"
+    return None
+
+
+def _fingerprints(trainer: Trainer) -> dict[str, float]:
+    """A number for the weights of each optimiser, which changes with any of them."""
+    return {
+        name: sum(float(p.detach().double().square().sum()) for group in one.param_groups for p in group["params"])
+        for name, one in trainer.optimisers.items()
+    }
+
+
+def _rates(trainer: Trainer) -> list[str]:
+    """The learning rates among the settings of a trainer."""
+    return [name for name in vars(getattr(trainer, "settings", object)) if name.startswith("learning_rate")]
+
+
+def _advice(trainer: Trainer) -> str:
+    """What to change in params.yaml if training diverged: settings that this trainer has."""
+    penalty = " or raise r1_gamma" if hasattr(getattr(trainer, "settings", None), "r1_gamma") else ""
+    return f"Lower {' and '.join(_rates(trainer)) or 'the learning rate'}{penalty} in params.yaml"
 
 
 def half_cosine(done: float, *, final: float) -> float:
@@ -159,15 +209,12 @@ def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
         group["lr"] = rate
 
 
-def diverged(means: dict[str, float]) -> str | None:
+def diverged(means: dict[str, float], trainer: Trainer) -> str | None:
     """An error message with advice if a mean is not finite, else None."""
     name = first_not_finite(means)
     if name is None:
         return None
-    return (
-        f"the loss term `{name}` is {means[name]}; training diverged. Lower the learning rate or raise r1_gamma in "
-        "params.yaml"
-    )
+    return f"the loss term `{name}` is {means[name]}; training diverged. {_advice(trainer)}"
 
 
 def _snapshot(trainer: Trainer, history: History, step: int) -> dict[str, Any]:

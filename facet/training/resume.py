@@ -2,15 +2,20 @@
 of everything that decides the trained bytes."""
 
 import dataclasses
+import errno
+import fcntl
 import hashlib
 import json
 import logging
+import os
+import time
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from facet.base.files import replacing
+from facet.base.errors import InputError
+from facet.training import states
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +30,8 @@ CODE_FILES = (
     "training/warm_start.py",
 )
 PARTS = {"step", "modules", "optimisers", "history"}  # the entries of a checkpoint
+WAIT = 90.0  # seconds to wait for another training to end
+_OWNED: dict[Path, int] = {}  # descriptors of the locks that this process holds, by folder
 
 
 def key(params: Any, *files: Path) -> str:
@@ -40,9 +47,12 @@ def key(params: Any, *files: Path) -> str:
 
 
 class Resume:
-    """The checkpoint of one unfinished run, `folder/<key>.pt`. Those with other keys are stale and are removed."""
+    """The checkpoint of one unfinished run, `folder/<key>.pt`. Those with other keys are stale and are removed. The
+    folder is this process's as long as it lives; InputError if another one trains there."""
 
     def __init__(self, folder: Path, key: str):
+        if os.environ.get("RANK", "0") == "0":
+            _own(folder)
         self.path = folder / f"{key}.pt"
         for stale in folder.glob("*.pt"):
             if stale != self.path:
@@ -50,21 +60,42 @@ class Resume:
 
     def load(self) -> dict[str, Any] | None:
         """The saved state, or None if there is none or it is damaged (training then starts from the first step)."""
-        if not self.path.exists():
-            return None
-        try:
-            state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
-        except Exception as error:  # a torn file may fail in any way; starting over is always right
-            log.warning("%s cannot be read (%s); starting from the first step", self.path, error)
-            return None
-        if not isinstance(state, dict) or set(state) != PARTS or not isinstance(state["step"], int):
+        state = states.load(self.path)
+        if state is not None and (set(state) != PARTS or not isinstance(state["step"], int)):
             log.warning("%s is not a checkpoint; starting from the first step", self.path)
             return None
         return state
 
     def save(self, state: dict[str, Any]) -> None:
-        with replacing(self.path) as temporary:
-            torch.save(state, temporary)
+        states.save(self.path, state)
 
     def clear(self) -> None:
         self.path.unlink(missing_ok=True)
+
+
+def _own(folder: Path) -> None:
+    """Take the lock of a folder of checkpoints. A training whose dvc was killed holds it until it has written its
+    checkpoint, which is waited for."""
+    if folder.resolve() in _OWNED:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+    deadline = time.monotonic() + WAIT
+    while True:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EAGAIN):
+                break  # a file system without locks
+            if time.monotonic() > deadline:
+                process = os.read(file, 20).decode("ascii", "replace") or "unknown"
+                os.close(file)
+                raise InputError(
+                    f"another training writes checkpoints in {folder} (process {process}); wait for its end, or end "
+                    "it, and run this again"
+                ) from None
+        time.sleep(0.2)
+    os.truncate(file, 0)
+    os.write(file, str(os.getpid()).encode())
+    _OWNED[folder.resolve()] = file

@@ -15,6 +15,7 @@ from typing import Any
 
 from facet.base.errors import InputError
 from facet.base.files import replacing, write_json
+from facet.training import states
 
 log = logging.getLogger(__name__)
 
@@ -46,14 +47,8 @@ def first_step(steps: int) -> int:
 
 def load(path: Path) -> dict[str, Any] | None:
     """The state in a file; None if it cannot be read, and training starts from the beginning."""
-    import torch
-
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a torn file may fail in any way
-        log.warning("%s cannot be read (%s); starting from the beginning", path, error)
-        return None
-    if not isinstance(state, dict) or set(state) != {"modules", "optimisers"}:
+    state = states.load(path)
+    if state is not None and set(state) != {"modules", "optimisers"}:
         log.warning("%s is not the final state of a training; starting from the beginning", path)
         return None
     return state
@@ -61,10 +56,7 @@ def load(path: Path) -> dict[str, Any] | None:
 
 def keep(folder: Path, state: dict[str, Any], model: Path, gan: Path | None = None) -> None:
     """Keep the final state of a training with the hash of its model folder, and for an encoder that of its GAN."""
-    import torch
-
-    with replacing(folder / FINAL) as temporary:
-        torch.save({name: state[name] for name in ("modules", "optimisers")}, temporary)
+    states.save(folder / FINAL, {name: state[name] for name in ("modules", "optimisers")})
     write_json(folder / SIDE, {"weights": _weights(model), "gan": _weights(gan) if gan is not None else None})
 
 

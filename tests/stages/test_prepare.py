@@ -352,6 +352,33 @@ def test_pictures_that_the_crop_is_not_for_are_told_with_the_crops_that_are(tmp_
         prepared(write_celeba(tmp_path / "celeba", 12, files={name_of(i): jpeg(i, 300, 300) for i in range(12)}))
 
 
+def test_one_person_is_divided_by_split_random_which_the_message_names(tmp_path, caplog):
+    root = tmp_path / "celeba"
+    write_celeba(root, count=12)
+    write_lines(root / "identity_CelebA.txt", [f"{name_of(number)} 7" for number in range(12)])
+    with pytest.raises(InputError, match=r"they show too few people \(1\) to divide by identity: use split `random`"):
+        prepared(root)
+    faces = prepared(root, split="random")
+    assert set(faces.ok["split"]) == {"train", "valid", "test"}
+    assert "fewer people (1) than splits: tests see people that training saw, too" in caplog.text
+
+
+def test_labels_of_one_class_stop_here_and_one_such_attribute_is_a_warning(tmp_path, caplog):
+    root = tmp_path / "celeba"
+    write_celeba(root, count=12, per_identity=1)
+    path = root / "list_attr_celeba.txt"
+    count, names, *rows = path.read_text().splitlines()
+    first, *_ = names.split()
+    ones = [" ".join([row.split()[0], "1", *row.split()[2:]]) for row in rows]
+    write_lines(path, [count, names, *ones])
+    prepared(root, split="random")
+    assert f"attributes of one class in the train split, which no model learns: 1 ({first}: " in caplog.text
+    with pytest.raises(
+        InputError, match=rf"every attribute has one class in the train split \({first}: \d+ with, 0 without"
+    ):
+        prepared(root, split="random", attributes=(first,))
+
+
 def test_the_data_card_counts_what_is_there(tmp_path):
     prepared(write_celeba(tmp_path / "celeba", 20, files={name_of(19): b"", name_of(18): jpeg(0)}), split="official")
     card = json.loads((tmp_path / "card.json").read_text())

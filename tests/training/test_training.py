@@ -2,20 +2,27 @@ import dataclasses
 import os
 import shutil
 import signal
+import subprocess
+import sys
+import threading
+import types
+from pathlib import Path
 
 import pytest
 import torch
 
 from facet import systems
+from facet.base import checkpoints
 from facet.base.checkpoints import load_weights, read_card
 from facet.base.errors import InputError
 from facet.base.files import write_json
-from facet.training import loop, resume, warm_start
+from facet.training import loop, resume, states, warm_start
 from facet.training.history import History
 from facet.training.resume import Resume
 from stages import train_encoder, train_gan
 from tests.support import tiny
 from tests.support.dying import Killed
+from tests.support.paths import ROOT
 from tests.support.trainings import encoder_params, gan_params, kill_at, outs
 
 
@@ -63,20 +70,62 @@ def test_sigterm_saves_the_state_and_ends_with_143(tmp_path, monkeypatch):
         train_gan.run(params)
     assert stop.value.code == 143
     (saved,) = params.resume.glob("*.pt")
-    assert torch.load(saved, weights_only=True)["step"] == 1
+    assert states.load(saved)["step"] == 1
 
 
-@pytest.mark.parametrize("content", [None, [1], {"step": 3}])
-def test_a_checkpoint_that_is_torn_or_none_starts_training_anew(tmp_path, content):
+@pytest.mark.parametrize("content", [b"torn", b"", [1], {"step": 3}])
+def test_a_checkpoint_that_is_torn_or_none_starts_training_anew(tmp_path, content, caplog):
     params = gan_params(tmp_path)
     key = resume.key(params, params.prepared / "faces.parquet", *systems.code_files("dcgan"))
     params.resume.mkdir()
     path = params.resume / f"{key}.pt"
-    path.write_bytes(b"torn")
-    if content is not None:
-        torch.save(content, path)
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        states.save(path, content)
     train_gan.run(params)
     assert (params.model / "model.json").exists()
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "starting from the first step" in warning
+
+
+def test_a_checkpoint_with_a_flipped_byte_is_not_used_and_that_is_one_line(tmp_path, caplog):
+    path, state = tmp_path / "a.pt", {"modules": torch.arange(1000.0)}
+    states.save(path, state)
+    assert torch.equal(states.load(path)["modules"], state["modules"])
+    content = bytearray(path.read_bytes())
+    place = content.index(torch.tensor([500.0]).numpy().tobytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+    assert states.load(path) is None
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path} cannot be used (its digest does not fit); starting from the first step"
+    ]
+
+
+def test_a_folder_of_checkpoints_has_one_training_at_a_time(tmp_path, monkeypatch):
+    """Another training may still be writing its checkpoint after its dvc was killed; it is waited for."""
+    code = (
+        "import sys; from pathlib import Path; from facet.training.resume import Resume; Resume(Path(sys.argv[1]), 'a')"
+    )
+    holder = f"{code}; print('held', flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", holder, str(tmp_path)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout.readline() == "held\n"
+        monkeypatch.setattr(resume, "WAIT", 0.0)
+        with pytest.raises(
+            InputError, match=rf"another training writes checkpoints in {tmp_path} \(process {other.pid}\)"
+        ):
+            Resume(tmp_path, "a")
+        monkeypatch.setattr(resume, "WAIT", 60.0)
+        threading.Timer(0.3, other.stdin.close).start()
+        Resume(tmp_path, "a")
+    Resume(tmp_path, "a")  # again in this process
 
 
 def test_another_params_or_data_never_resumes_an_old_run(tmp_path):
@@ -127,6 +176,83 @@ def test_a_collapsed_generator_stops_the_stage(tmp_path, monkeypatch):
     )  # fmt: skip
     assert trainer.check(100) is None
     assert "collapsed" in trainer.check(201)
+
+
+def test_a_collapse_is_seen_at_the_end_of_training_whatever_the_step(tmp_path, monkeypatch):
+    """Few steps may end with alike samples, but not with more alike ones than those of the untrained generator."""
+    params = gan_params(tmp_path)
+    train_gan.run(params)
+    monkeypatch.setattr(
+        systems.module("dcgan").GanTrainer, "samples", lambda self, count: torch.zeros(count, 3, 64, 64)
+    )
+    with pytest.raises(loop.TrainingError, match=r"step 4: the generator has collapsed"):
+        train_gan.run(dataclasses.replace(params, model=tmp_path / "collapsed"))
+    assert not (tmp_path / "collapsed").exists()
+
+
+def test_a_generator_that_draws_what_is_no_number_is_not_published(tmp_path):
+    with pytest.raises(loop.TrainingError, match="draws values that are not finite"):
+        train_gan.run(dataclasses.replace(gan_params(tmp_path, learning_rate_g=1e12, steps=1), log_every=1))
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_learning_rate_of_nothing_is_refused_at_the_end(tmp_path):
+    reason = "optimiser `g` have not changed; raise learning_rate_g or learning_rate_d"
+    with pytest.raises(loop.TrainingError, match=reason):
+        train_gan.run(gan_params(tmp_path, learning_rate_g=0.0))
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (float("nan"), "weights `weight` of a are not finite; training diverged. Lower learning_rate in params.yaml"),
+        (2e6, "weights `weight` of a exceed 1e+06; training diverged. Lower learning_rate in params.yaml"),
+    ],
+)
+def test_weights_that_no_training_ends_with_are_found(value, reason):
+    network = torch.nn.Linear(2, 2)
+    settings = types.SimpleNamespace(learning_rate=1e12)
+    trainer = types.SimpleNamespace(modules={"a": network}, optimisers={}, settings=settings)
+    assert loop.unsound(trainer, {}) is None
+    with torch.no_grad():
+        network.weight[0, 0] = value
+    assert loop.unsound(trainer, {}) == reason
+
+
+def test_advice_names_settings_that_the_stage_has():
+    class Judge:
+        settings = types.SimpleNamespace(learning_rate=1.0, dropout=0.1)
+
+    text = loop.diverged({"loss": float("nan")}, Judge())
+    assert text == "the loss term `loss` is nan; training diverged. Lower learning_rate in params.yaml"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_weight_that_is_not_finite_is_an_error_when_a_model_is_loaded(tmp_path, value):
+    network = torch.nn.Linear(2, 2)
+    with torch.no_grad():
+        network.weight[0, 1] = value
+    checkpoints.save(tmp_path / "model", {"g": network}, {"system": "dcgan"})
+    with pytest.raises(InputError, match=r"1 of 4 numbers of `g.weight` are NaN or infinite"):
+        checkpoints.load_weights(tmp_path / "model", {"g": torch.nn.Linear(2, 2)})
+
+
+def test_weights_have_the_rights_of_the_umask_and_permission_is_called_permission(tmp_path, monkeypatch):
+    old = os.umask(0o027)
+    try:
+        checkpoints.save(tmp_path / "model", {"g": torch.nn.Linear(2, 2)}, {"system": "dcgan"})
+    finally:
+        os.umask(old)
+    assert {path.name: oct(path.stat().st_mode)[-3:] for path in (tmp_path / "model").iterdir()} == {
+        "weights.safetensors": "640", "model.json": "640",
+    }  # fmt: skip
+
+    def refused(*words, **named):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refused)  # root may read everything
+    with pytest.raises(InputError, match=r"not permitted to read it; its owner gives the right: chmod"):
+        checkpoints.load_weights(tmp_path / "model", {"g": torch.nn.Linear(2, 2)})
 
 
 def test_the_history_averages_terms_over_its_rows(tmp_path):
@@ -205,10 +331,10 @@ def test_a_warm_start_goes_on_from_where_another_training_ended(tmp_path, monkey
     wider = dataclasses.replace(params, settings=dataclasses.replace(params.settings, width=2 * params.settings.width))
     with pytest.raises(InputError, match="belongs to other networks"):
         train_gan.run(wider)
-    state = torch.load(start / warm_start.FINAL, weights_only=True)
+    state = states.load(start / warm_start.FINAL)
     for entry in state["optimisers"]["g"]["state"].values():
         entry["exp_avg"] = torch.zeros(3)
-    torch.save(state, start / warm_start.FINAL)
+    states.save(start / warm_start.FINAL, state)
     with pytest.raises(InputError, match=r"belongs to other networks .*exp_avg is of shape \(3,\)"):
         train_gan.run(params)
     for content in ([1], {"modules": {}}):
