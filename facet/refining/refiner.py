@@ -79,8 +79,8 @@ class Refiner:
 
 def enlarge(pictures: Tensor, side: int) -> Tensor:
     """Decoded pictures (N, C, S, S) in [-1, 1] -> (N, C, side, side) in [-1, 1], as the refiner was trained on them: by
-    a bicubic filter."""
-    return interpolate(pictures, size=(side, side), mode="bicubic", align_corners=False, antialias=True).clamp(-1, 1)
+    a bicubic filter, which is that of OpenCV, as it enlarges edits (facet/photos/faces/change.py)."""
+    return interpolate(pictures, size=(side, side), mode="bicubic", align_corners=False).clamp(-1, 1)
 
 
 def reduce(pictures: Tensor, side: int) -> Tensor:

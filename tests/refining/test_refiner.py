@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import cv2
 import pytest
 import torch
 
@@ -92,6 +93,12 @@ def test_enlarging_and_reducing_keep_smooth_pictures_and_the_range():
     torch.testing.assert_close(reduce(enlarge(ramp, 32), 16), ramp, atol=0.02, rtol=0)
     noise = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(1)).sign()
     assert enlarge(noise, 32).abs().max() <= 1
+
+
+def test_pictures_are_enlarged_as_edits_of_photos_are():
+    picture = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(3)) - 0.5
+    as_edits = cv2.resize(picture[0].permute(1, 2, 0).contiguous().numpy(), (32, 32), interpolation=cv2.INTER_CUBIC)
+    torch.testing.assert_close(enlarge(picture, 32)[0].permute(1, 2, 0), torch.from_numpy(as_edits))
 
 
 def test_a_paste_keeps_the_photo_where_the_mask_is_empty():
