@@ -21,9 +21,10 @@ FULL = 12.0  # levels of change from which on an edit is carried back whole
 SPREAD = 1.0  # sigma of the change's weight, in pixels of the system's crop
 BORDER = 0.12  # width inside the crop over which movement and redrawing fade out, in sides of the crop
 FEATHER = 0.05  # the same for the reconstruction in the compositing of the published systems
-NEW = (5.0, 11.0)  # levels of fine structure that neither movement nor recolouring explains: none, all redrawn
+NEW = (10.0, 20.0)  # levels of fine structure that neither movement nor recolouring explains: none, all redrawn
 LIGHT = (12.0, 6.0, 3.0, 1.5)  # sigmas of the light that a reconstruction misses, in pixels of the system's crop
 REACH = 3  # pixels of the system's crop that are redrawn around something new, so that nothing old shows beside it
+SHADOW, DEEPER = 30.0, 0.4  # levels by which an edit may darken in full, and the share of what is beyond
 FINE = 4.0  # sigma between fine structure and light, in pixels of the system's crop
 
 
@@ -74,6 +75,7 @@ def carried(
     `acts` (F, F) in [0, 1] holds the change to where the attributes act; what `hair` (F, F) covers is dyed instead. The
     maps have the photo crop's size F."""
     size, small = len(photo), len(edited)
+    edited = _unexaggerated(reconstruction, edited)
     away = np.abs(edited - reconstruction).mean(2)
     weight = np.minimum(cv2.GaussianBlur(away, (0, 0), SPREAD) / FULL, 1)
     weight, before, after = (_resized(value, size) for value in (weight, reconstruction, edited))
@@ -107,9 +109,17 @@ def quick(
     """About what `carried` makes of the crop itself at a small part of its cost: pictures (S, S, 3), regions (F, F)."""
     size = len(photo)
     acts, hair = _resized(acts, size), _resized(hair, size)
+    edited = _unexaggerated(reconstruction, edited)
     result = photo + acts[:, :, None] * (edited - reconstruction)
     colour = dye(photo, reconstruction, edited, hair)
     return np.clip(result if colour is None else colour.applied(photo, result), 0, 255)
+
+
+def _unexaggerated(reconstruction: np.ndarray, edited: np.ndarray) -> np.ndarray:
+    """The edit (S, S, 3) in levels, without most of what it darkens by more than SHADOW: strong edits go beyond what
+    the decoder learnt, and paint folds of the skin as black patches."""
+    deep = np.minimum(cv2.cvtColor(edited - reconstruction, cv2.COLOR_RGB2GRAY) + SHADOW, 0)
+    return np.asarray(edited - ((1 - DEEPER) * deep)[:, :, None])
 
 
 def _new(left: np.ndarray) -> np.ndarray:

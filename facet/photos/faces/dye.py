@@ -14,7 +14,9 @@ GAIN = (0.6, 1.7)  # least and most change of contrast
 FLARE = 24.0  # levels added to both brightnesses whose ratio scales contrast: dark hair has noise rather than contrast
 OWN = 0.4  # share of each strand's own colour, beside the new one, that stays
 RANGE = (12.0, 235.0)  # levels of the dyed hair's mean colour
-WARM, TINT = 4.0, 5.0  # levels: least of red over blue, and most of green over or under the middle of both
+WARM, DEEP = 4.0, 0.45  # least of red over blue in levels, and most as a share of red
+TINT = (-5.0, 12.0)  # levels of green over the middle of red and blue: least, most
+GOLD = 0.25  # share of red over blue by which the least rises as hair gets bright: light hair is golden, not pink
 LUMA = np.array([0.299, 0.587, 0.114])
 
 
@@ -51,10 +53,12 @@ def dye(photo: np.ndarray, before: np.ndarray, after: np.ndarray, hair: np.ndarr
 
 
 def natural(colour: np.ndarray, old: np.ndarray) -> np.ndarray:
-    """The nearest colour (3,) in levels that hair has: never blue, green or purple beyond what the photo's light made
-    of the old colour."""
+    """The nearest colour (3,) in levels that hair has: never blue, green, purple or orange beyond what the photo's light
+    made of the old colour."""
     red, green, blue = np.clip(colour, *RANGE)
-    blue = min(blue, red - min(old[0] - old[2], WARM))
+    least, most = min(old[0] - old[2], WARM), max(DEEP * red, old[0] - old[2])
+    blue = red - np.clip(red - blue, least, most)
     middle, own = (red + blue) / 2, old[1] - (old[0] + old[2]) / 2
-    green = np.clip(green, middle + min(own, -TINT), middle + max(own, TINT))
+    gold = TINT[0] + GOLD * (red - blue) * red / 255
+    green = np.clip(green, middle + min(own, gold), middle + max(own, TINT[1]))
     return np.asarray(np.clip((red, green, blue), *RANGE))
