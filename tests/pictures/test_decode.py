@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facet.pictures.decode import REASONS, BadImage, decode
+from facet.pictures.decode import REASONS, BadImage, decode, turned_back
 from tests.support.pictures import encoded, jpeg, picture
 
 COLOURS = picture(0, 40, 50)
@@ -173,3 +173,54 @@ def test_floating_point_and_32_bit_pixels_are_refused():
     for mode in ("F", "I"):
         with pytest.raises(BadImage, match="unreadable"):
             decode(encoded(Image.new(mode, (4, 4), 100_000), "TIFF"))
+
+
+def with_segment(data: bytes, marker: int, payload: bytes) -> bytes:
+    return data[:2] + struct.pack(">BBH", 0xFF, marker, len(payload) + 2) + payload + data[2:]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("how", [{}, {"compression": "jpeg", "quality": 95}, {"compression": "tiff_lzw"}], ids=str)
+def test_a_tiff_is_turned_once(orientation, how):
+    stored = np.ascontiguousarray(turned_back(COLOURS, orientation))
+    data = encoded(stored, "TIFF", tiffinfo={0x0112: orientation}, **how)
+    assert decode(data).shape == COLOURS.shape
+    assert np.abs(decode(data).astype(int) - COLOURS).mean() < 3
+
+
+def test_orientation_is_read_however_damaged_the_rest_is_and_xmp_is_not_asked():
+    entry = struct.pack(">HHIHH", 0x0112, 3, 1, 6, 0)
+    cut = b"MM\0*\0\0\0\x08" + struct.pack(">H", 900) + entry + struct.pack(">HHII", 0x010F, 2, 9, 1 << 30)
+    data = with_segment(jpeg(1), 0xE1, b"Exif\0\0" + cut)
+    assert decode(data).shape == (178, 218, 3)
+    xmp = b'http://ns.adobe.com/xap/1.0/\0<x tiff:Orientation="6"/>'
+    assert decode(with_segment(jpeg(1), 0xE1, xmp)).shape == (218, 178, 3)
+    assert decode(encoded(COLOURS, "WEBP", xmp=b'<x tiff:Orientation="6"/>')).shape == COLOURS.shape
+
+
+def test_a_turned_or_printed_jpeg_with_damaged_pixels_is_refused_like_an_upright_one():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for data in (jpeg(1), encoded(picture(1), exif=exif), encoded(Image.fromarray(picture(1)).convert("CMYK"))):
+        damaged = bytearray(data)
+        middle = len(data) * 2 // 3
+        damaged[middle : middle + 40] = b"\xff\xd3" * 20
+        assert reason_or_shape(bytes(damaged)) in ("corrupt", "truncated")
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_a_png_with_a_wrong_checksum_is_corrupt(depth):
+    rows = b"".join(b"\0" + bytes(range(50)) * 6 * (depth // 8) for _ in range(40))
+    data = bytearray(png(100, 40, depth, 2, rows))
+    assert reason_or_shape(bytes(data)) == (40, 100, 3)
+    data[-14] ^= 1  # the checksum of IDAT
+    assert reason_or_shape(bytes(data)) == "corrupt"
+    data = bytearray(png(100, 40, depth, 2, rows))
+    data[60] ^= 255
+    assert reason_or_shape(bytes(data)) == "corrupt"
+
+
+def test_a_damaged_profile_does_not_spoil_a_jpeg():
+    profile = b"ICC_PROFILE\0\x01\x07" + bytes(200)
+    data = jpeg(1)
+    np.testing.assert_array_equal(decode(with_segment(data, 0xE2, profile)), decode(data))
