@@ -14,6 +14,8 @@ from facet.pictures.decode import to_8_bits
 
 BLACK_POINT = ImageCms.Flags.BLACKPOINTCOMPENSATION
 INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
+SAME = 4  # largest difference in levels of a profile that counts as sRGB
+CORRECTIONS = 3  # of colours in CMYK by what is seen
 SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 
 
@@ -47,14 +49,28 @@ class Colours:
             difference = target - srgb
         elif self.mode == "L" and self._transforms is None:
             difference = (target - srgb) @ np.array([0.299, 0.587, 0.114], np.float32)
+        elif self.mode == "CMYK" and self._transforms is None:
+            difference = _inked(colours, srgb, target) - colours
         else:
-            rounded = np.clip(np.rint(target), 0, 255).astype(np.uint8)
-            difference = self._from_srgb(rounded).astype(np.float32) - self._from_srgb(srgb)
+            difference = self._differences(colours, srgb, target)
         result = np.clip(np.rint(colours + difference * (top / 255)), 0, top).astype(pixels.dtype)
         if pixels.shape == result.shape:
             return result
         result = result[:, :, None] if result.ndim == 2 else result
         return np.concatenate([result, pixels[:, :, result.shape[2] :]], axis=2)
+
+    def _differences(self, colours: np.ndarray, srgb: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """What to add to 8-bit colours of a photo with a profile, or of an unusual model, to see `target` instead of
+        `srgb`. Black ink damps what is added to the others, so that of CMYK is corrected by what is seen."""
+        before = self._from_srgb(srgb).astype(np.float32)
+        aim = np.asarray(target, np.float32)
+        for _ in range(CORRECTIONS if self.mode == "CMYK" else 1):
+            rounded = np.clip(np.rint(aim), 0, 255).astype(np.uint8)
+            difference = self._from_srgb(rounded).astype(np.float32) - before
+            if self.mode == "CMYK":
+                result = np.clip(np.rint(colours + difference), 0, 255).astype(np.uint8)
+                aim = np.clip(aim + target - self._to_srgb(result), 0, 255)
+        return np.where((np.rint(target) == srgb).all(2, keepdims=self.mode != "L"), 0, difference)
 
     def _colours(self, pixels: np.ndarray) -> np.ndarray:
         """The pixels without alpha."""
@@ -77,6 +93,25 @@ class Colours:
         if self._transforms is not None:
             return np.asarray(ImageCms.applyTransform(picture, self._transforms[1]))
         return np.asarray(picture.convert(self.mode))
+
+
+def _inked(colours: np.ndarray, srgb: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """CMYK (H, W, 4) that is seen as `target` where that is not `srgb`: the black ink stays, unless it is too much.
+
+    Without a profile, a level of red is (255 - cyan) (255 - black) / 255, and so on."""
+    wanted = np.clip(target, 0, 255)
+    black = np.minimum(colours[:, :, 3], np.floor(255 - wanted.max(2)))[:, :, None].astype(np.float32)
+    inks = 255 - wanted * (255 / np.maximum(255 - black, 1))
+    result = np.concatenate([np.clip(inks, 0, 255), black], axis=2)
+    return np.where((np.rint(target) == srgb).all(2, keepdims=True), colours, result)
+
+
+def _is_srgb(there: ImageCms.ImageCmsTransform) -> bool:
+    """True if a transform to sRGB changes no colour by more than a few levels, whatever the profile calls itself."""
+    steps = np.linspace(0, 255, 9).round().astype(np.uint8)
+    grid = np.stack(np.meshgrid(steps, steps, steps), 3).reshape(1, -1, 3)
+    seen = np.asarray(ImageCms.applyTransform(Image.fromarray(grid, "RGB"), there))
+    return int(np.abs(seen.astype(int) - grid).max()) <= SAME
 
 
 Transforms = tuple[ImageCms.ImageCmsTransform, ImageCms.ImageCmsTransform]  # to sRGB and back
@@ -106,12 +141,9 @@ def _cached_transforms(digest: bytes, profile: _Uncompared, mode: str) -> tuple[
         own = ImageCms.ImageCmsProfile(io.BytesIO(profile.data))
         if own.profile.xcolor_space.strip() != SPACES[mode]:
             return None, True
-        described = ImageCms.getProfileDescription(own)
-        if mode == "RGB" and "srgb" in described.lower():
-            return None, False
         srgb = ImageCms.createProfile("sRGB")
         there = ImageCms.buildTransform(own, srgb, mode, "RGB", INTENT, BLACK_POINT)
         back = ImageCms.buildTransform(srgb, own, "RGB", mode, INTENT, BLACK_POINT)
     except (ImageCms.PyCMSError, OSError, ValueError):
         return None, True
-    return (there, back), False
+    return (None if mode == "RGB" and _is_srgb(there) else (there, back)), False
