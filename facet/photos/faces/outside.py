@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from facet.photos.file.photo import Photo, read, turned
-from facet.pictures.decode import decode_jpeg
+from facet.photos.file.photo import Photo, read
+from facet.pictures.decode import decode_jpeg, turned
 
 LOSSY = ("JPEG", "WEBP", "AVIF", "HEIF")
 Box = tuple[int, int, int, int]

@@ -2,69 +2,42 @@
 
 import io
 import struct
-from typing import NamedTuple
 
 from PIL import Image
 
-THUMBNAIL_AT, THUMBNAIL_LENGTH, GPS = 0x0201, 0x0202, 0x8825
+from facet.photos.file.tiff import Directory, Tiff
+
+ORIENTATION, THUMBNAIL_AT, THUMBNAIL_LENGTH = 0x0112, 0x0201, 0x0202
 THUMBNAIL_SIDE = 160  # pixels, as in DCF
 QUALITIES = (85, 75, 60, 45, 30)  # of a thumbnail, tried until one fits
-ENTRY = 12  # bytes of a directory entry
-WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # bytes of one value, by type
+HEAD = b"Exif\0\0"
 
 
-class Directory(NamedTuple):
-    """One IFD, by offsets."""
-
-    at: int  # of the IFD
-    entries: dict[int, int]  # of each entry's 12 bytes, by tag
-    following: int  # of the field that holds the next IFD's offset
-
-
-class Exif:
+class Exif(Tiff):
     """The bytes of an EXIF block, without the head `Exif\\0\\0`; ValueError if they hold no TIFF structure."""
 
     def __init__(self, data: bytes):
-        self.data = bytearray(data.removeprefix(b"Exif\0\0"))
-        if bytes(self.data[:4]) not in (b"II*\0", b"MM\0*"):
-            raise ValueError("no TIFF header")
-        self._end = "<" if self.data[:2] == b"II" else ">"
-        self.first = self._directory(self._long(4))
-
-    def _short(self, at: int) -> int:
-        return self._number("H", at)
-
-    def _long(self, at: int) -> int:
-        return self._number("I", at)
-
-    def _number(self, kind: str, at: int) -> int:
-        try:
-            return int(struct.unpack_from(self._end + kind, self.data, at)[0])
-        except struct.error as error:
-            raise ValueError(f"it is cut short before byte {at}") from error
-
-    def _set_long(self, at: int, value: int) -> None:
-        struct.pack_into(f"{self._end}I", self.data, at, value)
-
-    def _directory(self, at: int) -> Directory:
-        count = self._short(at)
-        entries = {self._short(at + 2 + ENTRY * i): at + 2 + ENTRY * i for i in range(count)}
-        self._long(at + 2 + ENTRY * count)  # raises ValueError if the directory is cut short
-        return Directory(at, entries, at + 2 + ENTRY * count)
+        super().__init__(data.removeprefix(HEAD))
+        self.first = self.directory(self.start)
 
     @property
     def _second(self) -> Directory | None:
         """The directory of the thumbnail."""
-        at = self._long(self.first.following)
-        return self._directory(at) if at else None
+        at = self.offset(self.first.following)
+        return self.directory(at) if at else None
 
     def thumbnail(self) -> bytes | None:
         """The JPEG of the thumbnail, None if there is none."""
-        second = self._second
-        if second is None or not {THUMBNAIL_AT, THUMBNAIL_LENGTH} <= second.entries.keys():
+        place = self._place(self._second)
+        return bytes(self.data[place[0] : place[0] + place[1]]) if place is not None else None
+
+    def _place(self, second: Directory | None) -> tuple[int, int] | None:
+        """Offset and length of the thumbnail."""
+        entries = [second and self.find(second, tag) for tag in (THUMBNAIL_AT, THUMBNAIL_LENGTH)]
+        if second is None or not all(entries):
             return None
-        at = self._long(second.entries[THUMBNAIL_AT] + 8)
-        return bytes(self.data[at : at + self._long(second.entries[THUMBNAIL_LENGTH] + 8)])
+        at, length = (self.offsets(entry)[0] for entry in entries if entry)
+        return at, max(min(length, len(self.data) - at), 0)
 
     def renew_thumbnail(self, picture: Image.Image) -> bool:
         """Replace the thumbnail, if there is one, by one of `picture` (as stored, not turned).
@@ -73,40 +46,33 @@ class Exif:
         second = self._second
         if second is None:
             return True
-        old = self.thumbnail()
-        if old is not None:
-            at = self._long(second.entries[THUMBNAIL_AT] + 8)
-            room = len(old)
-            self.data[at : at + room] = bytes(room)
+        place = self._place(second)
+        if place is not None:
+            at, room = place
+            self.clear(at, room)
             for new in _thumbnails(picture):
                 if len(new) <= room:
-                    self.data[at : at + len(new)] = new
-                    self._set_long(second.entries[THUMBNAIL_LENGTH] + 8, len(new))
+                    self.put_thumbnail(new)
                     return True
-        self._set_long(self.first.following, 0)
+        self.put("I", self.first.following, 0)
         return False
 
-    def strip_gps(self) -> None:
-        """Remove the GPS directory: pointer and values."""
-        entry = self.first.entries.get(GPS)
-        if entry is None:
-            return
-        gps = self._directory(self._long(entry + 8))
-        for at in gps.entries.values():
-            size = WIDTHS.get(self._short(at + 2), 1) * self._long(at + 4)
-            if size > 4:
-                value = self._long(at + 8)
-                size = min(size, max(len(self.data) - value, 0))
-                self.data[value : value + size] = bytes(size)
-        self.data[gps.at : gps.following + 4] = bytes(gps.following + 4 - gps.at)
-        end = self.first.following + 4
-        self.data[entry : end - ENTRY] = self.data[entry + ENTRY : end]
-        self.data[end - ENTRY : end] = bytes(ENTRY)
-        struct.pack_into(f"{self._end}H", self.data, self.first.at, len(self.first.entries) - 1)
-        self.first = self._directory(self.first.at)
+    def put_thumbnail(self, new: bytes) -> None:
+        """Replace the thumbnail by one that is no longer."""
+        second = self._second
+        place = self._place(second)
+        assert second is not None
+        assert place is not None
+        length = self.find(second, THUMBNAIL_LENGTH)
+        assert length is not None
+        self.clear(*place)
+        self.data[place[0] : place[0] + len(new)] = new
+        self.put("H" if length.kind == 3 else "I", length.value, len(new))
 
-    def to_bytes(self) -> bytes:
-        return bytes(self.data)
+
+def minimal(orientation: int) -> bytes:
+    """EXIF that holds an orientation alone, without the head `Exif\\0\\0`."""
+    return b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, ORIENTATION, 3, 1, orientation, 0, 0)
 
 
 def _thumbnails(picture: Image.Image) -> list[bytes]:

@@ -4,9 +4,12 @@ import struct
 from collections.abc import Iterator
 
 EXIF, XMP, IRB = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"Photoshop 3.0\0"
-APP0, APP1, APP2, APP11, APP13, APP14, COMMENT = 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEE, 0xFE
+EXTENDED, ICC, INDEX = b"http://ns.adobe.com/xmp/extension/\0", b"ICC_PROFILE\0", b"MPF\0"
+APP0, APP1, APP2, APP11, APP12, APP13, APP14, APP15 = 0xE0, 0xE1, 0xE2, 0xEB, 0xEC, 0xED, 0xEE, 0xEF
+COMMENT = 0xFE
 LONGEST = 65_533  # bytes of one segment's payload
 SCAN, END = 0xDA, 0xD9
+TIFF_HEADERS = (b"II*\0", b"MM\0*")
 
 Segment = tuple[int, bytes]  # marker, payload
 
@@ -27,6 +30,22 @@ def segments(data: bytes) -> tuple[list[Segment], bytes]:
     return parts, data[at:]
 
 
+def end(data: bytes) -> int:
+    """The offset behind the picture that a JPEG begins with, or the length of `data` if it has no end."""
+    at = len(data) - len(segments(data)[1])
+    while True:
+        at = data.find(b"\xff", at)
+        if at < 0 or at + 2 > len(data):
+            return len(data)
+        marker = data[at + 1]
+        if marker == END:
+            return at + 2
+        if marker in (0x00, 0x01, 0xFF) or 0xD0 <= marker <= 0xD8:  # a byte of the pixels, a fill byte, a restart
+            at += 1 if marker == 0xFF else 2
+        else:
+            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+
+
 def join(parts: list[Segment], rest: bytes) -> bytes:
     """The JPEG of these segments and the rest."""
     return b"\xff\xd8" + b"".join(_encoded(parts)) + rest
@@ -45,6 +64,40 @@ def is_metadata(segment: Segment) -> bool:
     marker, payload = segment
     descriptive = APP0 < marker <= 0xEF or marker == COMMENT
     return descriptive and marker not in (APP11, APP14) and not (marker == APP2 and payload.startswith(b"MPF\0"))
+
+
+def exif_block(parts: list[Segment], number: int) -> bytes | None:
+    """The EXIF that begins in a segment, with the segments that continue it; None if this one continues another."""
+    own = parts[number][1]
+    if number and own[len(EXIF) :][:4] not in TIFF_HEADERS and is_exif(parts[number - 1]):
+        return None
+    block = own
+    for segment in parts[number + 1 :]:
+        if not is_exif(segment) or segment[1][len(EXIF) :][:4] in TIFF_HEADERS:
+            break
+        block += segment[1][len(EXIF) :]
+    return block
+
+
+def is_exif(segment: Segment) -> bool:
+    """True for a segment of EXIF, be it the first of its block or not."""
+    return segment[0] == APP1 and segment[1].startswith(EXIF)
+
+
+def exif_segments(block: bytes) -> list[Segment]:
+    """The segments of an EXIF block, several if it is longer than one."""
+    room = LONGEST - len(EXIF)
+    return [(APP1, EXIF + block[start : start + room]) for start in range(0, max(len(block), 1), room)]
+
+
+def extended_xmp(parts: list[Segment]) -> dict[bytes, bytes]:
+    """The packets of extended XMP by their GUID (XMP specification, part 3, 1.1.3.1)."""
+    packets: dict[bytes, list[tuple[int, bytes]]] = {}
+    for marker, payload in parts:
+        if marker == APP1 and payload.startswith(EXTENDED):
+            guid, at = payload[len(EXTENDED) :][:32], len(EXTENDED) + 36
+            packets.setdefault(guid, []).append((int.from_bytes(payload[at : at + 4], "big"), payload[at + 4 :]))
+    return {guid: b"".join(part for _, part in sorted(found)) for guid, found in packets.items()}
 
 
 def with_metadata(encoded: bytes, source: bytes, *, exif: bytes | None, xmp: bytes | None) -> bytes:

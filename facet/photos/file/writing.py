@@ -1,5 +1,7 @@
-"""Encode an edited photo like the file it came from: format, compression, EXIF, ICC, XMP, IPTC."""
+"""Encode an edited photo like the file it came from: format, compression, EXIF, ICC, XMP, IPTC, what lies behind it."""
 
+import contextlib
+import dataclasses
 import io
 import struct
 from collections.abc import Mapping
@@ -7,44 +9,48 @@ from collections.abc import Mapping
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
-from facet.photos.file import jpeg, png
-from facet.photos.file.exif import GPS, Exif
+from facet.photos.file import behind, jpeg, png
+from facet.photos.file.exif import Exif, minimal
 from facet.photos.file.metadata import Metadata
-from facet.photos.file.photo import Photo, readable, turned
+from facet.photos.file.photo import MOST, Photo, readable, to_primary
+from facet.photos.file.place_walk import place_left
+from facet.photos.file.places import without_places
+from facet.photos.file.tiff import EXIF as EXIF_DIRECTORY
+from facet.photos.file.tiff import GPS
 from facet.photos.file.xmp import Packet
-from facet.pictures.decode import BadImage, opened, to_8_bits
+from facet.pictures.decode import BadImage, opened, to_8_bits, turned
 
-EXIF_DIRECTORY = 0x8769  # TIFF tag
 BARE = ("BMP",)  # formats without metadata
+DROPPED = {  # the note on each kind of what lies behind a picture
+    "gain_maps": "extras_dropped",
+    "pictures": "primary_picture",
+    "video": "behind_dropped",
+    "trailer": "behind_dropped",
+}
 
 
-def updated_metadata(photo: Photo, *, iptc: Mapping[str, str], strip_gps: bool) -> tuple[Metadata, tuple[str, ...]]:
-    """The metadata of the edited photo, with a new thumbnail, these IPTC properties, and no GPS position if
-    `strip_gps`; and keys of NOTES."""
+def updated_metadata(photo: Photo, *, iptc: Mapping[str, str]) -> tuple[Metadata, tuple[str, ...]]:
+    """The metadata of the edited photo, with a new thumbnail and these IPTC properties; and keys of NOTES."""
     old, notes = photo.metadata, []
     exif = old.exif
     if exif is not None:
         try:
             block = Exif(exif)
-            small = picture_of(photo, turned_upright=False)
-            if not block.renew_thumbnail(small):
+            if not block.renew_thumbnail(picture_of(photo, turned_upright=False)):
                 notes.append("thumbnail_dropped")
-            if strip_gps:
-                block.strip_gps()
             exif = block.to_bytes()
             if photo.format == "JPEG" and len(jpeg.EXIF) + len(exif) > jpeg.LONGEST:
-                raise ValueError("it is longer than a segment")
+                notes = ["exif_too_long"]
         except ValueError:
-            exif = None  # unreadable EXIF may still hold the old thumbnail
-            notes.append("exif_dropped")
+            notes = ["exif_dropped"]  # unreadable EXIF may still hold the old thumbnail
+        if {"exif_too_long", "exif_dropped"} & set(notes):
+            exif = minimal(photo.orientation) if photo.orientation != 1 else None
     try:
         packet = Packet(old.xmp)
     except ValueError:
         packet = Packet(None)
         notes.append("xmp_replaced")
     packet.set_iptc(iptc)
-    if strip_gps:
-        packet.strip_gps()
     xmp = packet.to_bytes()
     if photo.format == "JPEG" and len(jpeg.XMP) + len(xmp) > jpeg.LONGEST:
         xmp = packet.to_bytes(padding=0)
@@ -53,60 +59,18 @@ def updated_metadata(photo: Photo, *, iptc: Mapping[str, str], strip_gps: bool) 
         packet.set_iptc(iptc)
         xmp = packet.to_bytes()
         notes.append("xmp_replaced")
-    return Metadata(exif, xmp, old.iptc, old.profile, gps=not strip_gps), tuple(notes)
+    return Metadata(exif, xmp, old.iptc, old.profile), tuple(notes)
 
 
-def without_gps(data: bytes) -> tuple[bytes, bool]:
-    """Remove the GPS position from a file, leaving its pixels alone.
-
-    Also returns True if a position is left, in a format or a block that cannot be rewritten."""
-    left = False
-
-    def exif(value: bytes) -> bytes:
-        nonlocal left
-        try:
-            block = Exif(value)
-            block.strip_gps()
-            return block.to_bytes()
-        except ValueError:
-            left = True
-            return value
-
-    def xmp(value: bytes) -> bytes:
-        nonlocal left
-        try:
-            packet = Packet(value)
-            packet.strip_gps()
-            return packet.to_bytes(padding=0)
-        except ValueError:
-            left = True
-            return value
-
-    if data.startswith(b"\xff\xd8"):
-        segments, rest = jpeg.segments(data)
-        kept = []
-        for marker, payload in segments:
-            if marker == jpeg.APP1 and payload.startswith(jpeg.EXIF):
-                payload = jpeg.EXIF + exif(payload[len(jpeg.EXIF) :])
-            elif marker == jpeg.APP1 and payload.startswith(jpeg.XMP) and b"GPS" in payload:
-                payload = jpeg.XMP + xmp(payload[len(jpeg.XMP) :])
-            kept.append((marker, payload))
-        return jpeg.join(kept, rest), left
-    if data.startswith(png.SIGNATURE):
-        chunks = []
-        for kind, value in png.chunks(data):
-            if kind == b"eXIf":
-                value = exif(value)
-            elif kind == b"iTXt" and value.startswith(png.XMP) and b"GPS" in value:
-                value = png.XMP + b"\0\0\0\0" + xmp(value[len(png.XMP) + 4 :])
-            chunks.append((kind, value))
-        complete = bool(chunks) and chunks[-1][0] == b"IEND"
-        return (png.join(chunks), left) if complete else (data, b"GPS" in data)
-    try:
-        with opened(data, readable()) as picture:
-            return data, GPS in picture.getexif() or b"exif:GPS" in data
-    except BadImage:
-        return data, False
+def stripped(data: bytes) -> tuple[bytes, tuple[str, ...]]:
+    """A file without coordinates, its pixels as they are, and keys of NOTES; BadImage if one may be left in it."""
+    notes: tuple[str, ...] = ()
+    with contextlib.suppress(ValueError):  # then nothing could be removed, and perhaps nothing has to be
+        data, notes = without_places(data)
+    left = place_left(data)
+    if left:
+        raise BadImage("place_left", left)
+    return data, notes
 
 
 def picture_of(photo: Photo, *, turned_upright: bool) -> Image.Image:
@@ -117,8 +81,12 @@ def picture_of(photo: Photo, *, turned_upright: bool) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(pixels), photo.mode)
 
 
-def encode(photo: Photo, source: bytes, metadata: Metadata) -> bytes:
-    """Encode an edited photo; `source` is the file it was read from."""
+def encode(photo: Photo, source: bytes, metadata: Metadata, *, alone: bool = False) -> bytes:
+    """Encode an edited photo; `source` is the file it was read from, and `alone` leaves out what lies behind a JPEG.
+
+    Notes of the photo say what could not be kept."""
+    if source.startswith(b"\xff\xd8") and photo.format != "JPEG":
+        metadata = _without_behind(photo, source, metadata)
     if photo.format == "PNG":
         return _png(photo, source, metadata)
     file = io.BytesIO()
@@ -130,7 +98,8 @@ def encode(photo: Photo, source: bytes, metadata: Metadata) -> bytes:
         picture.save(file, "JPEG", **photo.saving)
         encoded = file.getvalue()
         if source.startswith(b"\xff\xd8"):
-            return jpeg.with_metadata(encoded, source, exif=metadata.exif, xmp=metadata.xmp)
+            encoded = jpeg.with_metadata(encoded, source, exif=metadata.exif, xmp=metadata.xmp)
+            return _with_behind(photo, encoded, source, alone=alone)
         return encoded
     if photo.format in BARE:
         picture.save(file, photo.format, **photo.saving)
@@ -138,6 +107,28 @@ def encode(photo: Photo, source: bytes, metadata: Metadata) -> bytes:
     extra = {"exif": metadata.exif, "xmp": metadata.xmp, "icc_profile": metadata.profile}
     picture.save(file, photo.format, **photo.saving, **{name: value for name, value in extra.items() if value})
     return file.getvalue()
+
+
+def _with_behind(photo: Photo, encoded: bytes, source: bytes, *, alone: bool) -> bytes:
+    """The edited JPEG with what lay behind the photo, if that is still right, or without a word of it."""
+    beyond = behind.split(source)[1]
+    kind = behind.kind(beyond)
+    if kind and (alone or kind == "pictures"):  # of the photo before the edit, and of other sizes or eyes
+        photo.notes += (DROPPED[kind],)
+        return behind.without_claims(encoded)
+    if kind == "video":
+        photo.notes += ("video_kept",)
+    return behind.joined(encoded, source, beyond)
+
+
+def _without_behind(photo: Photo, source: bytes, metadata: Metadata) -> Metadata:
+    """The metadata for another format than JPEG, which holds nothing behind the picture."""
+    kind = behind.kind(behind.split(source)[1])
+    if not kind:
+        return metadata
+    photo.notes += (DROPPED[kind],)
+    xmp = behind.xmp_without_claims(metadata.xmp) if metadata.xmp is not None else None
+    return dataclasses.replace(metadata, xmp=xmp)
 
 
 def _stored(photo: Photo) -> Image.Image:
@@ -169,11 +160,10 @@ SHAPE_TAGS = {  # TIFF tags of the layout of pixels, which the new file has of i
 def _tiff(photo: Photo, source: bytes, metadata: Metadata, file: io.BytesIO) -> None:
     picture = _stored(photo)
     info = TiffImagePlugin.ImageFileDirectory_v2()
-    with opened(source, readable()) as old:
+    with opened(source, readable(), MOST) as old:
+        to_primary(old)
         exif = old.getexif()
-        directories = {
-            tag: dict(exif.get_ifd(tag)) for tag in (EXIF_DIRECTORY, GPS) if tag == EXIF_DIRECTORY or metadata.gps
-        }
+        directories = {tag: dict(exif.get_ifd(tag)) for tag in (EXIF_DIRECTORY, GPS)}
         if old.format == "TIFF":
             tags = old.tag_v2  # type: ignore[attr-defined]
             for tag, value in tags.items():

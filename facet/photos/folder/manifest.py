@@ -36,6 +36,7 @@ REASONS = {
     "reserved_name": "a name that the job itself uses in the output folder",
     "unwritable_name": "its name cannot be written in the output folder",
     "off_photo": "its landmarks are outside the photo",
+    "place_left": "a coordinate in it can neither be removed nor ruled out",
     "mask_unreadable": "its mask cannot be read as a picture",
     "no_landmarks": "the landmarks file has no row for it",
     "mask_missing": "there is no mask for it",

@@ -21,8 +21,8 @@ from facet.photos.folder.manifest import ManifestReader
 from facet.photos.options import compositing_mode
 from facet.refining.refiner import refiner_of
 
-RECIPE = 3  # raised when the same options give other bytes
-FINDING = 2  # raised when the same photo gives other faces
+RECIPE = 4  # raised when the same options give other bytes
+FINDING = 3  # raised when the same photo gives other faces
 
 
 class OpenJob:

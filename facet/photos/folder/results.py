@@ -11,7 +11,7 @@ from typing import Any
 from facet.base.version import VERSION
 from facet.photos.faces import outside
 from facet.photos.file.photo import Photo
-from facet.photos.file.writing import encode, updated_metadata, without_gps
+from facet.photos.file.writing import encode, stripped, updated_metadata
 from facet.photos.file.xmp import EDITED
 from facet.photos.folder.job import JobError
 from facet.photos.folder.open_job import OpenJob, sha256
@@ -76,9 +76,8 @@ class ResultWriter:
         """The file as it was, without GPS if the job strips it."""
         if not self._job.job.strip_gps:
             return task.data
-        data, gps_left = without_gps(task.data)
-        if gps_left:
-            task.row["notes"] = [*task.row["notes"], "gps_kept"]
+        data, notes = stripped(task.data)
+        task.row["notes"] = [*task.row["notes"], *notes]
         return data
 
     def _remove_earlier_output(self, task: PhotoTask) -> None:
@@ -104,9 +103,12 @@ class ResultWriter:
         if job.lossless:
             photo.format = "TIFF" if photo.mode == "CMYK" else "PNG"
             photo.saving = {"compression": "tiff_lzw"} if photo.mode == "CMYK" else {}
-        metadata, notes = updated_metadata(photo, iptc=self._properties, strip_gps=job.strip_gps)
-        data = encode(photo, task.data, metadata)
         credentials = self._job.credentials
+        metadata, notes = updated_metadata(photo, iptc=self._properties)
+        data = encode(photo, task.data, metadata, alone=credentials is not None)  # a signature moves what lies behind
+        if job.strip_gps:
+            data, more = stripped(data)
+            notes += more
         if credentials is not None:
             data = credentials.sign(data, task.data, photo.format, self._properties)
         elif b"c2pa" in task.data and b"jumb" in task.data:
@@ -117,7 +119,7 @@ class ResultWriter:
             "format": photo.format,
             "changed_pixels": sum(area.pixels for area in pasted),
         }
-        if photo.format in outside.LOSSY and not photo.saving.get("lossless"):
+        if photo.lossy:
             share, worst = outside.changed(data, photo, [area.box for area in pasted])
             task.row |= {"outside_share": share, "outside_worst": worst}
         return self._output(task, photo), data

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from facet.photos.file.place_walk import place_left
 from facet.photos.folder.run import edit_folder
 from tests.support import photographs
 from tests.support.photo_jobs import aligned_job, fresh_hashes, hashes, rows
@@ -103,22 +104,27 @@ def test_lossy_results_tell_what_compression_did_to_the_rest(photos, tmp_path):
     assert 0 < row["outside_worst"] < 60
 
 
-def test_the_place_leaves_copies_too_and_what_keeps_it_says_so(tmp_path):
+def test_the_place_leaves_copies_too_and_what_may_keep_it_is_left_out_and_counted(tmp_path):
     photos = tmp_path / "photos"
     photos.mkdir()
     wide = Image.new("RGB", (300, 100))
     block = (0xE1, b"Exif\0\0" + photographs.exif())
     (photos / "copy.jpg").write_bytes(photographs.with_segments(photographs.encoded(wide, "JPEG"), block))
     (photos / "copy.webp").write_bytes(photographs.encoded(wide, "WEBP", exif=b"Exif\0\0" + photographs.exif()))
+    (photos / "copy.gif").write_bytes(photographs.encoded(wide, "GIF", comment=b"GPSLatitude 48.8"))
     packet = (0xE1, b"http://ns.adobe.com/xap/1.0/\0" + photographs.XMP)
     (photos / "twice.jpg").write_bytes(photographs.with_segments(photographs.jpeg(), block, block, packet, packet))
     out = tmp_path / "out"
-    edit_folder(aligned_job(photos, out, strip_gps=True))
-    for name in ("copy.jpg", "twice.jpg"):
+    summary = edit_folder(aligned_job(photos, out, strip_gps=True))
+    assert "1 failed (1 place_left)" in str(summary)
+    for name in ("copy.jpg", "copy.webp", "twice.jpg"):
         data = (out / name).read_bytes()
         assert 0x8825 not in Image.open(io.BytesIO(data)).getexif()
-        assert data.count(b"Exif\0\0") == 1
+        assert place_left(data) == ""
         assert b"GPSLatitude" not in data
     manifest = rows(out)
     assert (manifest["copy.jpg"]["status"], manifest["copy.jpg"]["notes"].tolist()) == ("skipped", [])
-    assert manifest["copy.webp"]["notes"].tolist() == ["gps_kept"]
+    left = manifest["copy.gif"]
+    assert (left["status"], left["reason"], left["output"]) == ("failed", "place_left", "")
+    assert left["detail"] == "'GPSLat' in the file"
+    assert not (out / "copy.gif").exists()

@@ -1,0 +1,122 @@
+"""An independent look at a finished file: every chunk, segment, item and text of it, decompressed, for coordinates.
+
+It shares no reader with the code that writes and strips files, so that what that code does not see is seen here."""
+
+import re
+import zlib
+from collections.abc import Iterator
+
+from facet.photos.file.traces import trace, trace_of_text
+
+ZLIB = re.compile(rb"[\x08\x18\x28\x38\x48\x58\x68\x78][\x01\x5e\x9c\xda]")
+DIGITS = re.compile(rb"(?:[0-9a-fA-F]{2}\s*){40,}")
+MOST = 64 << 20  # bytes that are decompressed of one stream
+
+
+def place_left(data: bytes) -> str:
+    """Where in a photo's file a coordinate may be, and what; empty if there is none."""
+    for where, value, is_text in _parts(data):
+        found = trace_of_text(value) if is_text else trace(value)
+        if found:
+            return f"{found} in {where}"
+    return ""
+
+
+def _parts(data: bytes) -> Iterator[tuple[str, bytes, bool]]:
+    """What a file holds besides its pixels: the place, the bytes, and True for text."""
+    if data[:2] == b"\xff\xd8":
+        yield from _jpeg(data)
+    elif data[:8] == b"\x89PNG\r\n\x1a\n":
+        yield from _png(data)
+    elif data[:4] == b"RIFF":
+        yield from _riff(data)
+    else:  # TIFF, AVIF, HEIC, JPEG 2000, GIF, BMP, PPM: a place would stand there uncompressed
+        yield "the file", data, False
+        for start in _found(data, b"<x:xmpmeta", b"<rdf:RDF", b"<?xpacket b"):
+            yield f"the text at byte {start}", data[start : start + (4 << 20)].split(b"<?xpacket e")[0], True
+
+
+def _found(data: bytes, *words: bytes) -> Iterator[int]:
+    for word in words:
+        at = data.find(word)
+        while at >= 0:
+            yield at
+            at = data.find(word, at + 1)
+
+
+def _jpeg(data: bytes) -> Iterator[tuple[str, bytes, bool]]:
+    at, gathered = 2, dict[bytes, bytes]()
+    while at + 4 <= len(data):
+        if data[at] != 0xFF or data[at + 1] in (0x00, 0xFF, *range(0xD0, 0xD9)):
+            at += 1
+            continue
+        marker = data[at + 1]
+        if marker == 0xD9:
+            break
+        length = int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker >= 0xE0:
+            payload = data[at + 4 : at + 2 + length]
+            text = marker == 0xFE or (marker == 0xE1 and payload[:5] == b"http:")
+            yield f"segment {marker:#04x} at byte {at}", payload, text
+            kind = payload[:28]  # blocks that go on in the next segment are looked at as a whole, too
+            skipped = 35 + 40 if b"extension" in kind else 6
+            gathered[kind[:6] + bytes([marker])] = gathered.get(kind[:6] + bytes([marker]), b"") + payload[skipped:]
+            yield from (part for part in _embedded(payload, f"segment {marker:#04x} at byte {at}"))
+        at = at + 2 + length
+        if marker == 0xDA:  # to the next marker
+            while at + 1 < len(data) and not (data[at] == 0xFF and data[at + 1] not in (0, *range(0xD0, 0xD8))):
+                step = data.find(b"\xff", at + 1)
+                at = len(data) if step < 0 else step
+    for kind, block in gathered.items():
+        yield f"the segments {kind[-1]:#04x} together", block, block.lstrip()[:1] == b"<"
+    behind = data[at + 2 :]
+    if behind:
+        yield "what lies behind the picture", behind, False
+        for start in _found(behind, b"\xff\xd8\xff"):
+            if start == 0 or behind[start - 2 : start] == b"\xff\xd9" or not behind[:start].strip(b"\0"):
+                yield from _jpeg(behind[start:])
+
+
+def _embedded(payload: bytes, where: str) -> Iterator[tuple[str, bytes, bool]]:
+    """PNGs within a block; JPEGs and TIFFs stand there as they are."""
+    for start in _found(payload, b"\x89PNG\r\n\x1a\n"):
+        for inner, value, text in _png(payload[start:]):
+            yield f"{inner} in {where}", value, text
+
+
+def _png(data: bytes) -> Iterator[tuple[str, bytes, bool]]:
+    at = 8
+    while at + 12 <= len(data):
+        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        value, where = data[at + 8 : at + 8 + length], f"chunk {kind.decode('latin-1')} at byte {at}"
+        at += 12 + length
+        if kind in (b"IDAT", b"fdAT"):
+            continue
+        yield where, value, kind in (b"tEXt", b"iTXt")
+        for packed in ZLIB.finditer(value):
+            try:
+                opened = zlib.decompressobj().decompress(value[packed.start() :], MOST)
+            except zlib.error:
+                continue
+            yield f"{where}, decompressed", opened, kind != b"iCCP"
+            yield from _hexadecimal(opened, where)
+        yield from _hexadecimal(value, where)
+        if kind == b"IEND":
+            break
+    yield "what lies behind the picture", data[at:], False
+
+
+def _hexadecimal(text: bytes, where: str) -> Iterator[tuple[str, bytes, bool]]:
+    for digits in DIGITS.finditer(text):
+        plain = b"".join(digits[0].split())
+        yield f"{where}, in hexadecimal", bytes.fromhex(plain[: len(plain) // 2 * 2].decode()), True
+
+
+def _riff(data: bytes) -> Iterator[tuple[str, bytes, bool]]:
+    at = 12
+    while at + 8 <= len(data):
+        length, kind = int.from_bytes(data[at + 4 : at + 8], "little"), data[at : at + 4]
+        if kind not in (b"VP8 ", b"VP8L", b"ALPH", b"ANMF"):
+            yield f"chunk {kind.decode('latin-1')} at byte {at}", data[at + 8 : at + 8 + length], kind == b"XMP "
+        at += 8 + length + length % 2
+    yield "what lies behind the picture", data[at:], False

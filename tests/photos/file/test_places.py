@@ -1,0 +1,256 @@
+"""Places are removed from every corner of a file, of edited photos and of copies, and what is left is found."""
+
+import base64
+import hashlib
+import io
+import json
+import shutil
+import struct
+import subprocess
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facet.photos.file import boxes, jpeg, png, riff
+from facet.photos.file.exif import Exif
+from facet.photos.file.photo import read
+from facet.photos.file.place_walk import place_left
+from facet.photos.file.tiff import Tiff
+from facet.photos.file.writing import encode, stripped, updated_metadata
+from facet.pictures.decode import BadImage
+from tests.support import photographs
+from tests.support.photographs import XMP, encoded, pixels, with_segments
+
+RDF = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">{}</rdf:RDF></x:xmpmeta>'
+NESTED = RDF.format(
+    '<rdf:Description rdf:about="" xmlns:l="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"><l:LocationCreated><rdf:Bag>'
+    '<rdf:li rdf:parseType="Resource"><l:City>Paris</l:City><e:GPSLatitude xmlns:e="http://ns.adobe.com/exif/1.0/">48,51.5N'
+    "</e:GPSLatitude></rdf:li></rdf:Bag></l:LocationCreated></rdf:Description>"
+).encode()
+DRONE = RDF.format(
+    '<rdf:Description rdf:about="" xmlns:d="http://www.dji.com/drone-dji/1.0/" d:GpsLongtitude="+2.35" d:Model="x"/>'
+).encode()
+GEO = RDF.format(
+    '<rdf:Description rdf:about="" xmlns:g="http://www.w3.org/2003/01/geo/wgs84_pos#"><g:lat>48.8</g:lat><g:long>2.3'
+    "</g:long></rdf:Description>"
+).encode()
+WORDS = RDF.format(
+    '<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:description><rdf:Alt><rdf:li '
+    'xml:lang="x-default">seen at 48.85837, 2.29448</rdf:li></rdf:Alt></dc:description></rdf:Description>'
+).encode()
+EXIF = photographs.exif()
+TURNED = b"Exif\0\0" + photographs.exif(6)
+PAYLOAD = jpeg.XMP + XMP
+
+
+def plain() -> bytes:
+    return photographs.jpeg()
+
+
+def with_exif(block: bytes) -> bytes:
+    return with_segments(plain(), (0xE1, b"Exif\0\0" + block))
+
+
+def with_xmp(packet: bytes) -> bytes:
+    return with_segments(plain(), (0xE1, jpeg.XMP + packet))
+
+
+def extended() -> bytes:
+    """A JPEG whose extended XMP, of two segments out of order, holds the place."""
+    long = XMP.replace(b"<dc:title>", b"<dc:source>" + b"w" * 40_000 + b"</dc:source><dc:title>")
+    guid = hashlib.md5(long, usedforsecurity=False).hexdigest().upper().encode()
+    main = RDF.format(
+        f'<rdf:Description rdf:about="" xmlns:n="http://ns.adobe.com/xmp/note/" n:HasExtendedXMP="{guid.decode()}"/>'
+    ).encode()
+    middle = long.index(b"GPSLat") + 3  # within the word
+    parts = [(at, long[at:end]) for at, end in ((0, middle), (middle, len(long)))]
+    blocks = [(0xE1, jpeg.EXTENDED + guid + struct.pack(">II", len(long), at) + part) for at, part in reversed(parts)]
+    return with_segments(plain(), (0xE1, jpeg.XMP + main), *blocks)
+
+
+def small_with_a_place(place: bytes = TURNED) -> bytes:
+    return with_segments(photographs.thumbnail(60), (0xE1, place))
+
+
+def long_exif() -> bytes:
+    """A JPEG whose EXIF goes on in a second segment."""
+    block = Exif(EXIF + bytes(70_000)).to_bytes()
+    return with_segments(plain(), *jpeg.exif_segments(block))
+
+
+def resources() -> bytes:
+    block = b"8BIM\x04\x22\0\0" + struct.pack(">I", len(EXIF)) + EXIF + bytes(len(EXIF) % 2)
+    return jpeg.IRB + photographs.IPTC + b"\0" * (len(photographs.IPTC) % 2) + block
+
+
+def png_of(*chunks: png.Chunk) -> bytes:
+    parts = png.chunks(encoded(Image.fromarray(pixels()), "PNG"))
+    return png.join([*parts[:1], *chunks, *parts[1:]])
+
+
+def raw(name: bytes, data: bytes) -> png.Chunk:
+    return b"zTXt", b"Raw profile type " + name + b"\0\0" + zlib.compress(png.raw_text(name, data))
+
+
+def tiff(big: bool = False) -> bytes:
+    tags = {271: "Facet Camera", 700: XMP, 0x8825: {1: "N", 2: (48.0, 51.0, 30.0), 3: "E", 4: (2.0, 21.0, 3.0)}}
+    return encoded(Image.fromarray(pixels()), "TIFF", tiffinfo=tags, big_tiff=big)
+
+
+def jp2() -> bytes:
+    def box(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data) + 8) + kind + data
+
+    plain = encoded(Image.fromarray(pixels()), "JPEG2000")
+    return plain + box(b"uuid", boxes.XMP_UUID + XMP) + box(b"uuid", boxes.EXIF_UUIDS[0] + EXIF)
+
+
+def heic() -> bytes:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.register_heif_opener()
+    return encoded(Image.fromarray(pixels()), "HEIF", exif=b"Exif\0\0" + EXIF, xmp=XMP)
+
+
+PICTURE = Image.fromarray(pixels())
+CASES = {
+    "EXIF": lambda: with_exif(EXIF),
+    "EXIF of the other byte order": lambda: with_exif(photographs.exif(end=">")),
+    "a second block of EXIF": lambda: with_segments(plain(), (0xE1, b"Exif\0\0" + photographs.exif()), (0xE1, TURNED)),
+    "EXIF of two segments": long_exif,
+    "EXIF of a thumbnail": lambda: with_exif(photographs.exif(small=small_with_a_place())),
+    "XMP of a thumbnail": lambda: with_exif(photographs.exif(small=small_with_a_place(PAYLOAD))),
+    "XMP": lambda: with_xmp(XMP),
+    "XMP below the top level": lambda: with_xmp(NESTED),
+    "XMP of a drone": lambda: with_xmp(DRONE),
+    "XMP by W3C": lambda: with_xmp(GEO),
+    "a sentence in XMP": lambda: with_xmp(WORDS),
+    "XMP of 16 bits": lambda: with_xmp(XMP.decode().encode("utf-16")),
+    "a picture in XMP": lambda: with_xmp(
+        XMP.replace(b' exif:GPSLatitude="48,51.5N"', b' dc:x="' + base64.b64encode(small_with_a_place()) + b'"')
+    ),
+    "extended XMP": extended,
+    "Photoshop's resources": lambda: with_segments(plain(), (0xED, resources())),
+    "a comment": lambda: with_segments(plain(), (0xFE, b"48.85837, 2.29448")),
+    "a comment with degrees": lambda: with_segments(plain(), (0xFE, "48° 51' 30\" N".encode())),
+    "a maker's segment": lambda: with_segments(plain(), (0xE3, b"Meta\0\0" + EXIF)),
+    "behind the end": lambda: plain() + b"some trailer" + EXIF,
+    "a video": lambda: plain() + b"\0\0\0\x18ftypmp42\0\0\0\0\0\0\0\x1e\xa9xyz\0\x12\x15\xc7+48.8577+002.295/",
+    "a second picture": lambda: plain() + small_with_a_place(),
+    "PNG: eXIf": lambda: png_of((b"eXIf", EXIF)),
+    "PNG: raw EXIF": lambda: png_of(raw(b"exif", TURNED)),
+    "PNG: raw APP1": lambda: png_of(raw(b"APP1", PAYLOAD)),
+    "PNG: raw EXIF as text": lambda: png_of((b"tEXt", b"Raw profile type exif\0" + png.raw_text(b"exif", TURNED))),
+    "PNG: compressed XMP": lambda: png_of((b"iTXt", png.XMP + b"\1\0\0\0" + zlib.compress(XMP))),
+    "PNG: XMP as text": lambda: png_of((b"zTXt", png.XMP + b"\0" + zlib.compress(XMP))),
+    "PNG: text": lambda: png_of((b"tEXt", b"GPSLatitude\x0048.8")),
+    "PNG: private chunk": lambda: png_of((b"prVt", EXIF)),
+    "PNG: behind the end": lambda: png_of() + EXIF,
+    "WebP": lambda: encoded(PICTURE, "WEBP", exif=b"Exif\0\0" + EXIF, xmp=XMP),
+    "WebP: another chunk": lambda: riff.join([*riff.chunks(encoded(PICTURE, "WEBP"))[0], (b"ABCD", EXIF)]),
+    "TIFF": tiff,
+    "BigTIFF": lambda: tiff(big=True),
+    "AVIF": lambda: encoded(PICTURE, "AVIF", exif=b"Exif\0\0" + EXIF, xmp=XMP),
+    "HEIC": heic,
+    "JPEG 2000": jp2,
+}
+
+
+def pixels_of(data: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+def coordinates(data: bytes) -> list[str]:
+    """The coordinates that exiftool finds, none if it is not installed."""
+    path = shutil.which("exiftool")
+    if path is None:
+        return []
+    done = subprocess.run([path, "-json", "-ee", "-a", "-G1", "-"], input=data, capture_output=True, check=False)
+    return [name for name in json.loads(done.stdout or b"[{}]")[0] if "GPS" in name or "Longtitude" in name]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_copy_holds_no_place_wherever_it_was(name):
+    data = CASES[name]()
+    assert place_left(data)
+    result, _ = stripped(data)
+    assert place_left(result) == ""
+    assert coordinates(result) == []
+    assert b"48,51.5N" not in result
+    np.testing.assert_array_equal(pixels_of(result), pixels_of(data))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_an_edited_photo_holds_no_place_wherever_it_was(name):
+    data = CASES[name]()
+    photo = read(data)
+    photo.upright[80:120, 60:90] //= 2
+    result, _ = stripped(encode(photo, data, updated_metadata(photo, iptc={"AISystemUsed": "Facet"})[0]))
+    assert place_left(result) == ""
+    assert coordinates(result) == []
+    assert read(result).size == photo.size
+
+
+def test_all_else_stays_where_a_place_goes():
+    result, notes = stripped(photographs.camera_jpeg(6))
+    assert notes == ()
+    photo = read(result)
+    assert photo.orientation == 6
+    assert Exif(photo.metadata.exif or b"").thumbnail() == photographs.thumbnail()
+    assert "Älteste Straße".encode() in (photo.metadata.xmp or b"")
+    assert photo.metadata.iptc == photographs.IPTC
+    nested = stripped(with_xmp(NESTED))[0]
+    assert b"Paris" in nested
+
+
+def test_a_file_without_a_place_stays_as_it_is():
+    block = Exif(EXIF)
+    block.remove(block.first, {0x8825})
+    for data in (
+        with_segments(with_exif(block.to_bytes()), (0xFE, b"lovely, 1.5 by 2.5")),
+        encoded(PICTURE, "PNG", optimize=True),
+        encoded(PICTURE, "WEBP"),
+        encoded(PICTURE, "TIFF"),
+        encoded(PICTURE, "AVIF"),
+        encoded(PICTURE, "GIF"),
+        encoded(PICTURE, "BMP"),
+    ):
+        assert stripped(data) == (data, ())
+
+
+def test_a_damaged_file_that_may_hold_a_place_is_refused_with_what_it_holds():
+    data = bytearray(png_of((b"prVt", EXIF)))
+    data[-40] ^= 255
+    with pytest.raises(BadImage, match="place_left: a GPS directory in chunk prVt at byte"):
+        stripped(bytes(data))
+    harmless = bytearray(png_of())
+    harmless[-40] ^= 255
+    assert stripped(bytes(harmless)) == (harmless, ())
+
+
+def test_a_gif_with_a_place_is_refused():
+    data = encoded(PICTURE, "GIF", comment=b"GPSLatitude 48.8")
+    with pytest.raises(BadImage, match="place_left: 'GPSLat' in the file"):
+        stripped(data)
+
+
+def test_pictures_behind_the_first_one_without_a_place_stay_in_reach():
+    data = encoded(PICTURE, "MPO", save_all=True, append_images=[Image.fromarray(pixels(seed=1))])
+    data = with_segments(data, (0xE1, TURNED))
+    result, notes = stripped(data)
+    assert notes == ()
+    assert place_left(data)
+    before, after = Image.open(io.BytesIO(data)), Image.open(io.BytesIO(result))
+    for frame in range(2):
+        before.seek(frame)
+        after.seek(frame)
+        np.testing.assert_array_equal(np.asarray(before), np.asarray(after))
+
+
+def test_a_loop_of_directories_ends():
+    block = bytearray(EXIF)
+    at = Exif(EXIF).first.following
+    block[at : at + 4] = struct.pack("<I", 8)
+    assert len(list(Tiff(bytes(block)).directories())) == 2
+    assert place_left(stripped(with_exif(bytes(block)))[0]) == ""
