@@ -2,9 +2,12 @@
 
 It shares no reader with the code that writes and strips files, so that what that code does not see is seen here."""
 
+import io
 import re
 import zlib
 from collections.abc import Iterator
+
+from PIL import Image
 
 from facet.photos.file.traces import trace, trace_of_text
 
@@ -31,9 +34,37 @@ def _parts(data: bytes) -> Iterator[tuple[str, bytes, bool]]:
     elif data[:4] == b"RIFF":
         yield from _riff(data)
     else:  # TIFF, AVIF, HEIC, JPEG 2000, GIF, BMP, PPM: a place would stand there uncompressed
+        if data[:2] in (b"II", b"MM"):
+            data = _without_strips(data)
         yield "the file", data, False
         for start in _found(data, b"<x:xmpmeta", b"<rdf:RDF", b"<?xpacket b"):
             yield f"the text at byte {start}", data[start : start + (4 << 20)].split(b"<?xpacket e")[0], True
+
+
+def _without_strips(data: bytes) -> bytes:
+    """A TIFF without the pixels of its pages, as far as Pillow finds them and they are no JPEGs."""
+    rest, last = [], 0
+    try:
+        with Image.open(io.BytesIO(data), formats=["TIFF"]) as picture:
+            strips = [strip for page in range(getattr(picture, "n_frames", 1)) for strip in _strips(picture, page)]
+    except Exception:  # of many kinds, for a damaged file: then all of it is looked at
+        return data
+    for start, size in sorted(strips):
+        if start >= last and data[start : start + 2] != b"\xff\xd8":
+            rest.append(data[last:start])
+            last = start + size
+    return b"".join([*rest, data[last:]])
+
+
+def _strips(picture: Image.Image, page: int) -> list[tuple[int, int]]:
+    """Offset and size of the strips or tiles of a page."""
+    picture.seek(page)
+    tags = picture.tag_v2  # type: ignore[attr-defined]
+    return [
+        pair
+        for at, size in ((273, 279), (324, 325))
+        for pair in zip(tags.get(at, ()), tags.get(size, ()), strict=False)
+    ]
 
 
 def _found(data: bytes, *words: bytes) -> Iterator[int]:

@@ -2,59 +2,62 @@
 
 import base64
 import re
+from collections.abc import Iterator
 
 GPS, LATITUDE, LONGITUDE = 0x8825, 2, 4  # EXIF tags
 
 
-def _entry(tag: int, kinds: tuple[int, ...], count: int) -> bytes:
-    """A pattern of directory entries in both byte orders and both widths of counts."""
-    forms = []
-    for order in ("little", "big"):
-        number, counted, wide = (n.to_bytes(w, order) for n, w in ((tag, 2), (count, 4), (count, 8)))  # type: ignore[arg-type]
-        for kind in kinds:
-            forms += [number + kind.to_bytes(2, order) + value for value in (counted, wide)]  # type: ignore[arg-type]
-    return b"|".join(map(re.escape, forms))
+def _entries(tag: int, kinds: tuple[int, ...], count: int) -> tuple[bytes, ...]:
+    """How directory entries begin, in both byte orders and both widths of counts."""
+    return tuple(
+        _packed(order, (tag, 2), (kind, 2), (count, width))
+        for order in ("little", "big")
+        for kind in kinds
+        for width in (4, 8)
+    )
 
 
-POINTER = re.compile(_entry(GPS, (3, 4, 13, 16, 18), 1), re.DOTALL)
-LATITUDES, LONGITUDES = (re.compile(_entry(tag, (5, 10), 3), re.DOTALL) for tag in (LATITUDE, LONGITUDE))
+def _packed(order: str, *numbers: tuple[int, int]) -> bytes:
+    return b"".join(value.to_bytes(width, order) for value, width in numbers)  # type: ignore[arg-type]
+
+
+POINTERS = _entries(GPS, (3, 4, 13, 16, 18), 1)
+LATITUDES, LONGITUDES = (_entries(tag, (5, 10), 3) for tag in (LATITUDE, LONGITUDE))
+ANCHORS = (b"gps", b"geo", b"latitud", b"longitud", b"longtitud", b"iso6709", b"iso 6709", b"\xa9xyz",
+           b"com.apple.quicktime.location")  # fmt: skip  # how WORDS begin
 WORDS = re.compile(
-    rb"gps[ _.:-]?(?:lat|lon|pos|coord|loc|alt|track|dest|date|time|map|info|img)|latitud|long?t?itud|geo:l(?:at|on)"
-    rb"|geo:-?\d{1,2}\.\d|geo[ _.:-]?(?:tag|loc|pos|coord)|iso.?6709|\xa9xyz[\0-\xff]{4}[+-]\d"
+    rb"gps[ _.:-]?(?:lat|lon|pos|coord|loc|alt|track|dest|date|time|map|info|img)|latitud|longt?itud|geo:l(?:at|on)"
+    rb"|geo:-?\d{1,2}\.\d|geo[ _.:-]?(?:tag|loc|pos|coord)|iso ?6709|\xa9xyz[\0-\xff]{4}[+-]\d"
     rb"|com\.apple\.quicktime\.location",
     re.IGNORECASE,
 )
-ISO_6709 = re.compile(rb"(?<![\d.])[+-]\d{2}\.\d{3,}[+-]\d{3}\.\d{3,}")
-DEGREES = re.compile(rb"\d{1,3} ?(?:\xc2?\xb0|deg(?:rees)?|\xc2\xba) ?\d[^A-Za-z]{0,14}[NSEW]\b")
-DECIMAL = re.compile(  # in a text of people
-    rb"(?<![\d.])[+-]?\d{1,2}\.\d{4,}\xc2?\xb0? ?[NS]?[,;/ ] ?[+-]?\d{1,3}\.\d{4,}"
+FRACTION = re.compile(rb"\d\.\d{3}")
+NUMBERS = re.compile(
+    rb"(?<![\d.])[+-]\d{2}\.\d{3,}[+-]\d{3}\.\d{3,}"  # ISO 6709
+    rb"|(?<![\d.])[+-]?\d{1,2}\.\d{4,}\xc2?\xb0? ?[NS]?[,;/ ] ?[+-]?\d{1,3}\.\d{4,}"
 )
+DEGREES = re.compile(rb"\d{1,3} ?(?:\xc2[\xb0\xba]|deg(?:rees)?|\xb0(?= ?\d{1,2}[\d.]* ?')) ?\d[^A-Za-z]{0,14}[NSEW]\b")
 TAGS = re.compile(rb"[:<\s](?:lat|lon|long|lng)\s*[=>]", re.IGNORECASE)  # of XML
 BASE64 = re.compile(rb"[A-Za-z0-9+/\r\n]{80,}={0,2}")
 
 
 def trace(data: bytes) -> str:
     """What in these bytes may be a place, empty if nothing is."""
-    if POINTER.search(data):
+    if any(entry in data for entry in POINTERS):
         return "a GPS directory"
-    if LATITUDES.search(data) and LONGITUDES.search(data):
+    if any(entry in data for entry in LATITUDES) and any(entry in data for entry in LONGITUDES):
         return "a latitude and a longitude"
-    for text in (data, data.replace(b"\0", b"")) if b"\0" in data else (data,):  # also UTF-16 and UTF-32
-        for pattern in (WORDS, ISO_6709):
-            found = pattern.search(text)
-            if found:
-                return repr(found[0].decode("latin-1"))
-    return ""
+    return next(filter(None, map(_written, _texts(data))), "")
 
 
 def trace_of_text(data: bytes) -> str:
-    """`trace` of what people or programs wrote as text, where two decimal fractions are a place, too; also of data in
-    base64 within it."""
+    """`trace` of what people or programs wrote as text, where degrees and short names of tags are a place, too; also of
+    data in base64 within it."""
     found = trace(data)
     if found:
         return found
-    for text in (data, data.replace(b"\0", b"")) if b"\0" in data else (data,):
-        written = DECIMAL.search(text) or DEGREES.search(text) or TAGS.search(text)
+    for text in _texts(data):
+        written = DEGREES.search(text) or TAGS.search(text)
         if written:
             return repr(written[0].decode("latin-1"))
         for block in BASE64.finditer(text):
@@ -62,4 +65,28 @@ def trace_of_text(data: bytes) -> str:
             found = trace(base64.b64decode(digits[: len(digits) // 4 * 4]))
             if found:
                 return f"{found} in base64"
+    return ""
+
+
+def _texts(data: bytes) -> Iterator[bytes]:
+    """The bytes, and what they are as a text of 16 or 32 bits."""
+    yield data
+    if b"\0" in data:
+        yield data.replace(b"\0", b"")
+
+
+def _written(text: bytes) -> str:
+    """A name or a form of coordinates; only places are looked at closely where one may begin, which is fast."""
+    lower = text.lower()
+    for anchor in ANCHORS:
+        at = lower.find(anchor)
+        while at >= 0:
+            word = WORDS.match(text, at)
+            if word:
+                return repr(word[0].decode("latin-1"))
+            at = lower.find(anchor, at + 1)
+    for fraction in FRACTION.finditer(text):
+        numbers = NUMBERS.search(text[max(fraction.start() - 4, 0) : fraction.end() + 60])
+        if numbers:
+            return repr(numbers[0].decode("latin-1"))
     return ""
