@@ -37,6 +37,7 @@ REASONS = {
     "unwritable_name": "its name cannot be written in the output folder",
     "off_photo": "its landmarks are outside the photo",
     "place_left": "a coordinate in it can neither be removed nor ruled out",
+    "landmarks_wrong": "the landmarks given for it cannot be right",
     "mask_unreadable": "its mask cannot be read as a picture",
     "no_landmarks": "the landmarks file has no row for it",
     "mask_missing": "there is no mask for it",

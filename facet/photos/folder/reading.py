@@ -10,7 +10,9 @@ import numpy as np
 from facet.photos.batch import FaceCrop
 from facet.photos.crop_editor import FaceEdit
 from facet.photos.faces.detect import Face
+from facet.photos.file.colour import Colours
 from facet.photos.file.photo import Photo, read
+from facet.photos.folder.given_faces import given_faces
 from facet.photos.folder.listing import Item
 from facet.photos.folder.manifest import EMPTY
 from facet.photos.folder.open_job import OpenJob, sha256
@@ -19,7 +21,7 @@ from facet.pictures.decode import BadImage
 log = logging.getLogger(__name__)
 
 # Reasons for which a photo counts as skipped instead of failed.
-SKIPPED = ("no_face", "too_small", "off_frontal", "aspect", "no_landmarks", "off_photo")
+SKIPPED = ("no_face", "too_small", "off_frontal", "aspect", "no_landmarks", "off_photo", "landmarks_wrong")
 
 
 @dataclasses.dataclass
@@ -122,7 +124,7 @@ class PhotoReader:
             if self._job.landmarks is not None:
                 if name not in self._job.landmarks:
                     raise BadImage("no_landmarks")
-                landmarks = b"".join(points.tobytes() for points in self._job.landmarks[name])
+                landmarks = b"".join(sorted(points.tobytes() for points in self._job.landmarks[name]))
             mask = self._job.masks.digest(name) if self._job.masks is not None else b""
         except BadImage as bad:
             return landmarks, bad.reason.encode(), bad
@@ -137,7 +139,11 @@ class PhotoReader:
             if earlier["reason"] in SKIPPED:
                 raise BadImage(earlier["reason"], earlier["detail"])
             faces = _faces_of(earlier)
-        face_crops = self._job.editor.face_crops(photo, options, landmarks, faces)
+        if landmarks is not None and faces is None and not options.aligned:
+            height, width = photo.pixels.shape[:2]
+            upright = Colours(photo).to_srgb(photo.upright)
+            faces = given_faces(landmarks, upright, (width, height), photo.orientation)
+        face_crops = self._job.editor.face_crops(photo, options, faces=faces)
         if not options.aligned:
             task.row["landmarks"] = [one.face.points.ravel().tolist() for one in face_crops]
         task.row["boxes"] = [list(one.face.box) for one in face_crops]
