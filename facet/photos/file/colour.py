@@ -14,6 +14,7 @@ from facet.pictures.decode import to_8_bits
 
 BLACK_POINT = ImageCms.Flags.BLACKPOINTCOMPENSATION
 INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
+BAND = 1 << 22  # pixels converted at a time, so that memory does not grow with the photo
 SAME = 4  # largest difference in levels of a profile that counts as sRGB
 CORRECTIONS = 3  # of colours in CMYK by what is seen
 SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
@@ -34,10 +35,15 @@ class Colours:
 
     def to_srgb(self, pixels: np.ndarray) -> np.ndarray:
         """Pixels of the photo (H, W) or (H, W, C) -> sRGB uint8 (H, W, 3)."""
-        colours = self._colours(pixels)
-        if self.deep:
-            colours = to_8_bits(colours)
-        return self._to_srgb(colours)
+        if self.plain and not self.deep:
+            return self._to_srgb(self._colours(pixels))
+        height, width = pixels.shape[:2]
+        srgb = np.empty((height, width, 3), np.uint8)
+        step = max(1, BAND // max(width, 1))
+        for start in range(0, height, step):
+            colours = self._colours(pixels[start : start + step])
+            srgb[start : start + step] = self._to_srgb(to_8_bits(colours) if self.deep else colours)
+        return srgb
 
     def recoloured(self, pixels: np.ndarray, srgb: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Change pixels of the photo from `srgb`, uint8 sRGB (H, W, 3), to `target`, float sRGB levels (H, W, 3).

@@ -110,6 +110,15 @@ def read(data: bytes) -> Photo:
         return photo
 
 
+def pixel_count(data: bytes) -> int:
+    """The pixels of a photo by its header; 0 if it cannot be read."""
+    try:
+        with opened(data, readable(), MOST) as picture:
+            return picture.size[0] * picture.size[1]
+    except BadImage:
+        return 0
+
+
 def _read(data: bytes) -> Photo:
     with opened(data, readable(), MOST) as picture:
         source_format = picture.format

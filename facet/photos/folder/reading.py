@@ -11,7 +11,7 @@ from facet.photos.batch import FaceCrop
 from facet.photos.crop_editor import FaceEdit
 from facet.photos.faces.detect import Face
 from facet.photos.file.colour import Colours
-from facet.photos.file.photo import Photo, read
+from facet.photos.file.photo import Photo, pixel_count, read
 from facet.photos.folder.given_faces import given_faces
 from facet.photos.folder.listing import Item
 from facet.photos.folder.manifest import EMPTY
@@ -37,6 +37,7 @@ class PhotoTask:
     mask: np.ndarray | None = None  # weights (H, W) in [0, 1] that limit the edit
     edits: list[FaceEdit] = dataclasses.field(default_factory=list)
     up_to_date: bool = False  # True if the row only has to be noted
+    later: bool = False  # True if it is so large that it has to wait for its turn
 
     @property
     def moved(self) -> bool:
@@ -62,14 +63,15 @@ class PhotoReader:
         self._empty = EMPTY | {"spec": str(job.spec), "mode": job.mode}
         self.largest = 0  # bytes of the largest decoded photo so far
 
-    def read(self, item: Item) -> PhotoTask:
-        """Read a file; unless its result is up to date, decode it, find its faces and cut their crops.
+    def read(self, item: Item, most: int | None = None) -> PhotoTask:
+        """Read a file; unless its result is up to date, decode it, find its faces and cut their crops. A photo of more
+        than `most` pixels is left for `later`.
 
         A bad photo gets its reason in the row instead of an exception: it must not stop the job."""
         task = PhotoTask(item, self._empty | {"file": item.name})
         task.earlier = self._job.manifest.row(item.name)
         try:
-            self._read(task)
+            self._read(task, most)
         except BadImage as bad:
             task.refuse(bad)
             task.up_to_date = not task.data and task.earlier == task.row  # still as unreadable as before
@@ -80,7 +82,7 @@ class PhotoReader:
             task.refuse(BadImage("error", f"{type(error).__name__}: {error}"))
         return task
 
-    def _read(self, task: PhotoTask) -> None:
+    def _read(self, task: PhotoTask, most: int | None) -> None:
         job, item, earlier = self._job, task.item, task.earlier
         if item.refused:
             raise BadImage(item.refused)
@@ -95,6 +97,9 @@ class PhotoReader:
             return
         if missing is not None:
             raise missing
+        if most is not None and pixel_count(task.data) > most:
+            task.later, task.data = True, b""
+            return
         task.photo = read(task.data)
         self.largest = max(self.largest, task.photo.pixels.nbytes)
         width, height = task.photo.size

@@ -5,7 +5,7 @@ import errno
 import hashlib
 import logging
 import os
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from facet.base.version import VERSION
@@ -63,6 +63,7 @@ class ResultWriter:
     def _write_unedited(self, task: PhotoTask) -> None:
         """Note why the photo is as it was, and copy it if the job asks for copies."""
         job = self._job.job
+        task.row["notes"] = []  # of conversions, which a copy does without
         if not task.row["status"]:
             reason = "already" if job.options.unless_already else "at_target"
             task.row |= {"status": "unchanged", "reason": reason} | _measured(task)
@@ -138,11 +139,7 @@ class ResultWriter:
         try:
             with part.open("wb") as file:
                 file.write(data)
-            try:
-                part.replace(path)
-            except FileNotFoundError:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                part.replace(path)
+            _move(part, path, data)
         except OSError as error:
             part.unlink(missing_ok=True)
             if error.errno in NAME_ERRORS:
@@ -151,6 +148,25 @@ class ResultWriter:
                 f"{path} cannot be written: {error.strerror or error}; fix that and run the job again"
             ) from error
         row |= {"output": name, "output_sha256": sha256(data)}
+
+
+def _move(part: Path, path: Path, data: bytes) -> None:
+    """Rename a temporary file with these bytes; a folder on another disk gets one of its own first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        part.replace(path)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        for stale in path.parent.glob(f".{part.name.partition('-')[2]}.*.part"):  # of a killed job
+            stale.unlink(missing_ok=True)
+        own = path.parent / f".{part.name.partition('-')[2]}.{os.getpid()}.part"
+        try:
+            own.write_bytes(data)
+            own.replace(path)
+        finally:
+            own.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
 
 
 def _measured(task: PhotoTask) -> dict[str, Any]:

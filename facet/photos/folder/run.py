@@ -2,7 +2,9 @@
 
 import contextlib
 import dataclasses
+import errno
 import fcntl
+import logging
 import operator
 import os
 import shutil
@@ -16,6 +18,8 @@ from facet.photos.folder.job import HIDDEN, Job, JobError, check_paths
 from facet.photos.folder.manifest import ManifestReader
 from facet.photos.folder.open_job import OpenJob
 from facet.photos.folder.shard import SHARD_SIZE, Shard
+
+log = logging.getLogger(__name__)
 
 # An engine: a job and its number of shards -> for each part done, its number of files and how many were edited anew.
 Run = Callable[[Job, int], Iterator[tuple[int, int]]]
@@ -68,9 +72,9 @@ def edit_folder(job: Job, run: Run | None = None, *, sheet: int = 100) -> Summar
     begin = time.monotonic()
     opened = OpenJob(job)
     opened.open_model()  # InputError before anything is written
+    items = opened.listing.items
     with _locked(job):
         unfinished = _recover_journals(job)
-        items = opened.listing.items
         names = [item.name for item in items]
         done: Iterator[tuple[int, int]]
         if run is None:
@@ -117,8 +121,12 @@ def _locked(job: Job) -> Iterator[None]:
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise JobError(f"another job is writing to {job.out}; wait for it, or choose another folder") from None
+        except OSError as error:
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                raise JobError(f"another job is writing to {job.out}; wait for it, or choose another folder") from None
+            log.warning(
+                "%s is on a file system without locks (%s); let no other job write there", job.out, error.strerror
+            )
         shutil.rmtree(job.parts, ignore_errors=True)
         job.parts.mkdir()
         job.journals.mkdir(exist_ok=True)

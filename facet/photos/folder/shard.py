@@ -7,7 +7,8 @@ resumes there and ends with the same bytes."""
 import functools
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from facet.base.threads import in_order, worker_count
 from facet.photos.batch import BATCH
@@ -20,7 +21,11 @@ from facet.photos.folder.results import ResultWriter
 
 SHARD_SIZE = 64  # photos of one shard on an engine
 IN_MEMORY = 512 << 20  # bytes of decoded photos in memory at a time
+LARGE = 50_000_000  # pixels from which on a photo is edited alone: of 200 million, one takes some 3 GB
 PHOTO_BYTES = 16 << 20  # assumed size of a decoded photo before the first one is read
+
+
+Result = TypeVar("Result")
 
 
 class Shard:
@@ -32,6 +37,7 @@ class Shard:
         self.reader = PhotoReader(job)
         self._writer = ResultWriter(job)
         self._workers = worker_count(job.job.workers)
+        self._alone = threading.Lock()  # held while a large photo is in memory
 
     def run(self, items: Sequence[Item], name: str) -> Iterator[bool]:
         """Edit these files, with a journal of this name; yields for each, once it is noted, True if it was edited anew
@@ -69,30 +75,46 @@ class Shard:
 
     def _finished(self, items: Sequence[Item]) -> list[PhotoTask]:
         """Take a batch from reading to writing."""
-        tasks = self._edited(items)
-        for task in tasks:
+
+        def finished(task: PhotoTask) -> PhotoTask:
             self._writer.finish(task)
-        return tasks
+            return task
+
+        return self._each(items, finished)
 
     def _tried(self, items: Sequence[Item]) -> list[tuple[str, int]]:
         """The reason, if refused, and the size of the result of each file."""
 
-        def size(task: PhotoTask) -> int:
+        def tried(task: PhotoTask) -> tuple[str, int]:
             result = self._writer.encoded(task)
-            return len(result[1]) if result is not None else len(task.data) if self.job.job.copy else 0
+            size = len(result[1]) if result is not None else len(task.data) if self.job.job.copy else 0
+            return task.row["reason"], size
 
-        return [(task.row["reason"], size(task)) for task in self._edited(items)]
+        return self._each(items, tried)
 
-    def _edited(self, items: Sequence[Item]) -> list[PhotoTask]:
-        """Read a batch and run its faces through the networks."""
-        tasks = [self.reader.read(item) for item in items]
+    def _each(self, items: Sequence[Item], end: Callable[[PhotoTask], Result]) -> list[Result]:
+        """Read a batch, run its faces through the networks, and `end` each photo: first the usual ones, then the large
+        ones one by one, of which only one is in memory whatever the number of threads."""
+        tasks = [self.reader.read(item, LARGE) for item in items]
+        self._edit([task for task in tasks if not task.later])
+        results = {number: end(task) for number, task in enumerate(tasks) if not task.later}
+        for number, task in enumerate(tasks):
+            if task.later:
+                with self._alone:
+                    large = self.reader.read(task.item)
+                    self._edit([large])
+                    results[number] = end(large)
+                    large.release()
+        return [results[number] for number in range(len(tasks))]
+
+    def _edit(self, tasks: Sequence[PhotoTask]) -> None:
+        """Run the faces of photos through the networks."""
         faces = [(task, face_crop) for task in tasks for face_crop in task.face_crops]
         for start in range(0, len(faces), BATCH):
             batch = faces[start : start + BATCH]
             edits = self.job.editor.edits([face_crop for _, face_crop in batch], self.job.spec, self.job.job.options)
             for (task, _), edit in zip(batch, edits, strict=True):
                 task.edits.append(edit)
-        return tasks
 
 
 @functools.lru_cache(maxsize=1)

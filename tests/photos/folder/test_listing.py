@@ -24,7 +24,7 @@ def test_a_zip_a_list_and_one_photo_are_folders_too(photos, tmp_path):
     (tmp_path / "list.txt").write_text("photos/a.jpg\n" + str(photos / "Urlaub 2026/Ä#%.jpeg") + "\nphotos/gone.jpg\n")
     listed = fresh_hashes(tmp_path / "list.txt", tmp_path / "listed")
     assert listed == {name: whole[name] for name in ("a.jpg", "Urlaub 2026/Ä#%.jpeg")}
-    assert rows(tmp_path / "listed")["gone.jpg"]["reason"] == "unreadable"
+    assert rows(tmp_path / "listed")["gone.jpg"]["reason"] == "missing"
     assert fresh_hashes(photos / "a.jpg", tmp_path / "one") == {"a.jpg": whole["a.jpg"]}
 
 

@@ -37,6 +37,7 @@ def test_what_cannot_be_edited_is_copied_and_said(photos, tmp_path):
         "empty.png": ("failed", "empty"),
         "page.png": ("failed", "not_an_image"),
         "outside.jpg": ("failed", "link_outside"),
+        "elsewhere": ("failed", "link_folder"),
         "pipe.jpg": ("failed", "unreadable"),
     }
     assert (out / "wide.jpg").read_bytes() == (photos / "wide.jpg").read_bytes()
