@@ -110,6 +110,8 @@ class ResultWriter:
         if job.strip_gps:
             data, more = stripped(data)
             notes += more
+            if more:
+                photo.notes = tuple(note for note in photo.notes if note != "video_kept")
         if credentials is not None:
             data = credentials.sign(data, task.data, photo.format, self._properties)
         elif b"c2pa" in task.data and b"jumb" in task.data:

@@ -21,7 +21,7 @@ from facet.photos.folder.results import ResultWriter
 
 SHARD_SIZE = 64  # photos of one shard on an engine
 IN_MEMORY = 512 << 20  # bytes of decoded photos in memory at a time
-LARGE = 50_000_000  # pixels from which on a photo is edited alone: of 200 million, one takes some 3 GB
+LARGE = 50_000_000  # pixels from which on a photo is edited alone: of 200 million, one takes some 4 GB
 PHOTO_BYTES = 16 << 20  # assumed size of a decoded photo before the first one is read
 
 

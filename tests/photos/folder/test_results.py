@@ -115,6 +115,7 @@ def test_the_place_leaves_copies_too_and_what_may_keep_it_is_left_out_and_counte
     (photos / "copy.gif").write_bytes(photographs.encoded(wide, "GIF", comment=b"GPSLatitude 48.8"))
     packet = (0xE1, b"http://ns.adobe.com/xap/1.0/\0" + photographs.XMP)
     (photos / "twice.jpg").write_bytes(photographs.with_segments(photographs.jpeg(), block, block, packet, packet))
+    (photos / "video.jpg").write_bytes(photographs.jpeg() + b"\0\0\0\x18ftypmp42" + bytes(99))
     out = tmp_path / "out"
     summary = edit_folder(aligned_job(photos, out, strip_gps=True))
     assert "1 failed (1 place_left)" in str(summary)
@@ -125,6 +126,8 @@ def test_the_place_leaves_copies_too_and_what_may_keep_it_is_left_out_and_counte
         assert b"GPSLatitude" not in data
     manifest = rows(out)
     assert (manifest["copy.jpg"]["status"], manifest["copy.jpg"]["notes"].tolist()) == ("skipped", [])
+    assert manifest["video.jpg"]["notes"].tolist() == ["behind_dropped"]
+    assert manifest["video.jpg"]["status"] == "edited"
     left = manifest["copy.gif"]
     assert (left["status"], left["reason"], left["output"]) == ("failed", "place_left", "")
     assert left["detail"] == "'GPSLat' in the file"
