@@ -34,9 +34,10 @@ class Exif(Tiff):
     def _place(self, second: Directory | None) -> tuple[int, int] | None:
         """Offset and length of the thumbnail."""
         entries = [second and self.find(second, tag) for tag in (THUMBNAIL_AT, THUMBNAIL_LENGTH)]
-        if second is None or not all(entries):
+        values = [self.offsets(entry)[:1] for entry in entries if entry]
+        if len(values) < 2 or not all(values):
             return None
-        at, length = (self.offsets(entry)[0] for entry in entries if entry)
+        (at,), (length,) = values
         return at, max(min(length, len(self.data) - at), 0)
 
     def renew_thumbnail(self, picture: Image.Image) -> bool:

@@ -133,7 +133,7 @@ def _read(data: bytes) -> Photo:
             orientation = orientation_of(picture)
         own_metadata = metadata(picture, data)
         saving = _saving(picture, data, compression)
-    if own_metadata.profile is None and b"ICC_PROFILE\0" in data[:65_536] and source_format in ("JPEG", "MPO"):
+    if own_metadata.profile is None and source_format in ("JPEG", "MPO") and without_profile(data) != data:
         notes.append("profile_ignored")  # its segments do not fit together
     written_format = {"MPO": "JPEG", "GIF": "PNG", "PPM": "PNG", "JPEG2000": "PNG"}.get(
         source_format or "", source_format or "PNG"

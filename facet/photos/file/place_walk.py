@@ -44,12 +44,14 @@ def _parts(data: bytes) -> Iterator[tuple[str, bytes, bool]]:
 def _without_strips(data: bytes) -> bytes:
     """A TIFF without the pixels of its pages, as far as Pillow finds them and they are no JPEGs."""
     rest, last = [], 0
+    strips: list[tuple[int, int]] = []
     try:
         with Image.open(io.BytesIO(data), formats=["TIFF"]) as picture:
-            strips = [strip for page in range(getattr(picture, "n_frames", 1)) for strip in _strips(picture, page)]
+            for page in range(getattr(picture, "n_frames", 1)):
+                strips += _strips(picture, page)
     except Exception:  # of many kinds, for a damaged file: then all of it is looked at
         return data
-    for start, size in sorted(strips):
+    for start, size in sorted(pair for pair in strips if all(isinstance(number, int) for number in pair)):
         if start >= last and data[start : start + 2] != b"\xff\xd8":
             rest.append(data[last:start])
             last = start + size

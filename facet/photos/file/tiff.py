@@ -51,7 +51,7 @@ class Tiff:
         """The number of a struct type at an offset."""
         try:
             return int(struct.unpack_from(self._end + kind, self.data, at)[0])
-        except struct.error as error:
+        except (struct.error, OverflowError) as error:
             raise ValueError(f"it is cut short before byte {at}") from error
 
     def offset(self, at: int) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
-from facet.photos.file import behind, jpeg, png
+from facet.photos.file import behind, jpeg, png, riff
 from facet.photos.file.exif import Exif, minimal
 from facet.photos.file.metadata import Metadata
 from facet.photos.file.photo import MOST, Photo, readable, to_primary
@@ -65,7 +65,7 @@ def updated_metadata(photo: Photo, *, iptc: Mapping[str, str]) -> tuple[Metadata
 def stripped(data: bytes) -> tuple[bytes, tuple[str, ...]]:
     """A file without coordinates, its pixels as they are, and keys of NOTES; BadImage if one may be left in it."""
     notes: tuple[str, ...] = ()
-    with contextlib.suppress(ValueError):  # then nothing could be removed, and perhaps nothing has to be
+    with contextlib.suppress(Exception):  # of many kinds, for a damaged file: perhaps nothing has to be removed
         data, notes = without_places(data)
     left = place_left(data)
     if left:
@@ -106,7 +106,11 @@ def encode(photo: Photo, source: bytes, metadata: Metadata, *, alone: bool = Fal
         return file.getvalue()
     extra = {"exif": metadata.exif, "xmp": metadata.xmp, "icc_profile": metadata.profile}
     picture.save(file, photo.format, **photo.saving, **{name: value for name, value in extra.items() if value})
-    return file.getvalue()
+    beyond = b""
+    if photo.format == "WEBP" and riff.is_webp(source):
+        with contextlib.suppress(ValueError):
+            beyond = riff.chunks(source)[1]
+    return file.getvalue() + beyond
 
 
 def _with_behind(photo: Photo, encoded: bytes, source: bytes, *, alone: bool) -> bytes:

@@ -18,6 +18,7 @@ from facet.photos.folder.manifest import Journal
 from facet.photos.folder.open_job import OpenJob
 from facet.photos.folder.reading import PhotoReader, PhotoTask
 from facet.photos.folder.results import ResultWriter
+from facet.pictures.decode import BadImage
 
 SHARD_SIZE = 64  # photos of one shard on an engine
 IN_MEMORY = 512 << 20  # bytes of decoded photos in memory at a time
@@ -86,7 +87,11 @@ class Shard:
         """The reason, if refused, and the size of the result of each file."""
 
         def tried(task: PhotoTask) -> tuple[str, int]:
-            result = self._writer.encoded(task)
+            result = None
+            try:
+                result = self._writer.encoded(task)
+            except BadImage as bad:
+                task.refuse(bad)
             size = len(result[1]) if result is not None else len(task.data) if self.job.job.copy else 0
             return task.row["reason"], size
 

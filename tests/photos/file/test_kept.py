@@ -184,7 +184,7 @@ def test_a_video_stays_at_the_end_and_is_noted():
     assert b"MicroVideo" not in result
 
 
-@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
 def test_data_behind_the_end_stay(form):
     data = encoded(Image.fromarray(pixels()), form) + b"SEFHdata of a makerSEFT"
     result, _, notes = edited(data)
