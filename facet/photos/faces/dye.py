@@ -53,7 +53,7 @@ def dye(photo: np.ndarray, before: np.ndarray, after: np.ndarray, hair: np.ndarr
 
 
 def natural(colour: np.ndarray, old: np.ndarray) -> np.ndarray:
-    """The nearest colour (3,) in levels that hair has: never blue, green, purple or orange beyond what the photo's light
+    """The nearest colour (3,) in levels that hair has: no bluer, greener, more purple or orange than the photo's light
     made of the old colour."""
     red, green, blue = np.clip(colour, *RANGE)
     least, most = min(old[0] - old[2], WARM), max(DEEP * red, old[0] - old[2])
