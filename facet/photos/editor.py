@@ -242,7 +242,8 @@ def _photos(picture: Any) -> Iterator[Photo]:
         raise InputError(f"{picture} is a path: open it first, with PIL.Image.open")
     if isinstance(picture, Image.Image):
         mode = picture.mode if picture.mode in MODES else "RGB"
-        orientation = picture.getexif().get(ORIENTATION, 1)
+        picture.load()  # turns a TIFF
+        orientation = 1 if picture.format == "TIFF" else picture.getexif().get(ORIENTATION, 1)
         yield Photo(np.array(picture.convert(mode)), mode, "PNG", orientation, metadata=metadata(picture, b""))
         return
     pixels = np.asarray(picture)

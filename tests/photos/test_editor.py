@@ -114,3 +114,15 @@ def test_options_of_an_edit_arrive_in_it(monkeypatch):
     monkeypatch.setattr(editor, "face_crops", lambda photo, options: seen.append(options) or [])
     editor.edit(photographs.pixels(), "Smiling=on", **changed)
     assert seen == [Options(spec="Smiling=on", **changed)]
+
+
+def test_a_tiff_is_turned_once(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    pixels = photographs.pixels(seed=1)
+    path = tmp_path / "photo.tif"
+    Image.fromarray(np.ascontiguousarray(np.rot90(pixels))).save(path, exif=exif)
+    editor = photographs.editor()
+    upright = editor.edit(Image.fromarray(pixels), "Smiling=on", aligned=True)
+    edited = editor.edit(Image.open(path), "Smiling=on", aligned=True)
+    np.testing.assert_array_equal(np.asarray(edited), np.asarray(upright))

@@ -9,7 +9,7 @@ from PIL import Image
 
 from facet.base.errors import InputError
 from facet.base.junk import is_junk
-from facet.pictures.decode import BadImage
+from facet.pictures.decode import BadImage, orientation_of, turned
 
 EXTENSIONS = (".png", ".webp", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg")
 
@@ -56,9 +56,10 @@ def _levels(path: Path) -> np.ndarray:
     """A mask (H, W) float32 in [0, 1]; BadImage if it cannot be read."""
     try:
         picture = Image.open(io.BytesIO(path.read_bytes()))
-        picture.load()
+        picture.load()  # turns a TIFF
+        orientation = 1 if picture.format == "TIFF" else orientation_of(picture)
         deep = picture.mode.startswith("I")
         levels = np.asarray(picture if deep else picture.convert("L"), np.float32) / (65_535 if deep else 255)
     except Exception as error:
         raise BadImage("mask_unreadable", f"{path}: {type(error).__name__}") from None
-    return levels.clip(0, 1)
+    return turned(levels, orientation).clip(0, 1)

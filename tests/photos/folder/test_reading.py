@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from facet.base.errors import InputError
+from facet.photos.faces.user_masks import Masks
 from facet.photos.folder.run import edit_folder
 from facet.photos.options import Options
 from tests.support import photographs
@@ -97,3 +98,14 @@ def test_a_mask_of_sixteen_bits_is_the_mask_of_eight(photos, tmp_path):
     Image.fromarray(half.astype(np.uint16) * 257).save(tmp_path / "16.png")
     results = [fresh_hashes(photos, tmp_path / f"out{bits}", masks=tmp_path / f"{bits}.png") for bits in (8, 16)]
     assert results[0] == results[1]
+
+
+def test_a_mask_lies_as_viewers_show_it(tmp_path):
+    upright = np.zeros((218, 178), np.uint8)
+    upright[:100] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for name in ("mask.png", "mask.tif"):
+        Image.fromarray(np.rot90(upright)).save(tmp_path / name, exif=exif)
+        levels = Masks(tmp_path / name).read("photo.jpg", (178, 218))
+        np.testing.assert_array_equal(levels, upright / np.float32(255))
