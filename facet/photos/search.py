@@ -15,7 +15,6 @@ from facet.photos.faces.regions import regions
 
 # Strengths tried for `on` and `off`, in multiples of the calibrated one that flips 95 % of faces.
 SCALES = (0.0, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0, 1.25, 1.5)
-MARGIN = 0  # steps beyond the weakest edit of which the judge is sure, which sees less than a person
 FARTHEST = 2.0  # strongest edit by `on` and `off`, in strengths of 1: beyond it, decoders paint what no photo shows
 
 # What the judge sees in pictures (F, F, 3) of a batch: probabilities (BATCH, names).
@@ -60,7 +59,6 @@ class Search:
         steps = np.full(len(self._each), last)
         if self._sets:
             steps = self._halved(np.where(start.sure(before) & self._scaled.all(), 0, steps))
-            steps = np.where(steps > 0, np.minimum(steps + MARGIN, last), 0)
         changes: dict[int, Carried] = {}
         rising = np.ones(len(steps), bool)
         while rising[: start.faces].any():

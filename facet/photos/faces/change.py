@@ -75,11 +75,11 @@ def carried(
     `acts` (F, F) in [0, 1] holds the change to where the attributes act; what `hair` (F, F) covers is dyed instead. The
     maps have the photo crop's size F."""
     size, small = len(photo), len(edited)
+    colour = dye(photo, _resized(reconstruction, size), _resized(edited, size), hair)
     edited = _unexaggerated(reconstruction, edited)
     away = np.abs(edited - reconstruction).mean(2)
     weight = np.minimum(cv2.GaussianBlur(away, (0, 0), SPREAD) / FULL, 1)
     weight, before, after = (_resized(value, size) for value in (weight, reconstruction, edited))
-    colour = dye(photo, before, after, hair)
     weight = np.clip(weight, 0, 1) * acts
     inside = window(size, BORDER)
     flow = np.zeros((size, size, 2), np.float32)
@@ -109,8 +109,7 @@ def quick(
     """About what `carried` makes of the crop itself at a small part of its cost: pictures (S, S, 3), regions (F, F)."""
     size = len(photo)
     acts, hair = _resized(acts, size), _resized(hair, size)
-    edited = _unexaggerated(reconstruction, edited)
-    result = photo + acts[:, :, None] * (edited - reconstruction)
+    result = photo + acts[:, :, None] * (_unexaggerated(reconstruction, edited) - reconstruction)
     colour = dye(photo, reconstruction, edited, hair)
     return np.clip(result if colour is None else colour.applied(photo, result), 0, 255)
 

@@ -42,7 +42,7 @@ def test_hair_takes_the_mean_change_of_colour_evenly_and_nothing_else_does(scene
     after = dyed(photo, hair, patches((90, 70, 45)))
     old = photo[0].mean(0)
     scaled = (old + FLARE) * (90 + FLARE + np.array((90, 70, 45))) / (90 + FLARE) - FLARE
-    assert after[: SIDE // 2].mean((0, 1)) == pytest.approx(natural(scaled, old), abs=1)
+    assert after[: SIDE // 2].mean((0, 1)) == pytest.approx(natural(scaled, old, np.array((180, 160, 135))), abs=1)
     gained = (after - photo)[: SIDE // 2].mean(0)
     assert np.abs(gained[: SIDE // 2].mean(0) - gained[SIDE // 2 :].mean(0)).max() < 8
     assert (after[SIDE // 2 :] == photo[SIDE // 2 :]).all()
@@ -74,8 +74,15 @@ def test_no_hair_becomes_black_or_white_and_too_little_hair_is_not_dyed(scene):
 
 def test_no_hair_becomes_blue_green_purple_or_orange_but_the_light_of_the_photo_stays():
     for odd in ((60, 60, 90), (60, 90, 60), (90, 50, 90), (250, 150, 30)):
-        red, green, blue = natural(np.array(odd, float), np.array((90, 70, 50)))
+        red, green, blue = natural(np.array(odd, float), np.array((90, 70, 50)), np.array((90, 90, 90)))
         assert 0 < red - blue <= DEEP * red
         assert TINT[0] <= green - (red + blue) / 2 <= TINT[1]
     greenish = np.array((60.0, 90.0, 50.0))
-    assert natural(greenish, greenish) == pytest.approx(greenish)
+    assert natural(greenish, greenish, greenish) == pytest.approx(greenish)
+
+
+def test_dark_hair_is_as_warm_as_it_was_drawn_except_on_grey_photos():
+    grey, blond, brown = (np.array(colour, float) for colour in ((80, 80, 80), (220, 190, 140), (90, 70, 50)))
+    red, _, blue = natural(grey, blond, brown)
+    assert red - blue > 0.2 * red
+    assert natural(grey, grey, brown) == pytest.approx(grey)
