@@ -2,6 +2,7 @@
 
 It shares no reader with the code that writes and strips files, so that what that code does not see is seen here."""
 
+import contextlib
 import io
 import re
 import zlib
@@ -13,6 +14,7 @@ from facet.photos.file.traces import trace, trace_of_text
 
 ZLIB = re.compile(rb"[\x08\x18\x28\x38\x48\x58\x68\x78][\x01\x5e\x9c\xda]")
 DIGITS = re.compile(rb"(?:[0-9a-fA-F]{2}\s*){40,}")
+MOST_COMMENT = 64 << 10  # bytes of one
 MOST = 64 << 20  # bytes that are decompressed of one stream
 
 
@@ -35,10 +37,39 @@ def _parts(data: bytes) -> Iterator[tuple[str, bytes, bool]]:
         yield from _riff(data)
     else:  # TIFF, AVIF, HEIC, JPEG 2000, GIF, BMP, PPM: a place would stand there uncompressed
         if data[:2] in (b"II", b"MM"):
+            yield from _tags(data)
             data = _without_strips(data)
         yield "the file", data, False
+        yield from _comments(data)
         for start in _found(data, b"<x:xmpmeta", b"<rdf:RDF", b"<?xpacket b"):
             yield f"the text at byte {start}", data[start : start + (4 << 20)].split(b"<?xpacket e")[0], True
+
+
+def _comments(data: bytes) -> Iterator[tuple[str, bytes, bool]]:
+    """What people wrote into a GIF, a JPEG 2000 or a PPM."""
+    if data[:3] == b"GIF":
+        for start in _found(data, b"\x21\xfe"):
+            at, text = start + 2, b""
+            while at < len(data) and data[at]:
+                text, at = text + data[at + 1 : at + 1 + data[at]], at + 1 + data[at]
+                if len(text) > MOST_COMMENT:  # these were pixels
+                    break
+            yield f"the comment at byte {start}", text, True
+    elif data[:1] == b"P" and data[1:2].isdigit():
+        yield "the comments", b"\n".join(re.findall(rb"#[^\n]*", data[:MOST_COMMENT])), True
+    elif data[4:8] == b"jP  " or data[:2] == b"\xff\x4f":
+        for start in _found(data, b"\xff\x64"):  # the marker COM
+            end = start + 2 + int.from_bytes(data[start + 2 : start + 4], "big")
+            if data[start + 4 : start + 6] == b"\0\1":  # text
+                yield f"the comment at byte {start}", data[start + 6 : end], True
+
+
+def _tags(data: bytes) -> Iterator[tuple[str, bytes, bool]]:
+    """The texts in the tags of a TIFF's first page, as far as Pillow finds them."""
+    with contextlib.suppress(Exception), Image.open(io.BytesIO(data), formats=["TIFF"]) as picture:
+        for tag, value in dict(picture.tag_v2).items():  # type: ignore[attr-defined]
+            if isinstance(value, str):
+                yield f"tag {tag}", value.encode("utf-8", "replace"), True
 
 
 def _without_strips(data: bytes) -> bytes:

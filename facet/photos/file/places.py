@@ -7,14 +7,16 @@ import zlib
 from collections.abc import Callable
 
 from facet.photos.file import behind, boxes, jpeg, png, riff
-from facet.photos.file.exif import HEAD, THUMBNAIL_AT, THUMBNAIL_LENGTH, Exif
+from facet.photos.file.exif import HEAD, THUMBNAIL_AT, THUMBNAIL_LENGTH, Exif, minimal
 from facet.photos.file.tiff import GPS, HEADERS, Entry, Tiff
 from facet.photos.file.traces import trace, trace_of_text
 from facet.photos.file.xmp import Packet
+from facet.pictures.decode import exif_orientation
 
 XMP_TAG, IRB_TAG, PHOTOSHOP_TAG = 700, 34377, 37724
 POINTERS = {254, 256, 257, 258, 259, 262, 273, 277, 278, 279, 322, 323, 324, 325, 330, 34665, 40965,
             THUMBNAIL_AT, THUMBNAIL_LENGTH}  # fmt: skip  # numbers about pixels and directories, never a place
+GEO = {33550, 33920, 33922, 34264, 34735, 34736, 34737, 42112, 42113, 50844}  # GeoTIFF, GDAL, RPC: where pixels lie
 EXIF_RESOURCES, XMP_RESOURCE = (1058, 1059), 1060  # of Photoshop
 
 
@@ -202,7 +204,10 @@ def _cleaned_exif_item(data: bytes) -> bytes | None:
 
 
 def _cleaned_exif(data: bytes) -> bytes | None:
-    """A block of EXIF without places, of the same length; None if it cannot be read."""
+    """A block of EXIF without places, of the same length. Of one that cannot be rewritten only the orientation stays;
+    None if it has none."""
+    orientation = exif_orientation(data)
+    bare = minimal(orientation) if orientation != 1 else None
     try:
         block = Exif(data)
         _clean_directories(block)
@@ -213,8 +218,8 @@ def _cleaned_exif(data: bytes) -> bytes | None:
             block.put_thumbnail(cleaned if len(cleaned) <= len(small) and not trace(cleaned) else b"")
         result = block.to_bytes()
     except ValueError:
-        return None
-    return None if trace(result) else result
+        return bare
+    return bare if trace(result) or exif_orientation(result) != orientation else result
 
 
 def _clean_directories(block: Tiff) -> None:
@@ -227,7 +232,7 @@ def _clean_directories(block: Tiff) -> None:
                 for at in block.offsets(entry):
                     _clear_directory(block, at)
                 gone.add(GPS)
-            elif entry.tag not in POINTERS and not _clean_value(block, entry):
+            elif entry.tag in GEO or (entry.tag not in POINTERS and not _clean_value(block, entry)):
                 gone.add(entry.tag)
         if gone:
             block.remove(directory, gone)

@@ -17,7 +17,9 @@ EDITED = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlg
 EMPTY = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{RDF}"/></x:xmpmeta>'
 HEAD, TAIL = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>', '<?xpacket end="w"?>'
 PLACES = re.compile(
-    r"gps|.*latitud|.*long?t?itud|lat$|lon$|long$|lng$|geo.?(?:tag|lo|la|po|co|uri)|.*coordinates?$", re.IGNORECASE
+    r"gps|.*latitud|.*long?t?itud|(?:.*_)?(?:lat|lon|long|lng)(?:_?deg)?$|(?-i:.*[a-z](?:Lat|Lon|Lng)(?:Deg)?$)"
+    r"|geo.?(?:tag|lo|la|po|co|uri)|.*coord(?:inate)?s?$|plus_?code$",
+    re.IGNORECASE,
 )  # names
 PADDING = 2048  # bytes for other programs to write into
 

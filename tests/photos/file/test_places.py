@@ -8,10 +8,11 @@ import shutil
 import struct
 import subprocess
 import zlib
+from xml.sax.saxutils import escape
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from facet.photos.file import boxes, jpeg, png, riff
 from facet.photos.file.exif import Exif
@@ -120,6 +121,14 @@ def heic() -> bytes:
     return encoded(Image.fromarray(pixels()), "HEIF", exif=b"Exif\0\0" + EXIF, xmp=XMP)
 
 
+def tags_of_a_map(tags: dict[int, object]) -> TiffImagePlugin.ImageFileDirectory_v2:
+    directory = TiffImagePlugin.ImageFileDirectory_v2()
+    for tag, value in tags.items():
+        directory[tag] = value
+        directory.tagtype[tag] = 2 if isinstance(value, str) else 12
+    return directory
+
+
 PICTURE = Image.fromarray(pixels())
 CASES = {
     "EXIF": lambda: with_exif(EXIF),
@@ -162,6 +171,12 @@ CASES = {
     "AVIF": lambda: encoded(PICTURE, "AVIF", exif=b"Exif\0\0" + EXIF, xmp=XMP),
     "HEIC": heic,
     "JPEG 2000": jp2,
+    "TIFF: tie points of a map": lambda: encoded(
+        PICTURE, "TIFF", tiffinfo=tags_of_a_map({33922: (0.0, 0.0, 0.0, 2.2944, 48.8583, 0.0)})
+    ),
+    "TIFF: GDAL's text": lambda: encoded(
+        PICTURE, "TIFF", tiffinfo=tags_of_a_map({42112: '<GDALMetadata><Item name="LAT">48.8</Item></GDALMetadata>'})
+    ),
 }
 
 
@@ -262,3 +277,74 @@ def test_a_loop_of_directories_ends():
     block[at : at + 4] = struct.pack("<I", 8)
     assert len(list(Tiff(bytes(block)).directories())) == 2
     assert place_left(stripped(with_exif(bytes(block)))[0]) == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        '{"lat":48.858370,"lng":2.294481}', r'{\"lat\": \"48\"}', "https://x.org/?lat=48.85837&lon=2.294481",
+        "Lat: 48.85837 Lon: 2.294481", "Lat 48.85837 Lon 2.294481", "N48.85837 E2.294481", "N 48.85837, E 2.294481",
+        "48.85837\t2.294481", "48.85837|2.294481", "(48.85837) (2.294481)", "48.85837+2.294481", "48,85837 / 2,294481",
+        "?q=48.858,2.294", "48.858, 2.294", "[151.209300,-33.868800]", "POINT(151.209300 -33.868800)",
+        "N48°51.502 E002°17.669", "N48?51.502 E002?17.669", "48°51′30.12345″N 2°17′40.12345″E", "48d51m30s 2d17m40s",
+        "48° 51' 30\" Nord, 2° 17' 40\" Ost", "48.85837° 2.294481°", r"48.85837\u00b0", "48 51 30.1 N 2 17 40.1 E",
+        "$GPGGA,123519,4851.502,N,00217.669,E,1,08", "8FW4V75V+8Q", "V75V+8Q Paris", "31U 448251 5411943",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("place", ["a comment", "XMP", "EXIF, 16 bits", "PNG"])
+def test_no_text_holds_a_place_in_whatever_form_it_is_written(words, place):
+    packet = RDF.format(
+        '<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:rights>(c)</dc:rights>'
+        f"<dc:source>{escape(words)}</dc:source></rdf:Description>"
+    ).encode()
+    data = {
+        "a comment": lambda: with_segments(plain(), (0xFE, words.encode())),
+        "XMP": lambda: with_xmp(packet),
+        "EXIF, 16 bits": lambda: with_exif(with_user_comment(b"UNICODE\0" + words.encode("utf-16-le"))),
+        "PNG": lambda: png_of((b"zTXt", b"Comment\0\0" + zlib.compress(words.encode()))),
+    }[place]()
+    result, _ = stripped(data)
+    assert len(result) < len(data) or (place.startswith("EXIF") and words.encode("utf-16-le") not in result)
+    assert (b"(c)" in result) == (place == "XMP")
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["Version 1.2345.6789", "f/2.8, 1/250 s, ISO 100", "How long: 5 minutes", "latest long exposure: 30 s",
+     "d 0.432100 0.123400", "1,234, 5,678 EUR", "25° N of nothing", "21.5°C", "2026:11:29 12:00:00.1234, 0.5",
+     "24.0-70.0 mm", "What? 12 of 5", "WHAT+22", "translate 100.5,200.25", "N 5, E 3"],
+)  # fmt: skip
+def test_a_text_without_a_place_stays(words):
+    data = with_segments(plain(), (0xFE, words.encode()))
+    assert stripped(data) == (data, ())
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        encoded(PICTURE, "GIF", comment=b"Lat: 48.8583 Lon: 2.2944"),
+        encoded(PICTURE, "JPEG2000", comment=b"Lat: 48.8583 Lon: 2.2944"),
+        b"P6\n# N48.8583 E2.2944\n" + encoded(PICTURE, "PPM")[3:],
+    ],
+    ids=["GIF", "JPEG 2000", "PPM"],
+)
+def test_a_comment_with_a_place_that_cannot_be_removed_is_refused(data):
+    with pytest.raises(BadImage, match="place_left"):
+        stripped(data)
+
+
+@pytest.mark.parametrize("target", [0, 8, 1_000_000], ids=["nothing", "the first directory", "behind the end"])
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+def test_the_orientation_stays_where_damaged_exif_has_to_go(form, target):
+    block = bytearray(photographs.exif(6))
+    pointer = block.index(struct.pack("<HHI", 0x8825, 4, 1)) + 8
+    block[pointer : pointer + 4] = struct.pack("<I", target)
+    data = encoded(PICTURE, form, exif=b"Exif\0\0" + block)
+    photo = read(data)
+    result, _ = stripped(data)
+    assert place_left(result) == ""
+    assert read(result).orientation == 6
+    photo.upright[80:120, 60:90] //= 2
+    result, _ = stripped(encode(photo, data, updated_metadata(photo, iptc={"AISystemUsed": "Facet"})[0]))
+    assert place_left(result) == ""
+    assert read(result).orientation == 6
