@@ -39,4 +39,4 @@ def corrections(schema: Schema, stored: pd.DataFrame, delivered: pd.DataFrame) -
 
 
 def _word(value: object) -> str:
-    return "" if pd.isna(value) else f"{value:g}"
+    return "" if pd.isna(value) else f"{value:g}" if isinstance(value, float) else str(value)

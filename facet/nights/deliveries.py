@@ -18,7 +18,7 @@ from facet.nights.leaving import Stamp, Taken, stamp
 from facet.nights.unfinished import why_waiting
 from facet.pictures.decode import BadImage, decode
 from facet.sources import celeba, folder
-from facet.sources.labels import Listing
+from facet.sources.labels import PROBLEMS, Listing
 from facet.sources.shards import Schema
 from facet.sources.tree import Folder, Part, Tree, Zip, first, is_image, open_tree
 
@@ -189,7 +189,7 @@ def _parts(
         try:
             found.append(place.read(taken.get(place.name, {})))
         except InputError as error:
-            refused[place.name or report.drop_name] = f"{error}{_hint(tree.names)}"
+            refused[place.name or report.drop_name] = f"{error}{_hint(tree)}"
         except Exception as error:  # a broken delivery of any kind must not hold back the others
             refused[place.name or report.drop_name] = f"it cannot be read ({type(error).__name__}: {error})"
     rest = [name for name in tree.names if not any(_is_below(name, root) for root in roots)] if len(roots) > 1 else []
@@ -289,7 +289,7 @@ class Place:
         passed = [name for name in archive.junk if not any(map(is_cache, name.split("/")))]
         roots = [*self.others, self.inside] if self.others and container == self.path else [""]
         rest = [name for name in archive.names if not any(_is_below(name, root) for root in roots)]
-        return not (archive.unsafe or archive.repeated or passed or rest)
+        return not (archive.prefix or archive.unsafe or archive.repeated or passed or rest)
 
 
 def _is_published(tables: Sequence[str]) -> bool:
@@ -301,10 +301,11 @@ def _is_below(name: str, root: str) -> bool:
     return not root or name.startswith(f"{root}/")
 
 
-def _hint(names: Sequence[str]) -> str:
+def _hint(tree: Tree) -> str:
     """What to do about photos and archives that are not read, for the message about a delivery without others."""
-    unread = drop_folder.foreign(name for name in names if drop_folder.why_foreign(name))
-    return "".join(f". {name}: {why}" for name, why in unread)
+    unread = drop_folder.foreign(name for name in tree.names if drop_folder.why_foreign(name))
+    unsafe = f". {first(tree.unsafe)}: {PROBLEMS['unsafe_name']}; pack it with relative names" if tree.unsafe else ""
+    return "".join(f". {name}: {why}" for name, why in unread) + unsafe
 
 
 def examine(deliveries: Sequence[Delivery], workers: int) -> list[DeliveredPhoto]:

@@ -113,7 +113,8 @@ def _written(name: str, path: Path) -> str:
 
 class Zip:
     """The files of a zip; backslashes in their names are slashes, and those in `junk` are passed over. With `raw` names
-    stay as they are and none is passed over. Stored and deflated members are read with one `pread` each, without a
+    stay as they are and none is passed over. `prefix` counts the bytes before the first file, which may be another zip
+    that programs no longer see. Stored and deflated members are read with one `pread` each, without a
     lock."""
 
     def __init__(self, path: Path, *, raw: bool = False):
@@ -130,6 +131,7 @@ class Zip:
         weakref.finalize(self, os.close, self._file)
         self._index: dict[str, int] = {}  # name -> row of _entries
         infos = self._zip.infolist()
+        self.prefix = min((info.header_offset for info in infos), default=0)
         self._entries = np.zeros((len(infos), 5), np.int64)  # offset, packed bytes, bytes, method (-1 encrypted), CRC
         self.unsafe: list[str] = []
         self.repeated: list[str] = []

@@ -132,13 +132,16 @@ def test_labels_in_a_zip_whose_photos_have_not_arrived_go_to_quarantine(settings
     assert left(drop) == []
 
 
-@pytest.mark.parametrize("harm", ["crc", "encrypted", "twice", "outside", "hidden", "other format"])
+@pytest.mark.parametrize("harm", ["crc", "encrypted", "twice", "outside", "hidden", "other format", "behind another"])
 def test_a_zip_of_which_not_all_can_be_read_goes_to_quarantine_whole(settings, drop, harm):
     path = deliver_zip(drop / "a.zip", {"labels.csv": labels((10, 11)), "10.jpg": photo(10), "11.jpg": photo(11)})
     if harm == "crc":
         spoil(path, photo(11))
     elif harm == "encrypted":
         encrypt(path, "11.jpg")
+    elif harm == "behind another":  # as `cat one.zip other.zip` makes it; programs see the last one
+        other = deliver_zip(drop.parent / "b.zip", {"labels.csv": labels((12,)), "12.jpg": photo(12)})
+        path.write_bytes(other.read_bytes() + path.read_bytes())
     else:
         name = {"twice": "10.jpg", "outside": "../12.jpg", "hidden": ".12.jpg", "other format": "12.heic"}[harm]
         with zipfile.ZipFile(path, "a") as archive:
@@ -159,6 +162,12 @@ def test_a_zip_of_which_not_all_can_be_read_goes_to_quarantine_whole(settings, d
     deliver_zip(drop / "a.zip", {"labels.csv": labels((10,)), "10.jpg": photo(10), "x.heic": b"x"})
     take_in(settings, "1")
     assert len(list((settings.quarantine / "1").glob("a*.zip"))) == 2  # neither replaces the other
+
+
+def test_a_zip_that_holds_absolute_names_alone_says_so(settings, drop):
+    deliver_zip(drop / "a.zip", {"/abs/labels.csv": labels((10,)), "/abs/10.jpg": photo(10)})
+    assert "/abs/labels.csv, /abs/10.jpg: its name would leave" in take_in(settings, "1").refused["a.zip"]
+    assert left(drop) == ["a.zip"]
 
 
 def test_a_zip_with_only_what_macs_add_is_not_kept(settings, drop):
@@ -320,6 +329,8 @@ def test_corrected_labels_are_counted_and_kept(settings, drop):
     assert (settings.quarantine / "1/tables/a/labels.csv").read_text() == table
     assert signs(settings, 0) == right(0)
     assert left(drop) == []
+    deliver(drop / "b", (0,), f"{arrivals.HEAD}\n0.jpg,12345678,0,0\n")
+    assert "identity 12345678 for " in str(take_in(settings, "1"))
     deliver(drop / "b", (0, 1), "file,Male\n0.jpg,0\n1.jpg,0\n")  # the same as before, as far as it says anything
     assert not take_in(settings, "2").needs_attention
 
