@@ -12,12 +12,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from facet.base.errors import InputError
 from facet.base.progress import duration, progress
-from facet.photos.folder import contact
+from facet.photos.folder import contact, manifest
 from facet.photos.folder.job import HIDDEN, Job, JobError, check_paths
 from facet.photos.folder.manifest import ManifestReader
 from facet.photos.folder.open_job import OpenJob
 from facet.photos.folder.shard import SHARD_SIZE, Shard
+from facet.sources.tree import first
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +75,8 @@ def edit_folder(job: Job, run: Run | None = None, *, sheet: int = 100) -> Summar
     opened = OpenJob(job)
     opened.open_model()  # InputError before anything is written
     items = opened.listing.items
+    _check_foreign(opened)
+    _check_landmarks(opened)
     with _locked(job):
         unfinished = _recover_journals(job)
         names = [item.name for item in items]
@@ -93,13 +97,42 @@ def edit_folder(job: Job, run: Run | None = None, *, sheet: int = 100) -> Summar
     return Summary(counts, redone, opened.listing.others, time.monotonic() - begin)
 
 
+def _check_foreign(opened: OpenJob) -> None:
+    """InputError if results would replace files in a folder that no job has written to."""
+    out = opened.job.out
+    if (out / HIDDEN).exists() or (out / manifest.NAME).exists():
+        return
+    names = sorted(
+        {*opened.outputs.values(), *(item.name for item in opened.listing.items), manifest.NAME, contact.NAME}
+    )
+    there = [name for name in names if os.path.lexists(out / name)] if out.exists() else []
+    if there:
+        raise InputError(
+            f"{out} holds files that results would replace: {first(there)}; choose another output folder, or move them"
+        )
+
+
+def _check_landmarks(opened: OpenJob) -> None:
+    """InputError if landmarks name none of the photos; a warning if there are other names among them."""
+    if opened.landmarks is None:
+        return
+    names = {item.name for item in opened.listing.items}
+    others = [name for name in opened.landmarks if name not in names]
+    if len(others) == len(opened.landmarks):
+        raise InputError(
+            f"{opened.job.landmarks} names none of the photos: it has {first(others)}, they are {first(sorted(names))}"
+        )
+    if others:
+        log.warning("%s: %d names are no photo of this job: %s", opened.job.landmarks, len(others), first(others))
+
+
 def _recover_journals(job: Job) -> bool:
     """Write the journals of a killed job into the manifest; False if there are none."""
     if not any(job.journals.glob("*.jsonl")):
         return False
-    manifest = ManifestReader(job.out)
-    manifest.add_journals(job.journals)
-    manifest.write(job.out, manifest.names, {"unfinished": True})
+    earlier = ManifestReader(job.out)
+    earlier.add_journals(job.journals)
+    earlier.write(job.out, earlier.names, {"unfinished": True})
     _remove_journals(job)
     return True
 

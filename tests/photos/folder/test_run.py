@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from facet.base.errors import InputError
+from facet.photos.faces.landmarks import COLUMNS
 from facet.photos.folder import results
 from facet.photos.folder.job import JobError
 from facet.photos.folder.run import edit_folder
@@ -157,3 +158,29 @@ def test_hostile_files_each_have_their_line_and_none_stops_the_job(tmp_path):
     for row in manifest.values():
         if row["status"] == "edited":
             Image.open(io.BytesIO((tmp_path / "out" / row["output"]).read_bytes())).load()
+
+
+def test_files_that_no_job_wrote_are_not_replaced(photos, tmp_path):
+    out = tmp_path / "my own"
+    (out / "Urlaub 2026").mkdir(parents=True)
+    own = out / "Urlaub 2026" / "Ä#%.jpeg"
+    own.write_bytes(b"mine")
+    with pytest.raises(InputError, match=r"holds files that results would replace: Urlaub 2026/Ä#%\.jpeg"):
+        edit_folder(aligned_job(photos, out))
+    assert [path for path in out.rglob("*") if path.is_file()] == [own]
+    own.rename(out / "another name.jpeg")
+    edit_folder(aligned_job(photos, out))
+    edit_folder(aligned_job(photos, out, spec="Eyeglasses=on"))  # results of a job are replaced by those of another
+    assert (out / "another name.jpeg").read_bytes() == b"mine"
+
+
+def test_landmarks_of_other_photos_are_named(photos, tmp_path, caplog):
+    header = "file," + ",".join(COLUMNS)
+    points = "60,90,118,90,90,120,70,145,110,145"
+    table = tmp_path / "landmarks.csv"
+    table.write_text(f"{header}\n./a.jpg,{points}\n")
+    with pytest.raises(InputError, match=r"names none of the photos: it has \./a\.jpg, they are"):
+        edit_folder(aligned_job(photos, tmp_path / "out", landmarks=table))
+    table.write_text(f"{header}\na.jpg,{points}\nb.jpg,{points}\n")
+    edit_folder(aligned_job(photos, tmp_path / "out", landmarks=table))
+    assert "1 names are no photo of this job: b.jpg" in caplog.text
