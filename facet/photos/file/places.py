@@ -40,6 +40,9 @@ def _jpeg(data: bytes) -> tuple[bytes, tuple[str, ...]]:
     segments, rest = jpeg.segments(data)
     extended = jpeg.extended_xmp(segments)
     gone = {guid for guid, packet in extended.items() if _cleaned_xmp(packet) != packet}
+    credentials = b"".join(payload for marker, payload in segments if marker == jpeg.APP11)
+    if trace(credentials):  # of several segments, none of which can be read without the others
+        segments = [segment for segment in segments if segment[0] != jpeg.APP11]
     kept: list[jpeg.Segment] = []
     for number, (marker, payload) in enumerate(segments):
         if marker == jpeg.APP1 and payload.startswith(HEAD):

@@ -67,10 +67,15 @@ def stripped(data: bytes) -> tuple[bytes, tuple[str, ...]]:
     notes: tuple[str, ...] = ()
     with contextlib.suppress(Exception):  # of many kinds, for a damaged file: perhaps nothing has to be removed
         data, notes = without_places(data)
+    check_places(data)
+    return data, notes
+
+
+def check_places(data: bytes) -> None:
+    """BadImage if a coordinate may be left in a finished file."""
     left = place_left(data)
     if left:
         raise BadImage("place_left", left)
-    return data, notes
 
 
 def picture_of(photo: Photo, *, turned_upright: bool) -> Image.Image:

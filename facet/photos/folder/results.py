@@ -11,7 +11,7 @@ from typing import Any
 from facet.base.version import VERSION
 from facet.photos.faces import outside
 from facet.photos.file.photo import Photo
-from facet.photos.file.writing import encode, stripped, updated_metadata
+from facet.photos.file.writing import check_places, encode, stripped, updated_metadata
 from facet.photos.file.xmp import EDITED
 from facet.photos.folder.job import JobError
 from facet.photos.folder.open_job import OpenJob, sha256
@@ -113,7 +113,10 @@ class ResultWriter:
             if more:
                 photo.notes = tuple(note for note in photo.notes if note != "video_kept")
         if credentials is not None:
-            data = credentials.sign(data, task.data, photo.format, self._properties)
+            source = stripped(task.data)[0] if job.strip_gps else task.data  # its credentials become a part of the new
+            data = credentials.sign(data, source, photo.format, self._properties)
+            if job.strip_gps:
+                check_places(data)
         elif b"c2pa" in task.data and b"jumb" in task.data:
             notes = (*notes, "credentials_dropped")
         task.row |= _measured(task) | {

@@ -14,6 +14,7 @@ from PIL import Image
 from facet.base.errors import InputError
 from facet.photos.file import credentials
 from facet.photos.file.credentials import Credentials
+from facet.photos.file.place_walk import place_left
 from facet.photos.file.xmp import EDITED
 from facet.photos.folder.run import edit_folder
 from tests.support import photographs
@@ -101,3 +102,17 @@ def test_pems_that_cannot_sign_are_a_clear_error(tmp_path, pems):
             Credentials(chain, key)
     with pytest.raises(InputError, match="cannot sign content credentials"):
         Credentials(tmp_path / "no.pem", pems[1])
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+def test_no_place_comes_back_with_the_credentials_of_the_photo_before(photos, tmp_path, pems, form):
+    plain = photographs.encoded(Image.fromarray(photographs.pixels()), form)
+    placed = PROPERTIES | {"exif:GPSLatitude": "48,51.5N", "padding": "x" * 100_000}
+    source = photos / {"JPEG": "a.jpg", "PNG": "placed.png"}[form]
+    source.write_bytes(Credentials(*pems).sign(plain, plain, form, placed))
+    assert place_left(source.read_bytes())
+    edit_folder(aligned_job(photos, tmp_path / "out", certificate=pems[0], key=pems[1], strip_gps=True))
+    result = (tmp_path / "out" / source.name).read_bytes()
+    assert rows(tmp_path / "out")[source.name]["status"] == "edited"
+    assert place_left(result) == ""
+    assert credentials.read(result, form)["validation_state"] == "Valid"
