@@ -87,6 +87,10 @@ def attribute(column: str, texts: Sequence[str], reading: Reading) -> np.ndarray
                 f"column {column} is read as numbers because of {some}; if that means that nothing is known, leave"
                 " these cells empty"
             )
+        if set(known) == {"1", "2"}:  # as statistics programs code them
+            reading.warnings.append(
+                f"column {column} is read as the numbers 1 and 2; if these stand for words, as in 1 = no, write 0 and 1"
+            )
     if not known:
         reading.warnings.append(f"column {column} is empty")
     if blank:

@@ -50,6 +50,8 @@ def text_of(where: object, data: bytes, remedy: str = FETCH) -> str:
     if begin.startswith((b"<!doctype", b"<html", b"<head", b"<?xml")):
         why = ": a download was refused" if remedy == FETCH else ""
         raise InputError(f"{where} is a web page (HTML), not the table it should be{why}; {remedy}")
+    if data.startswith(b"version https://git-lfs"):
+        raise InputError(f"{where} is a pointer of Git LFS, not the table it should be; fetch it with `git lfs pull`")
     for magic, what, instead in OTHER_FILES:
         if data.startswith(magic):
             raise InputError(f"{where} is {what}, whatever its name says; it is not text: {instead or remedy}")

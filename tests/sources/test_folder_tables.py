@@ -512,3 +512,16 @@ def test_what_is_no_text_in_utf_8_is_named_with_its_encoding_or_kind_and_line(tm
 def test_a_picture_named_twice_is_named_with_both_lines(tmp_path):
     with pytest.raises(InputError, match=r"line 4 names 'a' a second time \(after line 2\)"):
         listed(tmp_path, "file,Smiling\na.jpg,1\nb.jpg,0\na,0\n")
+
+
+def test_a_column_of_1_and_2_is_told_to_be_numbers(tmp_path):
+    listing = listed(tmp_path, "file,Smiling,Male\n1.jpg,1,1\n2.jpg,2,0\n", ["1.jpg", "2.jpg"])
+    assert listing.real == ("Smiling",)
+    assert "column Smiling is read as the numbers 1 and 2" in warnings(listing)
+    assert "column Male" not in warnings(listing)
+
+
+def test_a_pointer_of_git_lfs_is_called_so(tmp_path):
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n"
+    with pytest.raises(InputError, match=r"labels\.csv is a pointer of Git LFS.*`git lfs pull`"):
+        listed(tmp_path, pointer)
