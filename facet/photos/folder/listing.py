@@ -171,7 +171,8 @@ def _inside(link: Path, real: Path) -> bool:
 
 def listed_paths(path: Path) -> list[Path]:
     """Read the paths of a list, one per line, absolute or relative to the list's folder. Lines that begin with # are
-    comments, unless a file has that name. InputError for addresses, with their line."""
+    comments, unless a file has that name. InputError for addresses and NUL bytes, with
+    their line."""
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
@@ -180,6 +181,8 @@ def listed_paths(path: Path) -> list[Path]:
     for number, line in enumerate(map(str.strip, lines), 1):
         if URL.match(line):
             raise InputError(f"{path}, line {number} is the address {line[:200]}; fetch the photo and list its path")
+        if "\0" in line:
+            raise InputError(f"{path}, line {number} holds a NUL byte; save the list as UTF-8 text, one path per line")
         name = unquote(re.sub(r"^file:(//(localhost)?(?=/))?", "", line)) if line[:5].lower() == "file:" else line
         full = Path(os.path.normpath((path.parent / name).absolute()))
         if name and not (name.startswith("#") and not full.exists()):

@@ -110,6 +110,9 @@ def test_lists_have_comments_and_no_addresses(photos, tmp_path):
         path.write_text(f"photos/a.jpg\n{address}\n")
         with pytest.raises(InputError, match=rf"list.txt, line 2 is the address {address}; fetch"):
             listing(path)
+    path.write_bytes(b"photos/a.jpg\na\0.jpg\n")
+    with pytest.raises(InputError, match=r"list\.txt, line 2 holds a NUL byte"):
+        listing(path)
     path.write_text("# nothing yet\n")
     with pytest.raises(InputError, match="lists no photo"):
         listing(path)
