@@ -156,7 +156,7 @@ def _png(data: bytes) -> Iterator[tuple[str, bytes, bool]]:
         at += 12 + length
         if kind in (b"IDAT", b"fdAT"):
             continue
-        yield where, value, kind in (b"tEXt", b"iTXt")
+        yield where, value, kind not in (b"zTXt", b"iCCP")
         for packed in ZLIB.finditer(value):
             try:
                 opened = zlib.decompressobj().decompress(value[packed.start() :], MOST)
@@ -167,7 +167,7 @@ def _png(data: bytes) -> Iterator[tuple[str, bytes, bool]]:
         yield from _hexadecimal(value, where)
         if kind == b"IEND":
             break
-    yield "what lies behind the picture", data[at:], False
+    yield "what lies behind the picture", data[at:], True
 
 
 def _hexadecimal(text: bytes, where: str) -> Iterator[tuple[str, bytes, bool]]:
@@ -181,6 +181,6 @@ def _riff(data: bytes) -> Iterator[tuple[str, bytes, bool]]:
     while at + 8 <= len(data):
         length, kind = int.from_bytes(data[at + 4 : at + 8], "little"), data[at : at + 4]
         if kind not in (b"VP8 ", b"VP8L", b"ALPH", b"ANMF"):
-            yield f"chunk {kind.decode('latin-1')} at byte {at}", data[at + 8 : at + 8 + length], kind == b"XMP "
+            yield f"chunk {kind.decode('latin-1')} at byte {at}", data[at + 8 : at + 8 + length], kind != b"ICCP"
         at += 8 + length + length % 2
-    yield "what lies behind the picture", data[at:], False
+    yield "what lies behind the picture", data[at:], True

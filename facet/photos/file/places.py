@@ -17,6 +17,7 @@ XMP_TAG, IRB_TAG, PHOTOSHOP_TAG = 700, 34377, 37724
 POINTERS = {254, 256, 257, 258, 259, 262, 273, 277, 278, 279, 322, 323, 324, 325, 330, 34665, 40965,
             THUMBNAIL_AT, THUMBNAIL_LENGTH}  # fmt: skip  # numbers about pixels and directories, never a place
 GEO = {33550, 33920, 33922, 34264, 34735, 34736, 34737, 42112, 42113, 50844}  # GeoTIFF, GDAL, RPC: where pixels lie
+ADOBE = 12  # bytes of Adobe's segment of a JPEG
 EXIF_RESOURCES, XMP_RESOURCE = (1058, 1059), 1060  # of Photoshop
 
 
@@ -58,6 +59,8 @@ def _jpeg(data: bytes) -> tuple[bytes, tuple[str, ...]]:
             kept += [] if payload[len(jpeg.EXTENDED) :][:32] in gone else [(marker, payload)]
         elif marker == jpeg.APP13 and payload.startswith(jpeg.IRB):
             kept.append((marker, jpeg.IRB + _cleaned_resources(payload[len(jpeg.IRB) :])))
+        elif marker == jpeg.APP14 and payload.startswith(b"Adobe"):  # says how colours are coded
+            kept.append((marker, payload[:ADOBE] if trace_of_text(payload) else payload))
         elif not _may_hold_a_place(marker, payload):
             kept.append((marker, payload))
     scans, beyond = behind.split(jpeg.join([], rest))
@@ -74,10 +77,11 @@ def _may_hold_a_place(marker: int, payload: bytes) -> bool:
     if marker == jpeg.COMMENT:
         return bool(trace_of_text(payload))
     known = {jpeg.APP0: (b"JF",), jpeg.APP2: (jpeg.ICC, jpeg.INDEX, behind.HDR), jpeg.APP11: (b"JP",),
-             jpeg.APP12: (b"Ducky",), jpeg.APP14: (b"Adobe",)}  # fmt: skip
+             jpeg.APP12: (b"Ducky",)}  # fmt: skip
     if jpeg.APP0 <= marker <= jpeg.APP15 and not payload.startswith(known.get(marker, ())):
         return True
-    return jpeg.APP0 <= marker <= jpeg.APP15 and bool(trace(payload))
+    looked_at = trace if payload.startswith(jpeg.ICC) else trace_of_text
+    return jpeg.APP0 <= marker <= jpeg.APP15 and bool(looked_at(payload))
 
 
 def _png(data: bytes) -> bytes:
@@ -91,10 +95,10 @@ def _png(data: bytes) -> bytes:
             kept += [] if cleaned is None else [(kind, cleaned)]
         elif kind in (b"tEXt", b"zTXt", b"iTXt"):
             kept += _png_text(kind, value)
-        elif kind in png.CODING or kind == b"iCCP" or not trace(value):
+        elif kind in png.CODING or kind == b"iCCP" or not trace_of_text(value):
             kept.append((kind, value))
     beyond = png.behind(data)
-    return png.join(kept) + (b"" if trace(beyond) else beyond)
+    return png.join(kept) + (b"" if trace_of_text(beyond) else beyond)
 
 
 def _png_text(kind: bytes, value: bytes) -> list[png.Chunk]:
@@ -144,14 +148,14 @@ def _webp(data: bytes) -> bytes:
         elif kind == riff.XMP:
             new = _cleaned_xmp(value)
             kept += [] if new is None else [(kind, new)]
-        elif kind in riff.CODING or not trace(value):
+        elif kind in riff.CODING or not trace_of_text(value):
             kept.append((kind, value))
     there = {kind for kind, _ in kept}
     for number, (kind, value) in enumerate(kept):
         if kind == b"VP8X" and value:  # its flags say what there is
             flags = value[0] & ~0x0C | 0x08 * (riff.EXIF in there) | 0x04 * (riff.XMP in there)
             kept[number] = (kind, bytes([flags]) + value[1:])
-    return riff.join(kept, b"" if trace(beyond) else beyond)
+    return riff.join(kept, b"" if trace_of_text(beyond) else beyond)
 
 
 def _tiff(data: bytes) -> bytes:

@@ -117,7 +117,8 @@ def trace_of_text(data: bytes) -> str:
             return repr(written[0].decode("utf-8", "replace"))
         for block in BASE64.finditer(text):
             digits = block[0].replace(b"\r", b"").replace(b"\n", b"").rstrip(b"=")
-            found = trace(base64.b64decode(digits[: len(digits) // 4 * 4]))
+            inside = base64.b64decode(digits[: len(digits) // 4 * 4])
+            found = trace_of_text(inside) if RUN.fullmatch(inside[:32]) else trace(inside)
             if found:
                 return f"{found} in base64"
     return ""

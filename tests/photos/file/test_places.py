@@ -333,6 +333,30 @@ def test_a_comment_with_a_place_that_cannot_be_removed_is_refused(data):
         stripped(data)
 
 
+JSON = b'{"lat":48.85837,"lon":2.294481}'
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        with_segments(photographs.jpeg(), (0xEC, b"Ducky\0" + JSON)),
+        with_segments(photographs.jpeg(), (0xEE, b"Adobe\0d\0\0\0\0\1" + JSON)),
+        png_of((b"prVt", JSON)),
+        png_of((b"tEXt", b"Comment\0" + base64.b64encode(JSON + b" " * 60))),
+        png_of() + JSON,
+        riff.join([*riff.chunks(encoded(PICTURE, "WEBP"))[0], (b"JSON", JSON)]),
+        encoded(PICTURE, "WEBP") + JSON,
+    ],
+    ids=["JPEG, APP12", "JPEG, APP14", "PNG", "PNG, base64", "behind a PNG", "WebP", "behind a WebP"],
+)
+def test_no_private_part_of_a_file_holds_a_text_with_a_place(data):
+    result, _ = stripped(data)
+    assert len(result) < len(data)
+    assert base64.b64encode(JSON)[:40] not in result
+    assert JSON not in result
+    np.testing.assert_array_equal(pixels_of(result), pixels_of(data))
+
+
 @pytest.mark.parametrize("target", [0, 8, 1_000_000], ids=["nothing", "the first directory", "behind the end"])
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
 def test_the_orientation_stays_where_damaged_exif_has_to_go(form, target):
