@@ -1,7 +1,7 @@
 """The head around a crop: which pixels belong to the person, and to which part of the head.
 
 A network of MediaPipe says which pixels are a person's; the mesh says where the face, the eyes and the mouth are. Hair
-is what remains of the person around the face and has the colours that are found above it."""
+is told in facet/photos/faces/hair.py."""
 
 import dataclasses
 import functools
@@ -22,9 +22,8 @@ TEMPLATE = (0.4, 0.47, 0.6, 0.47, 0.5, 0.59, 0.41, 0.67, 0.59, 0.67)
 OWN = (0.5, 0.9)  # of the person mask: not the head's, the head's
 TRUSTED = 0.7  # lowest mean of the person mask on the face; below, an ellipse around the face takes its place
 # Half axes of a head with its hair, and the height of its centre above the middle of eyes and mouth, in distances from
-# the middle of the eyes to the middle of the mouth; all of the head
-# to NEAR half axes, nothing from GONE on, the face itself within ON_FACE, and above it, within CROWN, the hair whose
-# colours count.
+# the middle of the eyes to the middle of the mouth; all of the head to NEAR half axes, nothing from GONE on, the face
+# itself within ON_FACE, and above it, within CROWN, the hair whose colours count.
 WIDE, HIGH, UP, NEAR, GONE, ON_FACE, CROWN = 1.7, 2.3, 0.35, 1.0, 1.35, 0.4, 1.0
 RIM = 0.2  # height of the face: how far hair reaches inwards from the outline of the head at least
 # Hair hangs down on a side where such a share of what is beside the lower face, so near its axis in heights of the
@@ -120,8 +119,8 @@ def head_regions(points: np.ndarray, person: np.ndarray, crop: np.ndarray) -> di
     mouth       the lips, and a rim
     eyes        eyes and brows, with a rim
     scalp       the person above the eyes without the face below the brows: where hair is, or can be
-    hair        the scalp, and what hangs from it down to the shoulders, in colours that the cheeks do not have; a hat
-                counts as hair
+    hair        what has the colours along the head's outline rather than those of the cheeks, on the scalp and where it
+                hangs down, as far as the shoulders; a hat counts as hair
     neck        the person below the jaw, no wider than it
     background  all but the person"""
     size = len(person)
@@ -132,7 +131,8 @@ def head_regions(points: np.ndarray, person: np.ndarray, crop: np.ndarray) -> di
     at = np.arange(size) + 0.5
     grid = np.stack(np.broadcast_arrays(at[None], at[:, None]), 2) - chin
     depth = (grid @ down / tall).astype(np.float32)  # below the chin, in heights of the face
-    beside = np.abs(grid @ (down[1], -down[0]))
+    across = grid @ (down[1], -down[0])
+    beside = np.abs(across)
 
     def below(height: float, soft: float = 0.04) -> np.ndarray:
         """0 above a height, 1 below it, over `soft` heights of the face to either side."""
@@ -156,15 +156,16 @@ def head_regions(points: np.ndarray, person: np.ndarray, crop: np.ndarray) -> di
     inwards = cv2.distanceTransform(framed, cv2.DIST_L2, 3)[1:]
     crown = (scalp * (1 - face) > 0.7) & (away < CROWN) & (inwards < RIM * tall)
     cheeks = face * below(height(eyes)) * (1 - below(height(nose))) > 0.5
+    low = below(height(nose))
+    near_face = (beside < BESIDE * tall) & (face < 0.5) & (low > 0.5) & (depth < 0)
     hairs = hair(crop, around, face, crown, cheeks)
-    across = grid @ (down[1], -down[0]) / tall
     for side in (across < 0, across >= 0):
-        beside = side & (np.abs(across) < BESIDE) & (face < 0.5) & (depth > height(nose)) & (depth < 0)
-        if not beside.any() or hairs[beside].mean() < HANGING:
-            hairs *= 1 - side * below(height(nose))
+        hanging = hairs[side & near_face]
+        if not hanging.size or hanging.mean() < HANGING:  # what lies below short hair is a collar
+            hairs *= 1 - side * low
     return {
         "face": face,
-        "lower_face": head * _filled([_grown(outline, 1.12)], size) * below(height(nose)),
+        "lower_face": head * _filled([_grown(outline, 1.12)], size) * low,
         "mouth": _filled([_grown(points[list(mesh.LIPS)], 1.35)], size),
         "eyes": _filled(lids, size),
         "hair": hairs,
