@@ -1,8 +1,11 @@
 """Drift: no alert without a change, however many dimensions there are; what changed is named."""
 
 import numpy as np
+import pytest
 
 from facet.nights.drift import compare, stability
+
+pytestmark = pytest.mark.slow
 
 
 def people(seed: int, count: int, *, shift: float = 0.0, smiling: float = 0.5):

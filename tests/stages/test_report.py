@@ -16,6 +16,8 @@ from stages import edit, evaluate, report
 from tests.support import evaluated
 from tests.support.pages import REFERENCES, nesting
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def params(tmp_path_factory):

@@ -20,7 +20,7 @@ from facet.photos.folder.run import edit_folder
 from tests.support import photographs
 from tests.support.photo_jobs import aligned_job, rows
 
-pytestmark = pytest.mark.usefixtures("linear_editor")
+pytestmark = [pytest.mark.usefixtures("linear_editor"), pytest.mark.slow]
 
 PROPERTIES = {"AISystemUsed": "Facet linear", "AISystemVersionUsed": "1", "AIPromptInformation": "Smiling=on"}
 

@@ -20,7 +20,7 @@ from facet.photos.folder.run import edit_folder
 from tests.support import photographs
 from tests.support.photo_jobs import aligned_job, fresh_hashes, hashes, rows
 
-pytestmark = pytest.mark.usefixtures("linear_editor")
+pytestmark = [pytest.mark.usefixtures("linear_editor"), pytest.mark.slow]
 
 
 def test_a_folder_of_out_on_another_disk_is_written_too(photos, tmp_path, monkeypatch):

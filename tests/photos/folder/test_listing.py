@@ -10,7 +10,7 @@ from facet.photos.folder.run import edit_folder
 from tests.support import photographs
 from tests.support.photo_jobs import aligned_job, fresh_hashes, rows
 
-pytestmark = pytest.mark.usefixtures("linear_editor")
+pytestmark = [pytest.mark.usefixtures("linear_editor"), pytest.mark.slow]
 
 
 def test_a_zip_a_list_and_one_photo_are_folders_too(photos, tmp_path):

@@ -13,7 +13,7 @@ from facet.photos.options import Options
 from tests.support import photographs
 from tests.support.photo_jobs import SPEC, aligned_job, fresh_hashes, rows
 
-pytestmark = pytest.mark.usefixtures("linear_editor")
+pytestmark = [pytest.mark.usefixtures("linear_editor"), pytest.mark.slow]
 
 
 def landmarks_of(scale, shift):

@@ -13,7 +13,7 @@ from facet.photos.folder.run import edit_folder
 from tests.support import photographs
 from tests.support.photo_jobs import aligned_job, fresh_hashes, hashes, rows
 
-pytestmark = pytest.mark.usefixtures("linear_editor")
+pytestmark = [pytest.mark.usefixtures("linear_editor"), pytest.mark.slow]
 
 AROUND = np.s_[19:199, 0:178]  # face120 and a quarter of its 120 pixels on every side
 
