@@ -518,6 +518,19 @@ def ended(settings: IntakeSettings) -> tuple[list[str], list[str], list[str]]:
     return hashes, left(settings.drop), sorted({name for table in tables for name in table["origin"]})
 
 
+def after_each_kill(folder, night, everything, *, least):
+    """Settings and number of each kill of the night of this number, after the next one, from copies of folder/first:
+    `everything` was there after both."""
+    for kill in kills(least=least):
+        place = folder / str(kill.number)
+        chosen = arrivals.copy(folder / "first", place)
+        kill(functools.partial(take_in, chosen, str(night)))
+        assert everything <= arrivals.contents(place), kill.number
+        take_in(chosen, str(night + 1))
+        assert everything <= arrivals.contents(place), kill.number
+        yield chosen, kill.number
+
+
 @pytest.mark.slow
 def test_a_kill_at_any_file_operation_loses_no_byte_and_no_label(tmp_path):
     """Every delivery of this file at once; after each kill, and after the next night, every byte is somewhere, tables
@@ -532,14 +545,8 @@ def test_a_kill_at_any_file_operation_loses_no_byte_and_no_label(tmp_path):
     assert isinstance(report, IntakeReport)
     expected = ended(whole)
     assert everything <= arrivals.contents(tmp_path / "whole")
-    for kill in kills(least=40):
-        place = tmp_path / str(kill.number)
-        chosen = arrivals.copy(tmp_path / "first", place)
-        kill(functools.partial(take_in, chosen, "1"))
-        assert everything <= arrivals.contents(place), kill.number
-        take_in(chosen, "2")
-        assert everything <= arrivals.contents(place), kill.number
-        assert ended(chosen) == expected, kill.number
+    for chosen, number in after_each_kill(tmp_path, 1, everything, least=40):
+        assert ended(chosen) == expected, number
         assert signs(chosen, 10, 20, 30, 40, 44, 70) == right(10, 20, 30, 40, 44, 70)
 
 
@@ -553,13 +560,7 @@ def test_a_kill_while_the_rest_of_a_delivery_is_taken_in_loses_no_label(tmp_path
     (first.drop / "a/13.jpg").write_bytes(photo(13))
     (first.drop / "b/12.jpg").write_bytes(photo(12))
     everything = arrivals.contents(tmp_path / "first")
-    for kill in kills(least=10):
-        place = tmp_path / str(kill.number)
-        chosen = arrivals.copy(tmp_path / "first", place)
-        kill(functools.partial(take_in, chosen, "2"))
-        assert everything <= arrivals.contents(place), kill.number
-        take_in(chosen, "3")
-        assert everything <= arrivals.contents(place), kill.number
-        assert left(chosen.drop) == ["b/labels.csv"], kill.number
+    for chosen, number in after_each_kill(tmp_path, 2, everything, least=10):
+        assert left(chosen.drop) == ["b/labels.csv"], number
         assert signs(chosen, 10, 11, 12, 13) == right(10, 11, 12, 13)
         assert take_in(chosen, "4").unmatched == 1
