@@ -9,7 +9,6 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
@@ -96,7 +95,7 @@ class RefinerTrainer:
         betas = (settings.beta1, 0.999)
         self.adam = torch.optim.Adam(self.network.parameters(), settings.learning_rate, betas, fused=True)
         self.adam_d = torch.optim.Adam(self.critic.parameters(), settings.learning_rate_d, betas, fused=True)
-        self._errors: np.ndarray | None = None
+        self._errors: Tensor | None = None
         self.modules: dict[str, nn.Module] = {
             "network": self.network, "critic": self.critic, "ema": self.ema.network,
         }  # fmt: skip
@@ -113,7 +112,7 @@ class RefinerTrainer:
         with compute.autocast(self.device, self.precision):
             refined = self.network(composite, mask)
         terms = {"pixel": (refined - photo).abs().mean() / share}
-        self._note(float((composite - photo).abs().mean() / share), float(terms["pixel"].detach()))
+        self._note((composite - photo).abs().mean() / share, terms["pixel"].detach())
         loss = terms["pixel"]
         criticised = settings.criticised and step > settings.warmup
         if criticised:
@@ -177,15 +176,15 @@ class RefinerTrainer:
         noise[:, self.system.z_dim :] = 0
         return noise * (latent.std(0, unbiased=False) if len(latent) > 1 else 0)
 
-    def _note(self, given: float, made: float) -> None:
-        """Keep running means of the errors of the composites and of what was made of them."""
-        both = np.array((given, made))
+    def _note(self, given: Tensor, made: Tensor) -> None:
+        """Keep running means of the errors of the composites and of what was made of them; the device need not wait."""
+        both = torch.stack((given, made))
         self._errors = both if self._errors is None else MEMORY * self._errors + (1 - MEMORY) * both
 
     def check(self, step: int, *, last: bool = False) -> str | None:
-        if self._errors is None or self._errors[1] <= WORSE * self._errors[0]:
+        given, made = (0.0, 0.0) if self._errors is None else self._errors.tolist()
+        if made <= WORSE * given:
             return None
-        given, made = self._errors
         return (
             f"the refined pictures are farther from the photos ({made:.3f}) than the reconstructions in them "
             f"({given:.3f}); lower learning_rate or adversarial"
