@@ -19,7 +19,7 @@ from facet.base.errors import InputError
 from facet.judges.judge import Judge
 from facet.metrics.classification import auroc
 from facet.metrics.intervals import Estimate
-from facet.photos.batch import BATCH, FaceCrop
+from facet.photos.batch import FaceCrop
 from facet.photos.editor import PhotoEditor
 from facet.photos.faces import align
 from facet.photos.file.photo import Photo
@@ -236,8 +236,7 @@ def edited(
     """The edited photos, or None and the reason, from the faces of each or the reason why there are none."""
     spec = editor.parse(options.spec)
     crops = [crop for found in faces if not isinstance(found, str) for crop in found]
-    batches = (crops[start : start + BATCH] for start in range(0, len(crops), BATCH))
-    edits = iter([edit for batch in batches for edit in editor.edits(batch, spec, options)])
+    edits = iter(editor.all_edits(crops, spec, options))
     results: list[tuple[np.ndarray | None, str]] = []
     for pixels, found in zip(photos, faces, strict=True):
         if isinstance(found, str):

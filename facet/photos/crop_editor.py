@@ -119,9 +119,9 @@ class CropEditor:
         """The weakest edits of which the judge is sure when it looks at the result, with what is new redrawn."""
         before = self._probabilities(start.x, start.names)
         found = Search(editor, start, self._look, self._covered(start.x)).weakest(before)
-        changes = list(map(change.redrawn, found.changes))
-        after = found.after
-        if self.refiner is not None:
+        if self.refiner is None:
+            changes, after = list(map(change.redrawn, found.changes)), found.after
+        else:
             changes = self._refined(self.refiner, found.changes)
             after = self._look(start, map(change.applied, changes))
         moved = (found.latent != start.latent).any(1).cpu().numpy()

@@ -153,6 +153,11 @@ class PhotoEditor:
         """Run at most BATCH faces through the networks. Each face's result is independent of the others."""
         return self.crop_editor.edits(face_crops, spec, options)
 
+    def all_edits(self, face_crops: Sequence[FaceCrop], spec: Spec, options: Options) -> list[FaceEdit]:
+        """Run any number of faces through the networks, BATCH at a time."""
+        batches = (face_crops[start : start + BATCH] for start in range(0, len(face_crops), BATCH))
+        return [edit for batch in batches for edit in self.edits(batch, spec, options)]
+
     def paste(self, photo: Photo, edits: Iterable[FaceEdit], mask: np.ndarray | None = None) -> list[paste.Pasted]:
         """Paste edited faces into the photo, in place; `mask`, weights (H, W) in [0, 1], limits the change."""
         colours = Colours(photo)
@@ -201,11 +206,7 @@ class PhotoEditor:
         photos = list(_photos(picture))
         crops_of_photos = [self.face_crops(photo, options) for photo in photos]
         face_crops = [face for faces_of_photo in crops_of_photos for face in faces_of_photo]
-        edits: Iterator[FaceEdit] = iter(
-            edit
-            for start in range(0, len(face_crops), BATCH)
-            for edit in self.edits(face_crops[start : start + BATCH], parsed, options)
-        )
+        edits = iter(self.all_edits(face_crops, parsed, options))
         for photo, faces_of_photo in zip(photos, crops_of_photos, strict=True):
             self.paste(photo, [next(edits) for _ in faces_of_photo], mask)
         result: Any

@@ -60,6 +60,7 @@ class Search:
         if self._sets:
             steps = self._halved(np.where(start.sure(before) & self._scaled.all(), 0, steps))
         changes: dict[int, Carried] = {}
+        pictures: dict[int, np.ndarray] = {}
         rising = np.ones(len(steps), bool)
         while rising[: start.faces].any():
             edited, latent = self._at(steps)
@@ -67,12 +68,13 @@ class Search:
                 if rising[i]:
                     photo = face.large.astype(np.float32)
                     changes[i] = change.carried(photo, self._reconstruction[i], edited[i], where.acts, where.hair)
-            after = self.look(start, (change.applied(change.redrawn(changes[i])) for i in sorted(changes)))
+                    pictures[i] = change.applied(change.redrawn(changes[i]))
+            after = self.look(start, pictures.values())
             rising = ~start.sure(after) & (steps > 0) & (steps < last) & self._sets
             steps = steps + rising
         scales = self._ladder[self._each, steps][:, None]
         strengths = start.applied.strengths.cpu().numpy() * np.where(self._scaled, scales, 1)
-        return Found([changes[i] for i in sorted(changes)], after, latent, strengths)
+        return Found(list(changes.values()), after, latent, strengths)
 
     def _halved(self, high: np.ndarray) -> np.ndarray:
         """The lowest steps of the ladder, at most `high`, of which the judge is sure by quick composites."""

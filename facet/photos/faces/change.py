@@ -11,6 +11,7 @@ import functools
 import cv2
 import numpy as np
 
+from facet.photos.faces import guided
 from facet.photos.faces.dye import Dye, dye
 from facet.photos.faces.movement import movement
 from facet.photos.faces.ramps import smoothstep
@@ -57,7 +58,7 @@ def composited(
     D follows the photo's edges through a guided filter (He et al. 2013) whose coefficients are computed in the crop
     and enlarged (fast guided filter, He and Sun 2015, arXiv:1505.00996)."""
     b = np.minimum(b * window(len(b), FEATHER), a)
-    slope, rest = guided(photo, edited - reconstruction, RADIUS)
+    slope, rest = recolouring(photo, edited - reconstruction, RADIUS)
     return Change(
         photo=photo,
         weight=a,
@@ -75,11 +76,12 @@ def carried(
     `acts` (F, F) in [0, 1] holds the change to where the attributes act; what `hair` (F, F) covers is dyed instead. The
     maps have the photo crop's size F."""
     size, small = len(photo), len(edited)
-    colour = dye(photo, _resized(reconstruction, size), _resized(edited, size), hair)
+    before = _resized(reconstruction, size)
+    colour = dye(photo, before, _resized(edited, size), hair) if hair.any() else None
     edited = _unexaggerated(reconstruction, edited)
     away = np.abs(edited - reconstruction).mean(2)
     weight = np.minimum(cv2.GaussianBlur(away, (0, 0), SPREAD) / FULL, 1)
-    weight, before, after = (_resized(value, size) for value in (weight, reconstruction, edited))
+    weight, after = (_resized(value, size) for value in (weight, edited))
     weight = np.clip(weight, 0, 1) * acts
     inside = window(size, BORDER)
     flow = np.zeros((size, size, 2), np.float32)
@@ -87,7 +89,7 @@ def carried(
         flow = movement(_shape(reconstruction, size), _shape(edited, size), weight * inside)
     own, before = (moved(picture, flow) for picture in (photo, before)) if flow.any() else (photo, before)
     left = after - before  # what movement does not explain
-    slope, rest = guided(own, left, round(RADIUS * size / small), STEEPEST)
+    slope, rest = recolouring(own, left, round(RADIUS * size / small), STEEPEST)
     new = _resized(_new(_resized(left, small)), size).clip(0, 1) * acts * inside
     light = _light(_resized(own - before, small), 1 - _resized(new, small))
     return Carried(
@@ -181,23 +183,17 @@ def _grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     return columns, rows
 
 
-def guided(
+def recolouring(
     photo: np.ndarray, change: np.ndarray, radius: int, steepest: tuple[float, float] = (-np.inf, np.inf)
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fit change = slope * luma(photo) + rest by a guided filter of the change's luma: slope (S, S), rest (S, S, 3).
 
     When pasted, luma is that of the photo, so the change takes on its edges. Colour, and detail that the filter misses,
     stay in the rest. The slope stays within `steepest`."""
-    kernel = (2 * radius + 1,) * 2
-
-    def mean(value: np.ndarray) -> np.ndarray:
-        return np.asarray(cv2.blur(value, kernel, borderType=cv2.BORDER_REFLECT))
-
+    mean = guided.box(radius)
     guide = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)
-    target = cv2.cvtColor(change, cv2.COLOR_RGB2GRAY)
-    middle, aim = mean(guide), mean(target)
-    together, variance = mean(guide * target) - middle * aim, mean(guide * guide) - middle * middle
-    slope = np.clip(mean(together / (variance + EDGE**2)), *steepest)
+    slope = guided.slope(guide, cv2.cvtColor(change, cv2.COLOR_RGB2GRAY), mean, EDGE)
+    slope = np.clip(mean(slope), *steepest)
     return slope, change - (slope * guide)[:, :, None]
 
 

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 from scipy.ndimage import uniform_filter
 
+from facet.photos.faces import guided
 from facet.photos.faces.ramps import smoothstep
 
 BITS = 4  # per channel when colours are counted
@@ -75,16 +76,11 @@ def _beside(skin: np.ndarray) -> np.ndarray:
 
 
 def _along_edges(odds: np.ndarray, crop: np.ndarray) -> np.ndarray:
-    """Odds (S, S) smoothed within the edges of the crop's luma (guided filter, He et al. 2013)."""
-    kernel = (2 * max(round(RADIUS * len(crop)), 1) + 1,) * 2
-
-    def mean(value: np.ndarray) -> np.ndarray:
-        return np.asarray(cv2.blur(value, kernel, borderType=cv2.BORDER_REFLECT))
-
+    """Odds (S, S) smoothed within the edges of the crop's luma."""
+    mean = guided.box(max(round(RADIUS * len(crop)), 1))
     guide = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    middle, aim = mean(guide), mean(odds)
-    slope = (mean(guide * odds) - middle * aim) / (mean(guide * guide) - middle**2 + EDGE**2)
-    return mean(slope) * guide + mean(aim - slope * middle)
+    slope = guided.slope(guide, odds, mean, EDGE)
+    return mean(slope) * guide + mean(mean(odds) - slope * mean(guide))
 
 
 def _joined(weights: np.ndarray, seeds: np.ndarray) -> np.ndarray:

@@ -115,11 +115,9 @@ class Shard:
     def _edit(self, tasks: Sequence[PhotoTask]) -> None:
         """Run the faces of photos through the networks."""
         faces = [(task, face_crop) for task in tasks for face_crop in task.face_crops]
-        for start in range(0, len(faces), BATCH):
-            batch = faces[start : start + BATCH]
-            edits = self.job.editor.edits([face_crop for _, face_crop in batch], self.job.spec, self.job.job.options)
-            for (task, _), edit in zip(batch, edits, strict=True):
-                task.edits.append(edit)
+        edits = self.job.editor.all_edits([face_crop for _, face_crop in faces], self.job.spec, self.job.job.options)
+        for (task, _), edit in zip(faces, edits, strict=True):
+            task.edits.append(edit)
 
 
 @functools.lru_cache(maxsize=1)
