@@ -102,6 +102,7 @@ def test_nonsense_for_nights_is_named(name, value, words):
         Settings.of(params)
 
 
+@pytest.mark.slow
 def test_a_remote_is_asked(project):
     params = json.loads((project / "params.yaml").read_text())
     params["nightly"]["remote"] = "store"

@@ -181,6 +181,7 @@ def test_what_changed_a_moment_ago_waits(settings):
     assert take_in(dataclasses.replace(settings, settle=3600.0), "a").taken == 4
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_write_loses_nothing_and_takes_nothing_twice(tmp_path):
     """Each file operation of an intake is its last in turn; the next intake ends as an undisturbed one."""
 

@@ -212,6 +212,7 @@ def test_vigan_s_discriminator_and_recogniser_see_through_noise_and_the_encoder_
     assert per_image.std() > 0.05  # from none to all of it, image by image
 
 
+@pytest.mark.slow
 def test_q_learns_to_read_a_description_off_real_images():
     trainer = vigan_trainer(learning_rate_d=0.005, steps=1000)
     losses = [trainer.step(step, batch())["recognition"].item() for step in range(1, 41)]

@@ -72,6 +72,7 @@ def test_a_frozen_trunk_stays_as_the_discriminator_left_it(trained):
         torch.testing.assert_close(mine, theirs, rtol=0, atol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gan", "in_domain", "fc"])
 def test_the_loss_falls_on_one_repeated_batch(tmp_path, kind):
     train_gan.run(gan_params(tmp_path))

@@ -179,7 +179,8 @@ def test_three_verdicts_are_told_apart_and_two_where_the_loss_is_binary():
 
 
 @pytest.mark.parametrize(
-    ("variant", "iaf", "kernel"), [("full", "textbook", 5), ("full", "published", 5), ("simple", "none", 5)]
+    ("variant", "iaf", "kernel"),
+    [("full", "textbook", 5), ("full", "published", 5), ("simple", "none", 5)] @ pytest.mark.slow,
 )
 def test_both_variants_of_the_code_train_and_load(tmp_path, variant, iaf, kernel):
     folder = small.train(tmp_path, "ian", variant=variant, iaf=iaf, kernel=kernel, orthogonal=0.001)

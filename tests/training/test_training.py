@@ -103,6 +103,7 @@ def test_a_checkpoint_with_a_flipped_byte_is_not_used_and_that_is_one_line(tmp_p
     ]
 
 
+@pytest.mark.slow
 def test_a_folder_of_checkpoints_has_one_training_at_a_time(tmp_path, monkeypatch):
     """Another training may still be writing its checkpoint after its dvc was killed; it is waited for."""
     code = (
@@ -304,6 +305,7 @@ def test_a_log_that_would_stay_empty_is_refused_before_the_first_step(tmp_path):
         train_gan.run(params)
 
 
+@pytest.mark.slow
 def test_a_warm_start_goes_on_from_where_another_training_ended(tmp_path, monkeypatch):
     params = dataclasses.replace(gan_params(tmp_path), resume=tmp_path / "kept/train_gan/dcgan")
     train_gan.run(params)
