@@ -45,16 +45,7 @@ def read(
     path = labels["list_attr_celeba"][0][0]
     names, values = _only(labels["list_attr_celeba"], _attributes)
 
-    members: dict[str, str] = {}
-    pictures = sorted(filter(is_image, images.names), key=lambda name: (name.count("/"), name))  # the top ones first
-    repeated = [member for member in pictures if members.setdefault(PurePosixPath(member).name, member) != member]
-    if not members:
-        raise InputError(f"{images.path} holds no picture; {HOW}")
-    warnings = []
-    repeated = list(images.repeated) + repeated
-    if repeated:
-        some = first(f"{name} (taken: {members.get(PurePosixPath(name).name, name)})" for name in repeated)
-        warnings.append(f"{len(repeated):,} pictures have the name of another and are left out: {some}")
+    members, repeated, warnings = _members(images)
     strangers = sorted(set(members) - set(values))
     if strangers:
         pairs, more = _pairs(path, [name for name in values if name not in members], strangers)
@@ -109,6 +100,20 @@ def read(
         table=table,
         notes=notes,
     )
+
+
+def _members(images: Tree) -> tuple[dict[str, str], list[str], list[str]]:
+    """The pictures of a tree by their base names, those left out because another has the name, and warnings."""
+    members: dict[str, str] = {}
+    pictures = sorted(filter(is_image, images.names), key=lambda name: (name.count("/"), name))  # the top ones first
+    repeated = [member for member in pictures if members.setdefault(PurePosixPath(member).name, member) != member]
+    if not members:
+        raise InputError(f"{images.path} holds no picture; {HOW}")
+    repeated = list(images.repeated) + repeated
+    if not repeated:
+        return members, [], []
+    some = first(f"{name} (taken: {members.get(PurePosixPath(name).name, name)})" for name in repeated)
+    return members, repeated, [f"{len(repeated):,} pictures have the name of another and are left out: {some}"]
 
 
 def _images(root: Path, opener: Callable[[Path], Tree]) -> tuple[Tree, str]:

@@ -152,9 +152,7 @@ def head_regions(points: np.ndarray, person: np.ndarray, crop: np.ndarray) -> di
     away = distance(mesh.landmarks(points), size)
     near = smoothstep((GONE - away) / (GONE - NEAR))
     around = near * head * (1 - face * under_brows) * (1 - neck) * (1 - below(0.45, 0.15))
-    framed = cv2.copyMakeBorder((head > 0.5).astype(np.uint8), 1, 0, 0, 0, cv2.BORDER_CONSTANT)  # tall hair is cut off
-    inwards = cv2.distanceTransform(framed, cv2.DIST_L2, 3)[1:]
-    crown = (scalp * (1 - face) > 0.7) & (away < CROWN) & (inwards < RIM * tall)
+    crown = (scalp * (1 - face) > 0.7) & (away < CROWN) & (_inwards(head) < RIM * tall)
     cheeks = face * below(height(eyes)) * (1 - below(height(nose))) > 0.5
     low = below(height(nose))
     near_face = (beside < BESIDE * tall) & (face < 0.5) & (low > 0.5) & (depth < 0)
@@ -173,6 +171,13 @@ def head_regions(points: np.ndarray, person: np.ndarray, crop: np.ndarray) -> di
         "neck": neck,
         "background": 1 - person,
     }
+
+
+def _inwards(head: np.ndarray) -> np.ndarray:
+    """How far pixels (S, S) of a head lie from its outline, in pixels; its end at the upper border is outline, too,
+    where tall hair is cut off."""
+    framed = cv2.copyMakeBorder((head > 0.5).astype(np.uint8), 1, 0, 0, 0, cv2.BORDER_CONSTANT)
+    return np.asarray(cv2.distanceTransform(framed, cv2.DIST_L2, 3)[1:])
 
 
 def _person(square: np.ndarray) -> np.ndarray:
