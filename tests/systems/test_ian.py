@@ -178,9 +178,9 @@ def test_three_verdicts_are_told_apart_and_two_where_the_loss_is_binary():
     assert right.item() == pytest.approx(2 / 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("variant", "iaf", "kernel"),
-    [("full", "textbook", 5), ("full", "published", 5), ("simple", "none", 5)] @ pytest.mark.slow,
+    ("variant", "iaf", "kernel"), [("full", "textbook", 5), ("full", "published", 5), ("simple", "none", 5)]
 )
 def test_both_variants_of_the_code_train_and_load(tmp_path, variant, iaf, kernel):
     folder = small.train(tmp_path, "ian", variant=variant, iaf=iaf, kernel=kernel, orthogonal=0.001)
