@@ -22,6 +22,7 @@ from facet.calibration import calibrator
 from facet.calibration.bench import Bench
 from facet.calibration.calibrator import Calibrator
 from facet.calibration.draft import draft_directions
+from facet.calibration.hair_colours import with_hair_colours
 from facet.calibration.latents import GatheredLatents, gather
 from facet.calibration.report import Report
 from facet.editing import directions, table
@@ -78,7 +79,14 @@ def run(params: Params) -> None:
     check_images(system, params.model, faces.meta, params.prepared)
     judge = Judge.load(params.judges, "a", device, crop=faces.meta.crop, size=faces.meta.size)
     latents = gather(params.latents, params.prepared, faces, validation_faces=params.validation_faces, seed=params.seed)
-    draft = draft_table(params, system, faces, pixels, latents)
+    draft = with_hair_colours(
+        draft_table(params, system, faces, pixels, latents),
+        faces,
+        pixels,
+        judge,
+        seed=params.seed,
+        batch_size=params.batch_size,
+    )
     calibrated = Calibrator(
         calibrator.Settings(
             calibration_faces=params.calibration_faces,

@@ -34,6 +34,7 @@ def draft_directions(
             best=(None, None),
             fade=None,
             region=None,
+            colours=None,
         )
         for k, name in enumerate(names)
         for estimator, (vectors, errors) in estimates.items()

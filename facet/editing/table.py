@@ -25,6 +25,14 @@ REGION = 32  # cells along one side of a map of where an attribute acts
 Strengths = dict[int, float | None]  # level -> strength, None if no strength within reach gets there
 
 
+@dataclasses.dataclass(frozen=True)
+class Colours:
+    """Mean colours of a head, (3,) sRGB levels each."""
+
+    hair: np.ndarray
+    skin: np.ndarray
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Direction:
     """One estimator's direction of one attribute. Strength 1 is the step of length |vector|."""
@@ -42,6 +50,8 @@ class Direction:
     best: tuple[float | None, float | None]  # strengths of the highest success, to add and to remove
     fade: tuple[float, float] | None  # change at which the photo's detail fades (compositing.Gates.fade); None: default
     region: np.ndarray | None  # (REGION, REGION) uint8, how much the attribute changes each part of the crop; 255: most
+    # of the heads of clear cases, with and without a colour of hair; None for other attributes, or if not known
+    colours: tuple[Colours, Colours] | None
 
     def unit(self, add: bool, level: int, reach: float) -> float:
         """The strength of `level` per cent success, at least LEAST. If none gets there, the strength of the highest
@@ -140,6 +150,7 @@ def _schema(dims: int, meta: TableMeta) -> pa.Schema:
     fields += [pa.field(f"fade_{end}", pa.float32()) for end in ("low", "high")]
     fields += [
         pa.field("region", pa.binary()),  # REGION rows of REGION bytes
+        pa.field("colours", pa.list_(pa.float32(), 12)),  # of hair and skin: present, absent
         pa.field("readout", vector, nullable=False),
         pa.field("readout_bias", pa.float32(), nullable=False),
         pa.field("readout_present", pa.float32(), nullable=False),
@@ -167,6 +178,8 @@ def write(path: Path, table: AttributeTable) -> None:
             "fade_low": d.fade and d.fade[0],
             "fade_high": d.fade and d.fade[1],
             "region": None if d.region is None else d.region.tobytes(),
+            "colours": d.colours
+            and _floats(np.concatenate([part for one in d.colours for part in (one.hair, one.skin)])),
             "readout": _floats(readout.weights),
             "readout_bias": readout.bias,
             "readout_present": readout.present,
@@ -206,6 +219,7 @@ def read(path: Path) -> AttributeTable:
                 best=(row["add_best"], row["remove_best"]),
                 fade=None if row["fade_low"] is None else (row["fade_low"], row["fade_high"]),
                 region=_region(row.get("region")),
+                colours=_colours(row.get("colours")),
             )
         )
         readouts[row["attribute"]] = Readout(
@@ -227,6 +241,13 @@ def gates(directions: Sequence[Direction]) -> Gates:
 
 def _region(data: bytes | None) -> np.ndarray | None:
     return None if data is None else np.frombuffer(data, np.uint8).reshape(REGION, REGION)
+
+
+def _colours(values: list[float] | None) -> tuple[Colours, Colours] | None:
+    if values is None:
+        return None
+    hair, skin, other_hair, other_skin = np.reshape(values, (4, 3))
+    return Colours(hair, skin), Colours(other_hair, other_skin)
 
 
 def _floats(vector: np.ndarray) -> list[float]:

@@ -1,7 +1,7 @@
 """Crops of faces on their way through the networks, in batches that are always full."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -54,9 +54,10 @@ class Start:
     def names(self) -> tuple[str, ...]:
         return tuple(change.attribute for change in self.spec.changes)
 
-    def sure(self, probabilities: np.ndarray) -> np.ndarray:
-        """For each face, whether all attributes set on or off are so with `least`, (N, names) -> (N,) bool."""
-        sets = [i for i, change in enumerate(self.spec.changes) if change.add is None]
+    def sure(self, probabilities: np.ndarray, but: Collection[str] = ()) -> np.ndarray:
+        """For each face, whether all attributes set on or off, `but` some, are so with `least`: (N, names) -> (N,)
+        bool."""
+        sets = [i for i, change in enumerate(self.spec.changes) if change.add is None and change.attribute not in but]
         towards = np.array([self.spec.changes[i].towards for i in sets], bool)
         reached = np.where(towards, probabilities[:, sets], 1 - probabilities[:, sets]) >= self.least
         return np.asarray(reached.all(1))

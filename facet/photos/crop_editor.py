@@ -18,7 +18,7 @@ from facet.judges.judge import Judge
 from facet.photos.batch import BATCH, FaceCrop, Start, filled, in_colour, to_levels
 from facet.photos.faces import change
 from facet.photos.faces.change import Carried, Change
-from facet.photos.faces.regions import COVERING
+from facet.photos.faces.dye import COVERING
 from facet.photos.options import MOVE, Options, compositing_mode
 from facet.photos.search import Search
 from facet.refining.refiner import Refiner

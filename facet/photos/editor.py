@@ -104,12 +104,12 @@ class PhotoEditor:
             if self.template is not None:
                 square = np.reshape(self.template, (5, 2))
                 points = square @ placement.matrix[:, :2].T + placement.matrix[:, 2]
-                head = self._head(pixels, placement, _face_of(points))
+                head = self._head(pixels, placement, Face.of(points))
             return [FaceCrop(Face(box, (), 1.0), placement, self._in_channels(crop), large, head)]
         if self.template is None:
             raise InputError(f"{self.system.name} was trained on pictures without faces; set `aligned` to edit such")
         if landmarks is not None:
-            faces = [_face_of(points) for points in landmarks]
+            faces = [Face.of(points) for points in landmarks]
         elif faces is None:
             faces = detector().find(pixels)
         if not faces:
@@ -218,14 +218,6 @@ class PhotoEditor:
             pixels = np.stack([photo.pixels for photo in photos])
             result = pixels if np.asarray(picture).ndim == 4 else pixels[0]
         return result
-
-
-def _face_of(points: np.ndarray) -> Face:
-    """A face with these landmarks (5, 2), and a box around them."""
-    low, high = points.min(0), points.max(0)
-    reach = 0.8 * (high - low)
-    box = (*(low - reach), *(high + reach))
-    return Face(tuple(map(float, box)), tuple(map(tuple, points.tolist())), 1.0)  # type: ignore[arg-type]
 
 
 def _same_kind(picture: Any, photo: Photo) -> Any:

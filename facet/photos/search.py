@@ -1,4 +1,6 @@
-"""As much as each face needs: the weakest edit of which judge A is sure when it looks at the result."""
+"""As much as each face needs: the weakest edit of which judge A is sure when it looks at the result.
+
+Dyes are no part of the search: hair that is dyed has the colour that was asked for."""
 
 import dataclasses
 from collections.abc import Callable, Iterable
@@ -11,10 +13,12 @@ from facet.editing.spec import Spec
 from facet.photos.batch import Start, in_colour, to_levels
 from facet.photos.faces import change
 from facet.photos.faces.change import Carried
+from facet.photos.faces.dye import Dye, dye
 from facet.photos.faces.regions import regions
 
 # Strengths tried for `on` and `off`, in multiples of the calibrated one that flips 95 % of faces.
 SCALES = (0.0, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0, 1.25, 1.5)
+DYED = 1.25  # how far `on` and `off` dye hair, in ways to the mean colour of clear cases: half of those show it less
 FARTHEST = 2.0  # strongest edit by `on` and `off`, in strengths of 1: beyond it, decoders paint what no photo shows
 
 # What the judge sees in pictures (F, F, 3) of a batch: probabilities (BATCH, names).
@@ -38,14 +42,17 @@ class Search:
         """`covered` (BATCH,) bool: which faces show no hair to dye."""
         self.editor, self.start, self.look = editor, start, look
         numbers = editor.changes(start.latent, Spec(tuple(c for c in start.spec.changes if c.add is not None)))
-        self._sets = any(c.add is None for c in start.spec.changes)
         self._fixed, self._full = numbers.shift, start.applied.shift - numbers.shift
         self._scaled = np.array([name not in numbers.attributes for name in start.applied.attributes], bool)
         self._reconstruction = to_levels(start.reconstruction)
-        usual = {name: editor.table.chosen(name).region for name in start.applied.attributes}
+        chosen = {name: editor.table.chosen(name) for name in start.applied.attributes}
+        self._dyes = {name: one.colours for name, one in chosen.items() if one.colours is not None}
+        usual = {name: direction.region for name, direction in chosen.items()}
         self._regions = [
-            regions(face.head, face.large, usual, covered=bool(none)) for face, none in zip(start.own, covered)
+            regions(face.head, len(face.large), usual, dyes=self._dyes, covered=bool(none))
+            for face, none in zip(start.own, covered)
         ]
+        self._searched = any(c.add is None and c.attribute not in self._dyes for c in start.spec.changes)
         self._ladder = self._multiples()
         self._each = np.arange(len(start.face_crops))
 
@@ -57,8 +64,10 @@ class Search:
         judge looks at the change as it is carried back, and faces of which it is not sure rise step by step."""
         start, last = self.start, len(SCALES) - 1
         steps = np.full(len(self._each), last)
-        if self._sets:
-            steps = self._halved(np.where(start.sure(before) & self._scaled.all(), 0, steps))
+        if self._scaled.all():
+            steps[start.sure(before)] = 0
+        if self._searched:
+            steps = self._halved(steps)
         changes: dict[int, Carried] = {}
         pictures: dict[int, np.ndarray] = {}
         rising = np.ones(len(steps), bool)
@@ -67,10 +76,11 @@ class Search:
             for i, (face, where) in enumerate(zip(start.own, self._regions, strict=True)):
                 if rising[i]:
                     photo = face.large.astype(np.float32)
-                    changes[i] = change.carried(photo, self._reconstruction[i], edited[i], where.acts, where.hair)
+                    dye = self._dye(i) if steps[i] else None
+                    changes[i] = change.carried(photo, self._reconstruction[i], edited[i], where.acts, dye)
                     pictures[i] = change.applied(change.redrawn(changes[i]))
             after = self.look(start, pictures.values())
-            rising = ~start.sure(after) & (steps > 0) & (steps < last) & self._sets
+            rising = ~start.sure(after, but=self._dyes) & (steps > 0) & (steps < last) & self._searched
             steps = steps + rising
         scales = self._ladder[self._each, steps][:, None]
         strengths = start.applied.strengths.cpu().numpy() * np.where(self._scaled, scales, 1)
@@ -81,7 +91,7 @@ class Search:
         low = np.zeros_like(high)  # not sure
         while (high - low > 1).any():
             middle = np.where(high - low > 1, (low + high) // 2, high)
-            sure = self.start.sure(self._quick(middle))
+            sure = self.start.sure(self._quick(middle), but=self._dyes)
             high, low = np.where(sure, np.minimum(middle, high), high), np.where(sure, low, middle)
             low = np.minimum(low, high)
         return high
@@ -89,10 +99,23 @@ class Search:
     def _quick(self, steps: np.ndarray) -> np.ndarray:
         edited, _ = self._at(steps)
         pictures = (
-            change.quick(in_colour(face.crop), self._reconstruction[i], edited[i], where.acts, where.hair)
+            change.quick(in_colour(face.crop), self._reconstruction[i], edited[i], where.acts)
             for i, (face, where) in enumerate(zip(self.start.own, self._regions, strict=True))
         )
         return self.look(self.start, pictures)
+
+    def _dye(self, i: int) -> Dye | None:
+        """The dye of a face's hair that the spec calls for: DYED for `on` and `off`, else as far as the number goes in
+        steps between the mean faces."""
+        hair = self._regions[i].hair
+        asked = [change for change in self.start.spec.changes if change.attribute in self._dyes]
+        if hair is None or not asked:
+            return None
+        one = next((change for change in asked if change.towards), asked[0])
+        present, absent = self._dyes[one.attribute]
+        column = self.start.applied.attributes.index(one.attribute)
+        amount = DYED if one.add is None else abs(float(self.start.applied.strengths[i, column]))
+        return dye(hair, present if one.towards else absent, min(amount, FARTHEST))
 
     def _at(self, steps: np.ndarray) -> tuple[np.ndarray, torch.Tensor]:
         """The decoded edits (BATCH, S, S, 3) in levels, and their latents, at a step of the ladder for each face."""

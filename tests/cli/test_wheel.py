@@ -79,7 +79,7 @@ def with_table(model: Path) -> Path:
     direction = table.Direction(
         attribute="Smiling", estimator="least_squares", chosen=True, vector=vector, standard_error=0 * vector,
         n_positive=1, n_negative=1, judged=True, add=strengths, remove=strengths, best=(None, None),
-        fade=None, region=None,
+        fade=None, region=None, colours=None,
     )  # fmt: skip
     meta = table.TableMeta(
         system=system.name, crop=system.crop, split_hash=system.split_hash, z_dim=z, y_dim=y, mode="replace",

@@ -69,6 +69,7 @@ def planted(**changes) -> table.AttributeTable:
                 best=(None, None),
                 fade=None,
                 region=None,
+                colours=None,
             )
         )
         readouts[name] = Readout(2 * vector, 0.0, 4.0, -4.0)

@@ -2,8 +2,8 @@
 
 With M the photo whose pixels are moved by `flow`, the result is (1 - fade) M + slope luma(M) + offset. Two ways lead to
 such maps: `composited`, the compositing of the published systems (facet/editing/compositing.py), and `carried`, which
-moves the photo's own pixels first, recolours what is left along the photo's edges, redraws only what is new, and dyes
-hair."""
+moves the photo's own pixels first, recolours what is left along the photo's edges, redraws only what is new, and adds
+a dye of hair (facet/photos/faces/dye.py)."""
 
 import dataclasses
 import functools
@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from facet.photos.faces import guided
-from facet.photos.faces.dye import Dye, dye
+from facet.photos.faces.continuation import continued
+from facet.photos.faces.dye import Dye
 from facet.photos.faces.movement import movement
 from facet.photos.faces.ramps import smoothstep
 
@@ -23,6 +24,7 @@ SPREAD = 1.0  # sigma of the change's weight, in pixels of the system's crop
 BORDER = 0.12  # width inside the crop over which movement and redrawing fade out, in sides of the crop
 FEATHER = 0.05  # the same for the reconstruction in the compositing of the published systems
 NEW = (10.0, 20.0)  # levels of fine structure that neither movement nor recolouring explains: none, all redrawn
+KNOWN = 0.25  # share of a neighbourhood in which the light must be known to count in full
 LIGHT = (12.0, 6.0, 3.0, 1.5)  # sigmas of the light that a reconstruction misses, in pixels of the system's crop
 REACH = 3  # pixels of the system's crop that are redrawn around something new, so that nothing old shows beside it
 SHADOW, DEEPER = 30.0, 0.4  # levels by which an edit may darken in full, and the share of what is beyond
@@ -69,15 +71,13 @@ def composited(
 
 
 def carried(
-    photo: np.ndarray, reconstruction: np.ndarray, edited: np.ndarray, acts: np.ndarray, hair: np.ndarray
+    photo: np.ndarray, reconstruction: np.ndarray, edited: np.ndarray, acts: np.ndarray, dye: Dye | None = None
 ) -> Carried:
     """Movement, recolouring, new things and dye, from a crop of the photo (F, F, 3) and decoded pictures (S, S, 3).
 
-    `acts` (F, F) in [0, 1] holds the change to where the attributes act; what `hair` (F, F) covers is dyed instead. The
-    maps have the photo crop's size F."""
+    `acts` (F, F) in [0, 1] holds the change to where the attributes act. The maps have the photo crop's size F."""
     size, small = len(photo), len(edited)
     before = _resized(reconstruction, size)
-    colour = dye(photo, before, _resized(edited, size), hair) if hair.any() else None
     edited = _unexaggerated(reconstruction, edited)
     away = np.abs(edited - reconstruction).mean(2)
     weight = np.minimum(cv2.GaussianBlur(away, (0, 0), SPREAD) / FULL, 1)
@@ -91,7 +91,9 @@ def carried(
     left = after - before  # what movement does not explain
     slope, rest = recolouring(own, left, round(RADIUS * size / small), STEEPEST)
     new = _resized(_new(_resized(left, small)), size).clip(0, 1) * acts * inside
-    light = _light(_resized(own - before, small), 1 - _resized(new, small))
+    # what is redrawn gets the light that the reconstruction misses, as far as its surroundings show it
+    error = _resized(own - before, small)
+    light = continued(error, 1 - _resized(new, small), LIGHT, error.mean((0, 1)), KNOWN)
     return Carried(
         photo=photo,
         weight=weight,
@@ -101,19 +103,15 @@ def carried(
         flow=flow,
         new=new,
         edited=after + _resized(light, size),
-        dye=colour,
+        dye=dye,
     )
 
 
-def quick(
-    photo: np.ndarray, reconstruction: np.ndarray, edited: np.ndarray, acts: np.ndarray, hair: np.ndarray
-) -> np.ndarray:
-    """About what `carried` makes of the crop itself at a small part of its cost: pictures (S, S, 3), regions (F, F)."""
-    size = len(photo)
-    acts, hair = _resized(acts, size), _resized(hair, size)
-    result = photo + acts[:, :, None] * (_unexaggerated(reconstruction, edited) - reconstruction)
-    colour = dye(photo, reconstruction, edited, hair)
-    return np.clip(result if colour is None else colour.applied(photo, result), 0, 255)
+def quick(photo: np.ndarray, reconstruction: np.ndarray, edited: np.ndarray, acts: np.ndarray) -> np.ndarray:
+    """About what `carried` makes of the crop itself at a small part of its cost, without dye: pictures (S, S, 3),
+    region (F, F)."""
+    acts = _resized(acts, len(photo))[:, :, None]
+    return np.clip(photo + acts * (_unexaggerated(reconstruction, edited) - reconstruction), 0, 255)
 
 
 def _unexaggerated(reconstruction: np.ndarray, edited: np.ndarray) -> np.ndarray:
@@ -132,33 +130,17 @@ def _new(left: np.ndarray) -> np.ndarray:
     return smoothstep((fine - NEW[0]) / (NEW[1] - NEW[0]))
 
 
-def _light(error: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """The light that a reconstruction misses: its error (S, S, 3) where `known` (S, S) in [0, 1] is high, continued
-    smoothly into where it is not, from coarse to fine, so that what is drawn there fits its surroundings."""
-    result = np.broadcast_to(error.mean((0, 1)), error.shape).astype(np.float32)
-    for sigma in LIGHT:
-        share = cv2.GaussianBlur(known, (0, 0), sigma)[:, :, None]
-        near = cv2.GaussianBlur(error * known[:, :, None], (0, 0), sigma) / np.maximum(share, 1e-6)
-        trust = np.minimum(4 * share, 1)
-        result = trust * near + (1 - trust) * result
-    return np.asarray(result)
-
-
 def redrawn(change: Carried, picture: np.ndarray | None = None) -> Carried:
     """A change that `carried` made, with what is new taken from a picture (S, S, 3) in levels, by default from the
     decoded edit."""
     picture = change.edited if picture is None else picture
     kept = 1 - change.new
-    slope = change.slope * kept
-    offset = change.offset * kept[:, :, None] + picture * change.new[:, :, None]
-    fade, weight = change.new, change.weight
-    if (dye := change.dye) is not None:
-        rest = 1 - dye.weight
-        slope = slope * rest + dye.weight * dye.slope
-        offset = offset * rest[:, :, None] + dye.weight[:, :, None] * dye.offset
-        fade = fade * rest + dye.weight * (1 - dye.keep)
-        weight = np.maximum(weight, dye.weight)
-    return dataclasses.replace(change, slope=slope, offset=offset, fade=fade, weight=weight, dye=None)
+    return dataclasses.replace(
+        change,
+        slope=change.slope * kept,
+        offset=change.offset * kept[:, :, None] + picture * change.new[:, :, None],
+        fade=change.new,
+    )
 
 
 def applied(change: Change) -> np.ndarray:
@@ -166,6 +148,8 @@ def applied(change: Change) -> np.ndarray:
     own = change.photo if change.flow is None else moved(change.photo, change.flow)
     grey = cv2.cvtColor(own, cv2.COLOR_RGB2GRAY)
     result = own + (change.slope * grey)[:, :, None] + change.offset - change.fade[:, :, None] * own
+    if isinstance(change, Carried) and change.dye is not None:
+        result += change.dye.on_crop(own)
     return np.clip(result, 0, 255)
 
 

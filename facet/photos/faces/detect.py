@@ -43,6 +43,15 @@ class Face:
     # (468, 3), see facet/photos/faces/mesh.py; None before `with_mesh`, or if the mesh sees no face
     mesh: np.ndarray | None = dataclasses.field(default=None, compare=False, repr=False)
 
+    @classmethod
+    def of(cls, points: np.ndarray) -> "Face":
+        """A face with these landmarks (5, 2), rounded as a manifest holds them, and a box around them."""
+        points = _rounded(points)
+        low, high = points.min(0), points.max(0)
+        reach = _rounded(0.8 * (high - low))
+        box = (*(low - reach).tolist(), *(high + reach).tolist())
+        return cls(box, tuple(map(tuple, points.tolist())), 1.0)
+
     @property
     def height(self) -> float:
         return self.box[3] - self.box[1]

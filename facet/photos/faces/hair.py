@@ -10,9 +10,12 @@ from facet.photos.faces.ramps import smoothstep
 BITS = 4  # per channel when colours are counted
 ALIKE = 5.0  # CIELAB distance below which the outline of the head has the colour of skin: there is no hair
 LIGHTER = 12.0  # levels; hair and skin that differ less in brightness are told apart by colour alone
-# Log odds of hair before its colour is seen: along the head's outline, elsewhere, and on the face; and the most that
-# colour and brightness, each, count.
-PLACES, MOST = (1.0, 0.0, -1.0), (3.0, 2.0)
+MOST = (3.0, 2.0)  # log odds that colour and brightness, each, count at most
+# Log odds of hair before its colour is seen, on the face and the forehead, along the head's outline, and elsewhere:
+# where hair and skin are ALIKE, and where they differ by PLAIN. Colours tell a plain fringe, the place all others.
+FACE, CROWN, BESIDE, PLAIN = (-6.0, -1.0), (4.0, 1.0), (1.5, 0.0), 30.0
+STRANGE = (2e-5, 1e-4)  # frequencies in hair and elsewhere of a colour that neither shows: clothes, most probably
+PATCHY = 0.6  # mean weight of the crown below which hair is not told from skin, so that none is found
 NARROW = 0.5  # log odds that a pixel needs to be hair by half
 RADIUS, EDGE = 1 / 42, 8.0  # guided filter of the odds: sides of the crop, levels of contrast that count as an edge
 
@@ -23,14 +26,14 @@ def hair(crop: np.ndarray, around: np.ndarray, face: np.ndarray, crown: np.ndarr
     `around` (S, S) in [0, 1] says where hair may be, which is less likely on the `face` (S, S) in [0, 1]; `crown`
     (S, S) bool where it most probably is if there is any, and `skin` (S, S) bool where there is none for certain."""
     crown = crown & ~skin
-    if not crown.any() or not skin.any() or _distance(crop, crown, skin) < ALIKE:
+    if not crown.any() or not skin.any() or (apart := _distance(crop, crown, skin)) < ALIKE:
         return np.zeros(crop.shape[:2], np.float32)
-    odds = np.where(face > 0.5, PLACES[2], np.where(crown, PLACES[0], PLACES[1])).astype(np.float32)
-    brightness = _by_brightness(crop, crown, skin)
-    odds += _by_colour(crop, crown, skin) + brightness
+    on_face, on_crown, elsewhere = (np.interp(apart, (ALIKE, PLAIN), place) for place in (FACE, CROWN, BESIDE))
+    odds = np.where(face > 0.5, on_face, np.where(crown, on_crown, elsewhere)).astype(np.float32)
+    odds += _by_colour(crop, crown, skin) + _by_brightness(crop, crown, skin)
     weights = smoothstep((_along_edges(odds, crop) - NARROW) / 4 + 0.5)
-    weights *= 1 - _beside(1 - smoothstep(brightness / MOST[1] + 1))
-    return _joined(weights * around, crown)
+    weights = _joined(weights * around, crown)
+    return weights if weights[crown].mean() > PATCHY else np.zeros_like(weights)
 
 
 def _distance(crop: np.ndarray, first: np.ndarray, second: np.ndarray) -> float:
@@ -44,7 +47,7 @@ def _by_colour(crop: np.ndarray, hair: np.ndarray, skin: np.ndarray) -> np.ndarr
     red, green, blue = np.moveaxis(crop >> (8 - BITS), 2, 0).astype(np.intp)
     colour = (red << 2 * BITS) + (green << BITS) + blue
     mine, others = (_frequencies(colour[where])[colour] for where in (hair, skin))
-    return np.clip(np.log(mine / others), -MOST[0], MOST[0]).astype(np.float32)
+    return np.clip(np.log((mine + STRANGE[0]) / (others + STRANGE[1])), -MOST[0], MOST[0]).astype(np.float32)
 
 
 def _frequencies(colours: np.ndarray) -> np.ndarray:
@@ -52,7 +55,7 @@ def _frequencies(colours: np.ndarray) -> np.ndarray:
     bins = 1 << BITS
     counts = np.bincount(colours, minlength=bins**3).reshape(bins, bins, bins).astype(np.float32)
     counts = uniform_filter(counts, 3, mode="constant")
-    return np.asarray(counts / max(float(counts.sum()), 1.0) + 1e-4).ravel()
+    return np.asarray(counts / max(float(counts.sum()), 1.0)).ravel()
 
 
 def _by_brightness(crop: np.ndarray, hair: np.ndarray, skin: np.ndarray) -> np.ndarray:
@@ -64,15 +67,6 @@ def _by_brightness(crop: np.ndarray, hair: np.ndarray, skin: np.ndarray) -> np.n
     if abs(own - others) < LIGHTER:
         return np.zeros_like(luma)
     return np.clip(4 * (luma - (own + others) / 2) / (own - others), -MOST[1], MOST[1])
-
-
-def _beside(skin: np.ndarray) -> np.ndarray:
-    """Weights (S, S) in [0, 1] of what is as bright as skin, and next to it: dyed, it would be a line along the hair.
-
-    Single bright strands are left out."""
-    unit = max(round(len(skin) / 128), 1)
-    large, little = (np.ones((2 * reach * unit + 1,) * 2, np.uint8) for reach in (3, 1))
-    return cv2.GaussianBlur(cv2.dilate(cv2.morphologyEx(skin, cv2.MORPH_OPEN, large), little), (0, 0), 0.7 * unit)
 
 
 def _along_edges(odds: np.ndarray, crop: np.ndarray) -> np.ndarray:

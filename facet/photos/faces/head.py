@@ -25,11 +25,12 @@ TRUSTED = 0.7  # lowest mean of the person mask on the face; below, an ellipse a
 # the middle of the eyes to the middle of the mouth; all of the head to NEAR half axes, nothing from GONE on, the face
 # itself within ON_FACE, and above it, within CROWN, the hair whose colours count.
 WIDE, HIGH, UP, NEAR, GONE, ON_FACE, CROWN = 1.7, 2.3, 0.35, 1.0, 1.35, 0.4, 1.0
+FOREHEAD = 0.2  # height of the face: how far a forehead reaches above the mesh at most
 RIM = 0.2  # height of the face: how far hair reaches inwards from the outline of the head at least
-# Hair hangs down on a side where such a share of what is beside the lower face, so near its axis in heights of the
-# face, is hair.
-HANGING, BESIDE = 0.3, 0.6
-REGIONS = ("face", "lower_face", "mouth", "eyes", "hair", "scalp", "neck", "background")
+# Hair hangs down on a side where such a share of what is beside the face from the nose to the mouth, so near its axis
+# and so far above the chin in heights of the face, is hair; further down, collars and shoulders may be.
+HANGING, BESIDE, ABOVE = 0.35, 0.6, 0.13
+REGIONS = ("face", "cheeks", "lower_face", "mouth", "eyes", "hair", "scalp", "neck", "background")
 
 
 @functools.cache
@@ -80,6 +81,7 @@ def distance(landmarks: np.ndarray, size: int) -> np.ndarray:
 class Head:
     """A head in a square (S, S) of a photo: weights float32 in [0, 1]."""
 
+    pixels: np.ndarray  # (S, S, 3) uint8 sRGB, the square itself
     person: np.ndarray
     weights: np.ndarray  # of the head with its hair
     mesh: np.ndarray | None  # (468, 2) in pixels of the square; None if no network saw the face
@@ -94,13 +96,14 @@ class Head:
         points = None if face.mesh is None else in_square(face.mesh, placement, size)
         if points is not None:
             weights = np.maximum(weights, _filled([points[list(mesh.OVAL)]], size))
-        return cls(person, weights, points)
+        return cls(align.sampled(photo_srgb, placement, size), person, weights, points)
 
     def inner(self, pad: int) -> "Head":
         """The head in the square without `pad` pixels on each side."""
         inside = slice(pad, -pad)
         points = None if self.mesh is None else self.mesh - pad
-        return Head(self.person[inside, inside], self.weights[inside, inside], points)
+        pixels, person, weights = (part[inside, inside] for part in (self.pixels, self.person, self.weights))
+        return Head(pixels, person, weights, points)
 
 
 def in_square(points: np.ndarray, placement: Placement, size: int) -> np.ndarray:
@@ -115,6 +118,7 @@ def head_regions(points: np.ndarray, person: np.ndarray, crop: np.ndarray) -> di
     `points` (468, 2) are the mesh in pixels of the crop (`in_square`), `person` is its person mask (S, S).
 
     face        the mesh's outline: ears and the hair's edge are outside
+    cheeks      the face from the eyes to the nose
     lower_face  the face below the nose, and a rim around it: mouth, chin, beard
     mouth       the lips, and a rim
     eyes        eyes and brows, with a rim
@@ -152,17 +156,20 @@ def head_regions(points: np.ndarray, person: np.ndarray, crop: np.ndarray) -> di
     away = distance(mesh.landmarks(points), size)
     near = smoothstep((GONE - away) / (GONE - NEAR))
     around = near * head * (1 - face * under_brows) * (1 - neck) * (1 - below(0.45, 0.15))
+    high = np.array([height(point) < height(brows) for point in outline])
+    forehead = _filled([outline - FOREHEAD * tall * high[:, None] * down], size)
     crown = (scalp * (1 - face) > 0.7) & (away < CROWN) & (_inwards(head) < RIM * tall)
-    cheeks = face * below(height(eyes)) * (1 - below(height(nose))) > 0.5
+    cheeks = face * below(height(eyes)) * (1 - below(height(nose)))
     low = below(height(nose))
-    near_face = (beside < BESIDE * tall) & (face < 0.5) & (low > 0.5) & (depth < 0)
-    hairs = hair(crop, around, face, crown, cheeks)
+    near_face = (beside < BESIDE * tall) & (face < 0.5) & (low > 0.5) & (depth < -ABOVE)
+    hairs = hair(crop, around, forehead, crown, cheeks > 0.5)
     for side in (across < 0, across >= 0):
         hanging = hairs[side & near_face]
         if not hanging.size or hanging.mean() < HANGING:  # what lies below short hair is a collar
             hairs *= 1 - side * low
     return {
         "face": face,
+        "cheeks": cheeks,
         "lower_face": head * _filled([_grown(outline, 1.12)], size) * low,
         "mouth": _filled([_grown(points[list(mesh.LIPS)], 1.35)], size),
         "eyes": _filled(lids, size),

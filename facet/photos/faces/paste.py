@@ -15,6 +15,7 @@ import numpy as np
 from facet.photos.faces.align import Placement
 from facet.photos.faces.change import Carried, Change
 from facet.photos.faces.head import Head
+from facet.photos.faces.matting import Matte
 from facet.photos.faces.ramps import smoothstep
 from facet.photos.faces.tint import sample, tint, tinted
 from facet.photos.file.colour import Colours
@@ -55,6 +56,9 @@ def paste(
     wide = placement.widened(pad / side)
     limit = _limit(side, pad, head)
     weight = beyond(change.weight, pad) * limit
+    dye = change.dye if isinstance(change, Carried) else None
+    if dye is not None:
+        weight = np.maximum(weight, dye.hair.matte.most)
     box = _clipped(_used_corners(wide, weight >= LEAST), photo.size)
     left, top, right, bottom = box
     if right <= left or bottom <= top:
@@ -68,6 +72,7 @@ def paste(
     new = None
     if isinstance(change, Carried) and change.new.any():
         new = Enlarged(beyond(change.new, pad) * limit, to_crop)
+    hair = None if dye is None else Enlarged(dye.hair.matte.maps, to_crop)
     region = photo.upright[top:bottom, left:right]  # a view: writing into it edits the photo
     source = region.copy()
     one_tint = tint(colours.to_srgb(sample(photo.upright)))
@@ -90,6 +95,9 @@ def paste(
         target += added[:, :, :3] + (added[:, :, 3] * cv2.cvtColor(srgb, cv2.COLOR_RGB2GRAY))[:, :, None]
         if texture is not None:
             target += texture[:, :, None]
+        if dye is not None and hair is not None:
+            dyed = dye.added(srgb, Matte.from_maps(hair.on(band)))
+            target += dyed if mask is None else dyed * limits[:, :, None]
         if one_tint is not None:
             target = tinted(srgb, target, one_tint)
         result = colours.recoloured(own, srgb, target)
@@ -113,7 +121,7 @@ def _limit(side: int, pad: int, head: Head | None) -> np.ndarray:
     weights = head.weights
     if len(weights) != size:
         weights = cv2.resize(weights, (size, size), interpolation=cv2.INTER_AREA)
-    return np.asarray(_fade(size, pad) * weights)
+    return np.asarray(fade(size, pad) * weights)
 
 
 def _grain(srgb: np.ndarray) -> np.ndarray:
@@ -139,24 +147,32 @@ class Enlarged:
 
         For large factors a cubic runs to FINER times the crop's resolution and a linear interpolation from there: four
         times as fast."""
-        self._to_crop, self._value, self._by = to_crop, value, cv2.INTER_CUBIC
+        self._to_crop, self._by = to_crop, cv2.INTER_CUBIC
+        channels = value.shape[2] if value.ndim == 3 else 1
+        # OpenCV's cubic takes four channels at once
+        self._parts = [value[..., i : i + 4] for i in range(0, channels, 4)] if channels > 4 else [value]
         if abs(np.linalg.det(to_crop[:, :2])) * FINER < 1:
-            self._value = cv2.resize(value, None, fx=FINER, fy=FINER, interpolation=cv2.INTER_CUBIC)
+            self._parts = [
+                cv2.resize(part, None, fx=FINER, fy=FINER, interpolation=cv2.INTER_CUBIC) for part in self._parts
+            ]
             self._to_crop, self._by = to_crop * FINER, cv2.INTER_LINEAR
 
     def on(self, box: tuple[int, int, int, int]) -> np.ndarray:
         """The maps at every pixel of a box (left, top, right, bottom) of the photo."""
         left, top, right, bottom = box
         start = self._to_crop @ (left + 0.5, top + 0.5, 1) - 0.5
-        return np.asarray(
+        matrix = np.hstack([self._to_crop[:, :2], start[:, None]])
+        parts = [
             cv2.warpAffine(
-                self._value,
-                np.hstack([self._to_crop[:, :2], start[:, None]]),
+                part,
+                matrix,
                 (right - left, bottom - top),
                 flags=self._by | cv2.WARP_INVERSE_MAP,
                 borderMode=cv2.BORDER_REPLICATE,
             )
-        )
+            for part in self._parts
+        ]
+        return np.asarray(parts[0] if len(parts) == 1 else np.dstack(parts))
 
 
 def _moved(source: np.ndarray, rows: slice, flow: np.ndarray, mode: str) -> np.ndarray:
@@ -186,7 +202,7 @@ def beyond(value: np.ndarray, pad: int) -> np.ndarray:
 
 
 @functools.cache
-def _fade(size: int, pad: int) -> np.ndarray:
+def fade(size: int, pad: int) -> np.ndarray:
     """(size, size): 1 in the crop, falling to 0 over `pad` pixels around it."""
     index = np.arange(size)
     outside = np.maximum(np.maximum(pad - index, index - (size - 1 - pad)), 0) / pad

@@ -2,13 +2,15 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import cv2
 import numpy as np
 
-from facet.photos.faces import paste
+from facet.photos.faces import dye, paste
+from facet.photos.faces.dye import Hair
 from facet.photos.faces.head import Head, head_regions
+from facet.photos.faces.matting import Matte
 from facet.photos.faces.ramps import smoothstep
 
 # Shares of an attribute's strongest usual change: outside where it acts, inside, and least in each part of it.
@@ -18,42 +20,56 @@ WIDE = 0.4  # share of the crop; an attribute that acts on more of it acts on th
 HAIR = dict.fromkeys(("Straight_Hair", "Wavy_Hair"), ("hair",)) | dict.fromkeys(
     ("Bald", "Bangs", "Receding_Hairline", "Wearing_Hat"), ("hair", "scalp")
 )
-COLOURS = ("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair")  # dye the hair
-COVERING = ("Bald", "Wearing_Hat")  # leave none to dye
+HAIR |= dict.fromkeys(dye.COLOURS, ("hair",))  # where the colours to dye it are not known
+RIM = 0.03  # sides of a crop by which hair may reach beyond the mask of the head, which is coarse
 
 
 @dataclasses.dataclass(frozen=True)
 class Regions:
-    """Where an edit acts on a crop: weights (F, F) float32 in [0, 1]."""
+    """Where an edit acts on a crop."""
 
-    acts: np.ndarray  # moved, recoloured, redrawn
-    hair: np.ndarray  # dyed
+    acts: np.ndarray  # (F, F) float32 in [0, 1]: moved, recoloured, redrawn
+    hair: Hair | None  # to be dyed
 
 
 def regions(
-    head: Head | None, crop: np.ndarray, usual: Mapping[str, np.ndarray | None], *, covered: bool = False
+    head: Head | None,
+    side: int,
+    usual: Mapping[str, np.ndarray | None],
+    *,
+    dyes: Collection[str] = (),
+    covered: bool = False,
 ) -> Regions:
-    """Where an edit acts on a crop (F, F, 3) uint8 sRGB; hair is not dyed if it is `covered`.
+    """Where an edit acts on a crop of `side` pixels: attributes among `dyes` dye its hair, unless it is `covered`.
 
     `head` is the head in the crop widened by paste.BEYOND, None if the crop shows no face; `usual` holds each
     attribute's map of its usual changes (facet/editing/table.py), None if it is not known."""
-    side = len(crop)
-    acts, hair = np.zeros((side, side), np.float32), np.zeros((side, side), np.float32)
+    acts = np.zeros((side, side), np.float32)
     if head is None:
-        return Regions(acts + 1, hair)
-    head = head.inner(paste.padding(side))
+        return Regions(acts + 1, None)
+    pad = paste.padding(side)
+    inside = slice(pad, -pad)
     parts = {}
-    if head.mesh is not None and any(name in HAIR or name in COLOURS for name in usual):
-        parts = head_regions(head.mesh, head.person, crop)
+    if head.mesh is not None and any(name in HAIR for name in usual):
+        parts = head_regions(head.mesh, head.person, head.pixels)
     for name, cells in usual.items():
-        if parts and name in COLOURS:
-            hair = hair if covered else parts["hair"]
+        if parts and name in dyes:
             continue
         own = np.ones((side, side), np.float32) if cells is None else main_parts(cells, side)
         if parts and name in HAIR:
-            own = own * functools.reduce(np.maximum, [parts[part] for part in HAIR[name]])
+            own = own * functools.reduce(np.maximum, [parts[part] for part in HAIR[name]])[inside, inside]
         acts = np.maximum(acts, own)
-    return Regions(acts * head.weights, hair * head.weights)
+    acts = acts * head.weights[inside, inside]
+    if not parts or covered or not any(name in dyes for name in usual):
+        return Regions(acts, None)
+    hair = parts["hair"] * head.weights
+    if hair[inside, inside].sum() < dye.LEAST * acts.size:
+        return Regions(acts, None)
+    reach = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(RIM * side) + 1,) * 2)
+    limit = cv2.dilate(head.weights, reach) * paste.fade(len(hair), pad)
+    matte = Matte.of(head.pixels, hair, limit, side)
+    colours = dye.mean_colours(head.pixels, hair, parts["cheeks"])
+    return Regions(acts * (1 - hair[inside, inside]), Hair(matte, colours, pad))
 
 
 def main_parts(cells: np.ndarray, side: int) -> np.ndarray:

@@ -31,7 +31,7 @@ def given_faces(
             cause = ", but in the photo before it is turned upright" if fits else ""
             name, (x, y) = _outermost(points, (width, height))
             raise BadImage("off_photo", f"{name} at ({x:g}, {y:g}) is outside {width} x {height}{cause}")
-    faces = [with_mesh(pixels, _face_of(points)) for points in landmarks]
+    faces = [with_mesh(pixels, Face.of(points)) for points in landmarks]
     if all(face.mesh is None for face in faces):
         _check_elsewhere(detector().find(pixels), landmarks, unturned if orientation != 1 else [])
     return merged(faces)
@@ -100,12 +100,3 @@ def _check_elsewhere(found: Sequence[Face], landmarks: Sequence[np.ndarray], unt
 def _same(a: np.ndarray, b: np.ndarray) -> bool:
     """True if two sets of landmarks (5, 2) are those of one face; `a` has the right size."""
     return bool(np.linalg.norm(a - b, axis=1).mean() < NEAR * np.linalg.norm(a[1] - a[0]))
-
-
-def _face_of(points: np.ndarray) -> Face:
-    """A face with these landmarks (5, 2), to 1/64 pixel as a manifest holds them, and a box around them."""
-    points = np.rint(points * 64) / 64
-    low, high = points.min(0), points.max(0)
-    reach = np.rint(0.8 * (high - low) * 64) / 64
-    box = (*(low - reach).tolist(), *(high + reach).tolist())
-    return Face(box, tuple(map(tuple, points.tolist())), 1.0)

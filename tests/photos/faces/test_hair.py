@@ -33,7 +33,9 @@ def head(colour, forehead=SKIN):
 @pytest.mark.parametrize("colour", [DARK, (150, 150, 150), (215, 190, 130)])
 def test_hair_of_any_colour_is_told_from_skin_and_background(colour):
     weights = hair(*head(colour))
-    assert weights[14:34, 54:74].min() > 0.8  # above the face
+    above = weights[14:34, 54:74]  # the face
+    assert above.mean() > 0.95
+    assert above.min() > 0.6
     assert weights[50:66, 50:78].max() < 0.2  # the forehead
     assert weights[:, :14].max() < 0.1
 

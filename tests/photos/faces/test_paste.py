@@ -22,7 +22,7 @@ def change(size=16, level=60.0, weight=1.0):
 
 def head(weights):
     """A head of these weights."""
-    return Head(weights, weights, None)
+    return Head(np.zeros((*weights.shape, 3), np.uint8), weights, weights, None)
 
 
 def depths(shape, placement):

@@ -26,15 +26,15 @@ def test_the_main_part_of_a_map_counts_without_holes_and_weak_parts_do_not():
 
 
 def test_an_edit_acts_where_any_of_its_attributes_does_and_on_the_head_alone():
-    crop = np.full((SIDE, SIDE, 3), 120, np.uint8)
     size = SIDE + 2 * paste.padding(SIDE)
+    pixels = np.full((size, size, 3), 120, np.uint8)
     weights = np.ones((size, size), np.float32)
     weights[:, : size // 2] = 0
-    head = Head(weights, weights, None)
+    head = Head(pixels, weights, weights, None)
     other = np.roll(cells(), -14, axis=0)
-    both = regions(head, crop, {"Smiling": cells(), "Eyeglasses": other}).acts
+    both = regions(head, SIDE, {"Smiling": cells(), "Eyeglasses": other}).acts
     assert both[:, : SIDE // 2 - 1].max() == 0
     assert both[48, 36] > 0.99
     assert both[20, 36] > 0.99
-    assert (regions(head, crop, {"Odd": None}).acts == head.inner(paste.padding(SIDE)).weights).all()
-    assert (regions(None, crop, {"Smiling": cells()}).acts == 1).all()
+    assert (regions(head, SIDE, {"Odd": None}).acts == head.inner(paste.padding(SIDE)).weights).all()
+    assert (regions(None, SIDE, {"Smiling": cells()}).acts == 1).all()
