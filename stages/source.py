@@ -15,7 +15,7 @@ from facet.base.params import run_stage
 from facet.base.progress import progress
 from facet.base.threads import in_order, worker_count
 from facet.pictures.decode import BadImage
-from facet.sources import celeba, digits, drawn, fetch, folder, lfw, shards
+from facet.sources import celeba, digits, drawn, fetch, folder, lfw, outside, shards
 from facet.sources.labels import Listing, write_labels
 from facet.sources.tree import Tree, open_tree
 
@@ -85,6 +85,8 @@ def run(params: Params) -> None:
     for what, count in listing.notes.items():
         if not isinstance(count, bool) and isinstance(count, int) and count:
             log.info("  %s: %d", what.replace("_", " "), count)
+    if hint := outside.hint(params.root):  # a record of it in `raw` would make the stages after this one stale
+        log.warning("%s", hint)
 
 
 def _listing(params: Params, raw: Path, workers: int) -> Listing:

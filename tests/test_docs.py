@@ -20,7 +20,7 @@ from tests.support.paths import ROOT
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NOT_SHELL = {"python", "json", "ini", "yaml", "toml"}
 FOLDERS = ("benchmarks", "data", "docs", "facet", "flows", "profiles", "reports", "stages", "tests")
-EXAMPLES = ("data/photos", "data/edited")  # a user's own folders
+EXAMPLES = ("data/photos", "data/edited", "data/faces")  # a user's own folders
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`([^`]+)`")
 
