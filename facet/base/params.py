@@ -136,10 +136,10 @@ def _flag(hint: Any) -> dict[str, Any]:
 
 
 def run_stage(params: type[P], run: Callable[[P], None], *, parse: Callable[[], P] | None = None) -> None:
-    """Parse the flags (with `parse` if the stage has its own) and run the stage, which ends with the dvc that started
-    it. An error of the input ends it with one
-    line on stderr and exit code 1, Ctrl-C with one line and exit code 130. Of several ranks (facet/nets/ranks.py) only
-    the first reports."""
+    """Parse the flags (with `parse` if the stage has its own) and run the stage.
+
+    The stage ends with the dvc that started it. An error of the input ends it with one line on stderr and exit code 1,
+    Ctrl-C with one line and exit code 130. Of several ranks (facet/nets/ranks.py) only the first reports."""
     reports = os.environ.get("RANK", "0") == "0"
     logging.basicConfig(level=logging.INFO if reports else logging.WARNING, format="%(message)s", stream=sys.stderr)
     parent.end_with_dvc()
