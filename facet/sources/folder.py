@@ -8,17 +8,16 @@ class and an attribute; they may be in folders named train, valid and test."""
 
 import dataclasses
 import posixpath
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 
 from facet.base.errors import InputError
 from facet.pictures.decode import BadImage
-from facet.sources import columns, label_table
-from facet.sources.columns import SPLIT_OF, Reading
+from facet.sources import columns, label_table, totals
+from facet.sources.classes import HOW, Rows, read_classes
+from facet.sources.columns import Reading
 from facet.sources.label_table import LabelTable, is_label_table, read_label_table, refuse
 from facet.sources.labels import Listing, check_names, numbered, table_of
 from facet.sources.pairing import PictureNames, both_sides, pair_lost, written
@@ -26,7 +25,6 @@ from facet.sources.tree import Tree, Zip, first, is_image, open_tree
 from facet.sources.unread import unread_tables
 
 TABLES = label_table.NAMES
-HOW = "expected pictures with labels.csv or labels.parquet at the top, or one folder of pictures per class"
 SPECIAL = ("identity", "split")
 
 
@@ -51,7 +49,7 @@ def read(root: Path, *, opener: Callable[[Path], Tree] = open_tree) -> Listing:
     if not pictures:
         raise InputError(f"{root} holds no picture ({len(tree.names):,} other files); {HOW}")
     tables = sorted((n for n in tree.names if is_label_table(PurePosixPath(n).name)), key=lambda n: (n.count("/"), n))
-    members, problems, values, notes = _from_tables(tree, tables, pictures) if tables else _from_folders(tree, pictures)
+    members, problems, values, notes = _from_tables(tree, tables, pictures) if tables else read_classes(tree, pictures)
     rows = [(member, member, problem) for member, problem in zip(members, problems, strict=True)]
     rows += [(member, member, "duplicate_name") for member in tree.repeated if is_image(member)]
     rows += [(member, member, "unsafe_name") for member in tree.unsafe if is_image(member)]
@@ -77,9 +75,6 @@ def read(root: Path, *, opener: Callable[[Path], Tree] = open_tree) -> Listing:
         table=table,
         notes=notes | {"other_files": len(tree.names) - len(pictures) - len(tables), "unsafe_names": len(tree.unsafe)},
     )
-
-
-Rows = tuple[list[str], list[str], dict[str, Any], dict[str, Any]]  # members, problems, values, notes
 
 
 def _from_tables(tree: Tree, tables: Sequence[str], pictures: Sequence[str]) -> Rows:
@@ -165,7 +160,10 @@ def _labels(tree: Tree, name: str, own: Sequence[str], pictures: Sequence[str]) 
         if picture is None and (path := posixpath.normpath(posixpath.join(beside, written(cell)))) in everything:
             picture = path
         if not cell:
-            reading.faults.append(f"{table.at(row)} names no picture in its first column ({table.header[0]})")
+            reading.faults.append(
+                f"{table.at(row)} names no picture in its first column ({table.header[0]}); name it, or remove the row"
+                " if it is a total or a note"
+            )
         elif picture is None:
             lost.setdefault(cell, row)
         elif not picture:
@@ -184,6 +182,8 @@ def _labels(tree: Tree, name: str, own: Sequence[str], pictures: Sequence[str]) 
             f" {table.header[0]!r} has {first(lost) or 'nothing'}; the pictures are {first(own)}"
             + (f"; put the column {others[0]!r}, which names pictures, first" if others else "")
         )
+    strays = totals.of_no_picture(table.cells[0], rows.values())
+    reading.warnings += totals.warning(table, strays)
     taken = np.fromiter(rows.values(), np.int64, len(rows))
     values: dict[str, np.ndarray] = {}
     for column, texts in zip(table.header[1:], table.cells[1:], strict=True):
@@ -192,12 +192,13 @@ def _labels(tree: Tree, name: str, own: Sequence[str], pictures: Sequence[str]) 
             chosen_at = Reading(lambda row: table.at(int(taken[row])), reading.faults, reading.warnings)
             read = columns.splits(chosen, chosen_at) if column == "split" else columns.identity(chosen, chosen_at)
             values[column] = np.array(read, object)
-        elif (signs := columns.attribute(column, texts, reading)) is not None:
+        elif (signs := columns.attribute(column, totals.without(strays, texts), reading)) is not None:
             values[column] = signs[taken]
     reading.warnings += columns.meant(table.header[1:])
     refuse(where, reading.faults)
     check_names([column for column in table.header[1:] if column not in SPECIAL], where)
-    return Labels(where, rows, values, len(table.places), list(lost), reading)
+    missing = [name for name in lost if not totals.is_total(name)]
+    return Labels(where, rows, values, len(table.places), missing, reading)
 
 
 def _other_picture_columns(table: LabelTable, names: PictureNames, rows: dict[str, int], reading: Reading) -> list[str]:
@@ -275,42 +276,3 @@ def _merged(tables: Sequence[Labels], members: Sequence[str]) -> dict[str, np.nd
                 )
             whole[rows] = np.where(_known(fresh), fresh, whole[rows])
     return values
-
-
-def _from_folders(tree: Tree, pictures: Sequence[str]) -> Rows:
-    paths = [PurePosixPath(picture).parts for picture in pictures]
-    while len({parts[0] for parts in paths}) == 1 and all(len(parts) > 2 for parts in paths):
-        paths = [parts[1:] for parts in paths]  # one folder that contains everything
-    splits: list[str] | None = None
-    if all(len(parts) > 1 and parts[0].lower() in SPLIT_OF and not parts[0].isdigit() for parts in paths):
-        splits = [SPLIT_OF[parts[0].lower()] for parts in paths]
-        paths = [parts[1:] for parts in paths]
-    classes = [parts[0] if len(parts) > 1 else "" for parts in paths]
-    known = sorted(set(classes) - {""})
-    unread = unread_tables(tree, pictures)
-    tabular = [name for name in unread if not name.lower().endswith((".txt", ".json", ".jsonl"))]
-    if unread and (tabular or len(known) < 2):
-        name = (tabular or unread)[0]
-        published = "; if it is CelebA's, set source.kind to celeba" if "celeba" in name.lower() else ""
-        raise InputError(
-            f"{tree.path / name} names pictures and is not read, because tables of labels are called labels.csv or"
-            f" labels.parquet: save it under that name, or move it away if it holds no labels{published}"
-        )
-    if not known:
-        raise InputError(f"{tree.path} has pictures and no labels; {HOW}")
-    if len(known) == 1:
-        raise InputError(
-            f"{tree.path} has pictures in the one folder {known[0]!r} and no table of labels, and one class is no"
-            f" attribute; {HOW}"
-        )
-    names = [re.sub(r"\W+", "_", name) for name in known]
-    check_names(names, f"the folders of {tree.path}")
-    values: dict[str, Any] = {"split": splits} if splits else {}
-    folders = np.array(classes, object)
-    for folder, name in zip(known, names, strict=True):
-        values[name] = np.where(folders == "", 0, np.where(folders == folder, 1, -1)).astype(np.int8)
-    problems = ["" if name else "no_labels" for name in classes]
-    notes: dict[str, Any] = {"classes": known, "pictures_without_labels": problems.count("no_labels")}
-    if unread:
-        notes["warnings"] = [f"{tree.path / name} names pictures and is not read" for name in unread]
-    return list(pictures), problems, values, notes

@@ -111,7 +111,14 @@ def _csv(where: Path, data: bytes, beside: str, names: PictureNames) -> LabelTab
             kept.append(row + [""] * (len(header) - len(row)))
             places.append(line)
         else:
-            faults.append(f"line {line} has {len(row)} cells; expected {len(header)} as in the header (line {top})")
+            note = (
+                ""
+                if is_image(row[0]) or names.find(row[0]) is not None
+                else f"; remove it if {shortened(row[0])} is a note"
+            )
+            faults.append(
+                f"line {line} has {len(row)} cells; expected {len(header)} as in the header (line {top}){note}"
+            )
     refuse(where, faults)
     cells = [[row[column] for row in kept] for column in range(len(header))]
     return LabelTable(where, beside, header, cells, places, "line", top)

@@ -98,48 +98,9 @@ def test_quoted_line_ends_are_part_of_a_cell(tmp_path):
     assert signs(folder.read(tmp_path)) == EXPECTED
 
 
-NO_HEADER = {
-    "names of pictures": ("a.jpg,1\nb.jpg,0\nc.jpg,1\n", "line 1 names the picture 'a.jpg' where"),
-    "names without endings": ("a,1\nb,0\nc,1\n", "names the picture 'a'"),
-    "pictures elsewhere": ("z.jpg,x\na.jpg,1\nb.jpg,0\n", "names the picture 'z.jpg'"),
-    "comments": ("# file,Smiling\n\na.jpg,1\nb.jpg,0\n", "line 3 names the picture 'a.jpg'"),
-    "no name looks like one": ("z17,1,0\na,1,0\nb,0,1\n", "has 'z17', '1', '0', which look like a row of data"),
-    "words": ("z17,yes,no\na,yes,no\nb,no,yes\n", "which look like a row of data"),
-    "a name like those below": ("z17,ann\nz18,bob\nz19,ann\n", "has 'z17', which looks like the names below it"),
-}
-
-
-@pytest.mark.parametrize("kind", NO_HEADER)
-def test_a_table_without_header_is_an_error_and_loses_no_row(tmp_path, kind):
-    table, message = NO_HEADER[kind]
-    with pytest.raises(InputError, match=message) as caught:
-        listed(tmp_path, table)
-    assert "labels.csv" in str(caught.value)
-    assert "names of the columns are expected" in str(caught.value)
-
-
 def test_numbers_may_name_attributes_if_the_first_column_has_a_name(tmp_path):
     listing = listed(tmp_path, "file,0,1\na.jpg,1,0\nb.jpg,0,1\nc.jpg,1,0\n", [*NAMES, "file.jpg"])
     assert listing.attributes == ("0", "1")
-
-
-OPEN_QUOTES = {
-    "to the end": ('file,Smiling\na.jpg,1\n"b.jpg,0\nc.jpg,1\n', "line 3 is not CSV .*not closed"),
-    "to the next quote": (
-        'file,note,Smiling\na.jpg,"x,1\nb.jpg,y,0\nc.jpg,"z",1\n',
-        "line 2: a quotation mark opens there and closes lines later, and the cell between holds the picture 'b.jpg'",
-    ),
-    "names without endings": ('file,note,Smiling\na,"x,1\nb,y,0\nc,"z",1\n', "line 2: .* holds the picture 'b'"),
-    "of a picture elsewhere": ('file,note,Smiling\na.jpg,"x,1\nz.jpg,y,0\nc.jpg,z",1\n', "holds the picture 'z.jpg'"),
-    "in the name": ('file,Smiling\n"a.jpg,1\nb.jpg,0\nc.jpg",1\n', "line 2: .* holds the picture 'a.jpg'"),
-}
-
-
-@pytest.mark.parametrize("kind", OPEN_QUOTES)
-def test_an_open_quotation_mark_is_named_with_its_line(tmp_path, kind):
-    table, message = OPEN_QUOTES[kind]
-    with pytest.raises(InputError, match=message):
-        listed(tmp_path, table)
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
@@ -446,6 +407,49 @@ def test_a_number_among_signs_is_told_with_its_line(tmp_path, odd):
     assert f"column x is read as numbers because of 1 times {odd}, first in line 4; if that" in warnings(listing)
 
 
+FOOTERS = {
+    "a sum": ("Total,2,", "line 5, 'Total': '2' in the column Smiling"),
+    "a share": ("Mean:,66.7 %,", "line 5, 'Mean:': '66.7 %' in the column Smiling"),
+    "a formula": ("Σ,=SUM(B2:B4),", "line 5, 'Σ': '=SUM(B2:B4)' in the column Smiling"),
+    "German": ("Summe aller Zeilen,2,", "line 5, 'Summe aller Zeilen': '2' in the column Smiling"),
+    "several rows": ("N,3,\nAverage,0.67,", "line 5, 'N': '3' in the column Smiling, line 6, 'Average': '0.67'"),
+    "a note": ("labelled by ann,see the manual,", "line 5, 'labelled by ann': 'see the manual' in the column"),
+    "a number": ("3,2,", "line 5, '3': '2' in the column Smiling"),
+    "of the last column": ("Total,,7", "line 5, 'Total': '7' in the column Male"),
+    "below blank lines": ("\n,,\nTotal,2,", "line 7, 'Total': '2' in the column Smiling"),
+}
+
+
+@pytest.mark.parametrize("kind", FOOTERS)
+@pytest.mark.parametrize("words", ["1 0", "1 -1", "yes no", "y n"])
+def test_a_footer_makes_no_numbers_of_signs_and_is_told_with_its_line(tmp_path, kind, words):
+    present, absent = words.split()
+    footer, message = FOOTERS[kind]
+    rows = "".join(f"{name},{sign},{present}\n" for name, sign in zip(NAMES, (present, absent, present), strict=True))
+    listing = listed(tmp_path, f"file,Smiling,Male\n{rows}{footer}\n")
+    assert listing.attributes == ("Smiling", "Male")
+    assert signs(listing) == EXPECTED
+    assert f"taken for totals or notes and left out ({message}" in warnings(listing)
+
+
+def test_a_subtotal_in_a_table_of_names_without_endings_is_left_out_in_parquet_too(tmp_path):
+    table = pd.DataFrame({"file": ["a", "b", "Subtotal", "c"], "Smiling": [1, 0, 12, 1]})
+    listing = listed(tmp_path, parquet(table), name="labels.parquet")
+    assert signs(listing) == EXPECTED
+    assert "row 3, 'Subtotal': '12'" in warnings(listing)
+    assert listing.notes["label_rows_without_picture"] == 0  # nothing that may still come
+
+
+@pytest.mark.parametrize("name", ["z.jpg", "total.jpg", "sum.heic", "z"])
+def test_the_row_of_a_picture_to_come_is_no_footer(tmp_path, name):
+    names = NAMES if "." in name else [one.removesuffix(".jpg") for one in NAMES]
+    rows = "".join(f"{one},{i % 2}\n" for i, one in enumerate(names))
+    listing = listed(tmp_path, f"file,Smiling\n{rows}{name},2\n")
+    assert listing.real == ("Smiling",)
+    assert "column Smiling is read as numbers because of 1 times 2, first in line 5" in warnings(listing)
+    assert listing.notes["label_rows_without_picture"] == 1
+
+
 def test_empty_columns_are_told_and_nothing_else_is_an_error(tmp_path):
     assert "column x is empty" in warnings(column(tmp_path, ["", "NA", ""]))
     with pytest.raises(InputError, match="has no label: every cell of Smiling is empty"):
@@ -498,15 +502,41 @@ NO_TEXT = {
     "a character cut in two": (PLAIN.encode() + "é".encode()[:1], "line 5 ends within a character"),
     "half a UTF-16": (PLAIN.encode("utf-16")[:-1], "is not text in UTF-16-LE"),
 }
+NO_HEADER = {
+    "names of pictures": ("a.jpg,1\nb.jpg,0\nc.jpg,1\n", "line 1 names the picture 'a.jpg' where"),
+    "names without endings": ("a,1\nb,0\nc,1\n", "names the picture 'a'"),
+    "pictures elsewhere": ("z.jpg,x\na.jpg,1\nb.jpg,0\n", "names the picture 'z.jpg'"),
+    "comments": ("# file,Smiling\n\na.jpg,1\nb.jpg,0\n", "line 3 names the picture 'a.jpg'"),
+    "no name looks like one": ("z17,1,0\na,1,0\nb,0,1\n", "has 'z17', '1', '0', which look like a row of data"),
+    "words": ("z17,yes,no\na,yes,no\nb,no,yes\n", "which look like a row of data"),
+    "a name like those below": ("z17,ann\nz18,bob\nz19,ann\n", "has 'z17', which looks like the names below it"),
+}
+OPEN_QUOTES = {
+    "to the end": ('file,Smiling\na.jpg,1\n"b.jpg,0\nc.jpg,1\n', "line 3 is not CSV .*not closed"),
+    "to the next quote": (
+        'file,note,Smiling\na.jpg,"x,1\nb.jpg,y,0\nc.jpg,"z",1\n',
+        "line 2: a quotation mark opens there and closes lines later, and the cell between holds the picture 'b.jpg'",
+    ),
+    "names without endings": ('file,note,Smiling\na,"x,1\nb,y,0\nc,"z",1\n', "line 2: .* holds the picture 'b'"),
+    "of a picture elsewhere": ('file,note,Smiling\na.jpg,"x,1\nz.jpg,y,0\nc.jpg,z",1\n', "holds the picture 'z.jpg'"),
+    "in the name": ('file,Smiling\n"a.jpg,1\nb.jpg,0\nc.jpg",1\n', "line 2: .* holds the picture 'a.jpg'"),
+}
+NOTES = {
+    "one cell": (f"{PLAIN}Total\n", "line 5 has 1 cells; expected 2 .*; remove it if 'Total' is a note"),
+    "a sentence": (f"{PLAIN}3 pictures\n", "line 5 has 1 cells; .* remove it if '3 pictures' is a note"),
+    "no name": (f"{PLAIN},2\n", "line 5 names no picture .* remove the row if it is a total or a note"),
+}
+REFUSED = {"no header": NO_HEADER, "an open quote": OPEN_QUOTES, "a note below": NOTES, "no text": NO_TEXT}
 
 
-@pytest.mark.parametrize("kind", NO_TEXT)
-def test_what_is_no_text_in_utf_8_is_named_with_its_encoding_or_kind_and_line(tmp_path, kind):
-    data, message = NO_TEXT[kind]
+@pytest.mark.parametrize(("kind", "case"), [(kind, case) for kind, cases in REFUSED.items() for case in cases])
+def test_a_table_that_loses_rows_or_is_no_text_is_refused_with_the_place_and_the_cause(tmp_path, kind, case):
+    table, message = REFUSED[kind][case]
     with pytest.raises(InputError, match=message) as caught:
-        listed(tmp_path, data)
+        listed(tmp_path, table)
     assert "labels.csv" in str(caught.value)
-    assert "fetch it again" not in str(caught.value)
+    assert ("names of the columns are expected" in str(caught.value)) == (kind == "no header")
+    assert "fetch it again" not in str(caught.value)  # nobody publishes it
 
 
 def test_a_picture_named_twice_is_named_with_both_lines(tmp_path):
