@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime
-import fcntl
 import os
 import time
 import uuid
@@ -14,6 +13,7 @@ from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 from prefect.states import Crashed
 
+from facet.base import locks
 from facet.base.errors import InputError
 from facet.base.files import lives
 from flows.reproduce import GRACE
@@ -51,7 +51,7 @@ def only_night(root: Path) -> Iterator[Lock | Holder]:
         raise InputError(f"{path} cannot be written ({error.strerror}); no night can run here") from None
     with file:
         deadline = time.monotonic() + 2 * GRACE
-        while not _acquired(file):
+        while not locks.take(file.fileno(), path):
             holder = _last_holder(file)
             if (holder.process and lives(holder.process)) or time.monotonic() > deadline:
                 yield holder
@@ -62,14 +62,6 @@ def only_night(root: Path) -> Iterator[Lock | Holder]:
         file.write(f"{flow_run.id} {os.getpid()} {datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds')}")
         file.flush()
         yield Lock(previous_run, file.fileno())
-
-
-def _acquired(file: TextIO) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _last_holder(file: TextIO) -> Holder:

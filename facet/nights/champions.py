@@ -9,14 +9,13 @@ A version is copied in whole before the pointer is replaced, so readers never se
 import contextlib
 import dataclasses
 import datetime
-import fcntl
 import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from facet.base import project
+from facet.base import locks, project
 from facet.base.errors import InputError
 from facet.base.files import hash_named, replacing, replacing_folder, to_disk, write_json
 from facet.base.junk import is_junk
@@ -213,7 +212,7 @@ class Champions:
         """Keep other writers out; readers need no lock."""
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            locks.take(lock.fileno(), self.root, wait=locks.FOREVER)
             yield
 
 

@@ -2,18 +2,16 @@
 of everything that decides the trained bytes."""
 
 import dataclasses
-import errno
-import fcntl
 import hashlib
 import json
 import logging
 import os
-import time
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from facet.base import locks
 from facet.base.errors import InputError
 from facet.training import states
 
@@ -80,22 +78,13 @@ def _own(folder: Path) -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
-    deadline = time.monotonic() + WAIT
-    while True:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
-        except OSError as error:
-            if error.errno not in (errno.EACCES, errno.EAGAIN):
-                break  # a file system without locks
-            if time.monotonic() > deadline:
-                process = os.read(file, 20).decode("ascii", "replace") or "unknown"
-                os.close(file)
-                raise InputError(
-                    f"another training writes checkpoints in {folder} (process {process}); wait for its end, or end "
-                    "it, and run this again"
-                ) from None
-        time.sleep(0.2)
+    if not locks.take(file, folder, wait=WAIT):
+        process = os.read(file, 20).decode("ascii", "replace") or "unknown"
+        os.close(file)
+        raise InputError(
+            f"another training writes checkpoints in {folder} (process {process}); wait for its end, or end it, and run"
+            " this again"
+        )
     os.truncate(file, 0)
     os.write(file, str(os.getpid()).encode())
     _OWNED[folder.resolve()] = file

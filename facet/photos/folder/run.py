@@ -2,8 +2,6 @@
 
 import contextlib
 import dataclasses
-import errno
-import fcntl
 import logging
 import operator
 import os
@@ -12,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from facet.base import locks
 from facet.base.errors import InputError
 from facet.base.progress import duration, progress
 from facet.photos.folder import contact, manifest
@@ -148,18 +147,12 @@ def _locked(job: Job) -> Iterator[None]:
     hidden = job.out / HIDDEN
     try:
         hidden.mkdir(parents=True, exist_ok=True)
-        lock = os.open(hidden / "lock", os.O_RDWR | os.O_CREAT)
+        lock = os.open(hidden / "lock", os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise JobError(f"{job.out} cannot be written ({error.strerror}); choose another output folder") from None
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-                raise JobError(f"another job is writing to {job.out}; wait for it, or choose another folder") from None
-            log.warning(
-                "%s is on a file system without locks (%s); let no other job write there", job.out, error.strerror
-            )
+        if not locks.take(lock, job.out):
+            raise JobError(f"another job is writing to {job.out}; wait for it, or choose another folder")
         shutil.rmtree(job.parts, ignore_errors=True)
         job.parts.mkdir()
         job.journals.mkdir(exist_ok=True)
