@@ -27,6 +27,7 @@ CODE_FILES = (
     "training/loop.py",
     "training/warm_start.py",
 )
+OTHERS = 2  # checkpoints with other keys that are kept
 PARTS = {"step", "modules", "optimisers", "history"}  # the entries of a checkpoint
 WAIT = 90.0  # seconds to wait for another training to end
 _OWNED: dict[Path, int] = {}  # descriptors of the locks that this process holds, by folder
@@ -45,19 +46,26 @@ def key(params: Any, *files: Path) -> str:
 
 
 class Resume:
-    """The checkpoint of one unfinished run, `folder/<key>.pt`. Those with other keys are stale and are removed. The
-    folder is this process's as long as it lives; InputError if another one trains there."""
+    """The checkpoint of one unfinished run, `folder/<key>.pt`. Those with other keys are of other numbers, data or
+    code, perhaps on another branch: the newest are kept for a return to it.
+
+    The folder is this process's as long as it lives; InputError if another one trains there."""
 
     def __init__(self, folder: Path, key: str):
         if os.environ.get("RANK", "0") == "0":
             _own(folder)
         self.path = folder / f"{key}.pt"
-        for stale in folder.glob("*.pt"):
-            if stale != self.path:
-                stale.unlink(missing_ok=True)
+        others = [path for path in folder.glob("*.pt") if path != self.path]
+        for stale in sorted(others, key=_changed)[:-OTHERS]:
+            stale.unlink(missing_ok=True)
 
     def load(self) -> dict[str, Any] | None:
         """The saved state, or None if there is none or it is damaged (training then starts from the first step)."""
+        if not self.path.exists() and any(self.path.parent.glob("*.pt")):
+            log.info(
+                "%s holds the checkpoint of a training with other numbers, data or code; it is kept and not used",
+                self.path.parent,
+            )
         state = states.load(self.path)
         if state is not None and (set(state) != PARTS or not isinstance(state["step"], int)):
             log.warning("%s is not a checkpoint; starting from the first step", self.path)
@@ -69,6 +77,14 @@ class Resume:
 
     def clear(self) -> None:
         self.path.unlink(missing_ok=True)
+
+
+def _changed(path: Path) -> float:
+    """When a file was written last; the beginning of time if another process has removed it."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _own(folder: Path) -> None:

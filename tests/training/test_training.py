@@ -136,9 +136,21 @@ def test_another_params_or_data_never_resumes_an_old_run(tmp_path):
     assert resume.key(dataclasses.replace(params, seed=2), table) != key
     table.write_bytes(table.read_bytes() + b" ")
     assert resume.key(params, table) != key
-    Resume(params.resume, "old").save({"step": 1})
-    Resume(params.resume, "new")
-    assert not list(params.resume.glob("old.pt"))
+
+
+def test_a_training_with_other_numbers_starts_anew_in_one_line_and_a_return_resumes_the_first(tmp_path, caplog):
+    """As after `git stash` or on another branch. Checkpoints of others do not pile up."""
+    caplog.set_level("INFO")
+    for number, key in enumerate("abcd"):
+        resumed = Resume(tmp_path, key)
+        assert resumed.load() is None
+        resumed.save({"step": number, "modules": {}, "optimisers": {}, "history": {}})
+        os.utime(resumed.path, (number, number))
+    assert sorted(path.stem for path in tmp_path.glob("*.pt")) == ["b", "c", "d"]
+    told = f"{tmp_path} holds the checkpoint of a training with other numbers, data or code; it is kept and not used"
+    assert [record.getMessage() for record in caplog.records] == [told] * 3
+    assert Resume(tmp_path, "b").load()["step"] == 1
+    assert len(caplog.records) == 3
 
 
 def test_the_key_of_a_checkpoint_covers_the_code_of_its_system_and_what_all_share(tmp_path, monkeypatch):
