@@ -16,6 +16,7 @@ import numpy as np
 from facet.base.errors import InputError
 from facet.base.junk import in_junk, is_junk
 from facet.pictures.decode import BadImage
+from facet.sources.handles import Handles
 
 MAX_BYTES = 256 << 20  # largest file; larger ones are not photos
 IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif", ".jp2")
@@ -114,10 +115,12 @@ def _written(name: str, path: Path) -> str:
 class Zip:
     """The files of a zip; backslashes in their names are slashes, and those in `junk` are passed over. With `raw` names
     stay as they are and none is passed over. `prefix` counts the bytes before the first file, which may be another zip
-    that programs no longer see. Stored and deflated members are read with one `pread` each, without a
-    lock."""
+    that programs no longer see. Stored and deflated members are read with one `pread` each.
 
-    def __init__(self, path: Path, *, raw: bool = False):
+    The file stays open, also when another takes its name; with `handles`, which other zips share, it is opened when it
+    is read and must not change."""
+
+    def __init__(self, path: Path, *, raw: bool = False, handles: Handles | None = None):
         self.path = path
         try:
             self._zip = zipfile.ZipFile(path)
@@ -127,8 +130,10 @@ class Zip:
             what = "a web page saved under this name" if page else "not a complete zip file"
             raise InputError(f"{path} is {what} ({error}); fetch it again") from None
         self._lock = threading.Lock()
-        self._file = os.open(path, os.O_RDONLY)
-        weakref.finalize(self, os.close, self._file)
+        self._handles = handles or Handles()
+        if handles is None:
+            self._handles.read(path, 0, 0)
+            weakref.finalize(self, self._handles.close)
         self._index: dict[str, int] = {}  # name -> row of _entries
         infos = self._zip.infolist()
         self.prefix = min((info.header_offset for info in infos), default=0)
@@ -178,13 +183,13 @@ class Zip:
 
     def _raw(self, offset: int, packed: int, name_bytes: int) -> bytes:
         guess = 30 + name_bytes + 64  # the local header with an ordinary extra field
-        block = os.pread(self._file, guess + packed, offset)
+        block = self._handles.read(self.path, guess + packed, offset)
         if block[:4] != b"PK\x03\x04":
             raise zipfile.BadZipFile("no file header where the index says")
         name_length, extra_length = struct.unpack_from("<HH", block, 26)
         begin = 30 + name_length + extra_length
         if begin + packed > len(block):
-            return os.pread(self._file, packed, offset + begin)
+            return self._handles.read(self.path, packed, offset + begin)
         return block[begin : begin + packed]
 
 
@@ -215,7 +220,9 @@ class Shards:
 
     def __init__(self, path: Path):
         self.path = path
-        self._zips = {shard.name: Zip(shard, raw=True) for shard in shard_paths(path)}
+        handles = Handles()
+        self._zips = {shard.name: Zip(shard, raw=True, handles=handles) for shard in shard_paths(path)}
+        weakref.finalize(self, handles.close)
         self.names = [f"{name}/{member}" for name, tree in self._zips.items() for member in tree.names]
         self.unsafe: list[str] = []
         self.repeated: list[str] = []
