@@ -50,7 +50,7 @@ class Finding:
 def examine(root: Path) -> Iterator[Finding]:
     """Check the project at `root` and the server of PREFECT_API_URL, one thing after another."""
     checks: tuple[Callable[[Path], Iterator[Finding]], ...] = (
-        _python, _project, _disk, _device, _networks, _server, _remote, _champions, _deliveries, _messages,
+        _python, _project, _disk, _device, _networks, _server, _remote, _commits, _champions, _deliveries, _messages,
     )  # fmt: skip
     for check in checks:
         try:
@@ -229,6 +229,20 @@ def _remote(root: Path) -> Iterator[Finding]:
     else:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
         yield Finding("FAIL", f"the remote {name}: {last}", "dvc remote list shows its URL")
+
+
+def _commits(root: Path) -> Iterator[Finding]:
+    if not Settings.of(project.params(root)).git:
+        return
+    done = subprocess.run(["git", "symbolic-ref", "--quiet", "HEAD"], cwd=root, capture_output=True, text=True)
+    if done.returncode == 0:
+        yield Finding("ok", f"nights commit to {done.stdout.strip().removeprefix('refs/heads/')}")
+    elif done.returncode == 1:
+        fix = "git switch BRANCH (a submodule is on none until then)"
+        yield Finding("note", "git is on no branch, so the tags alone keep what nights commit", fix)
+    else:
+        said = " ".join(done.stderr.split())
+        yield Finding("FAIL", f"nights cannot commit: {said}", "or set nightly.git to false in params.yaml")
 
 
 def _champions(root: Path) -> Iterator[Finding]:

@@ -74,10 +74,11 @@ def check(root: Path) -> None:
     if not url:
         return
     place = f"({URL}: {_place()})"
-    way = f"start it or correct {URL}; without {URL} every run starts its own server"
+    cloud = CLOUD in url
+    start = "" if cloud else "start it or "
+    way = f"{start}correct {URL}; without {URL} every run starts its own server"
     if not url.startswith(("http://", "https://")):
         raise ServerUnreachable(f"{url!r} is no address of a Prefect server {place}; expected http://HOST:4200/api")
-    cloud = CLOUD in url
     if cloud and not PREFECT_API_KEY.value():
         raise ServerUnreachable(f"{url} is Prefect Cloud {place}, which needs {KEY}: `prefect cloud login`; or {way}")
     quick = {PREFECT_API_REQUEST_TIMEOUT: SECONDS, PREFECT_CLIENT_MAX_RETRIES: 0}

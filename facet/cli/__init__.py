@@ -4,6 +4,8 @@ Nothing slow is imported before a command runs, so `--help` and shell completion
 
 import argparse
 import importlib
+import os
+import select
 import sys
 from collections.abc import Sequence
 
@@ -44,7 +46,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if "root" in args:
             args.root = project.find_root(args.root)
-        return int(args.run(args))
+        code = int(args.run(args))
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        if not _left_by_its_reader():
+            raise
+        return 141  # as a program that SIGPIPE ends
     except FacetError as error:
         message, code = str(error), error.exit_code
     except OSError as error:
@@ -60,6 +68,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     print(f"error: {message}", file=sys.stderr)
     return code
+
+
+def _left_by_its_reader() -> bool:
+    """True if nobody reads the output any more, as after `| head`; it then goes nowhere, so that Python's last flush
+    does not fail, too."""
+    output = select.poll()
+    output.register(sys.stdout, 0)  # errors are always reported
+    if not output.poll(0):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 def parser() -> argparse.ArgumentParser:

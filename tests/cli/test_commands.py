@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -146,6 +147,20 @@ def test_a_fault_of_the_programs_own_keeps_its_traceback(raised, monkeypatch):
     monkeypatch.setattr("facet.nights.champions.Champions.systems", fail)
     with pytest.raises(type(raised)):
         main(["champion", "list"])
+
+
+@pytest.mark.parametrize("unbuffered", ["1", ""])
+def test_a_reader_that_has_gone_ends_a_command_without_a_word(unbuffered):
+    """As `facet profile list | head -1` does."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "facet", "profile", "list"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as command:
+        command.stdout.close()
+        assert (command.wait(), command.stderr.read()) == (141, b"")
 
 
 @pytest.mark.parametrize(

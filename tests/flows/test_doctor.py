@@ -1,7 +1,9 @@
 """Doctor names what is wrong and how to mend it; messages reach people or say why not."""
 
+import functools
 import json
 import re
+import subprocess
 
 import pytest
 
@@ -67,6 +69,19 @@ def test_nonsense_in_params_and_no_project_at_all(project, tmp_path):
     (project / "params.yaml").write_text(json.dumps(params))
     assert any("dragan" in text and "vigan" in text for text in findings(project, "FAIL"))
     assert any("is no clone of Facet" in text for text in findings(tmp_path, "FAIL"))
+
+
+def test_nights_that_commit_need_a_branch(project):
+    params = json.loads((project / "params.yaml").read_text())
+    params["nightly"]["git"] = True
+    (project / "params.yaml").write_text(json.dumps(params))
+    git = functools.partial(subprocess.run, cwd=project, check=True, capture_output=True)
+    assert any("nights cannot commit: fatal: not a git repository" in text for text in findings(project, "FAIL"))
+    git(["git", "init", "--initial-branch", "trunk"])
+    git(["git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--allow-empty", "-m", "first"])
+    assert any("nights commit to trunk" in text for text in findings(project, "ok"))
+    git(["git", "checkout", "--detach"])  # as `git submodule update` does
+    assert any("git is on no branch" in text for text in findings(project, "note"))
 
 
 def test_a_data_set_to_pull_is_looked_at(project):

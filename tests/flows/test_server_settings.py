@@ -40,6 +40,10 @@ CASES = {
         {"PREFECT_API_URL": "https://api.prefect.cloud/api/accounts/a/workspaces/b"}, "", "",
         "is Prefect Cloud (PREFECT_API_URL: in the environment), which needs PREFECT_API_KEY",
     ),
+    "cloud without a network": (
+        {"PREFECT_API_URL": "https://api.prefect.cloud.invalid/api/accounts/a/workspaces/b", "PREFECT_API_KEY": "k"},
+        "", "", "does not answer (ConnectError: ",
+    ),
     "broken profiles": ({}, 'active = "x', "", ".prefect/profiles.toml, which Prefect reads, is damaged"),
     "no such profile": ({"PREFECT_PROFILE": "prod"}, "", "", "PREFECT_PROFILE chooses the profile 'prod' of Prefect"),
     "no such active profile": ({}, 'active = "prod"', "", "profiles.toml chooses the profile 'prod'"),
