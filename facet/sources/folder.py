@@ -184,6 +184,7 @@ def _labels(tree: Tree, name: str, own: Sequence[str], pictures: Sequence[str]) 
         )
     strays = totals.of_no_picture(table.cells[0], rows.values())
     reading.warnings += totals.warning(table, strays)
+    reading.faults += totals.other_headers(table, strays)
     taken = np.fromiter(rows.values(), np.int64, len(rows))
     values: dict[str, np.ndarray] = {}
     for column, texts in zip(table.header[1:], table.cells[1:], strict=True):
@@ -197,7 +198,7 @@ def _labels(tree: Tree, name: str, own: Sequence[str], pictures: Sequence[str]) 
     reading.warnings += columns.meant(table.header[1:])
     refuse(where, reading.faults)
     check_names([column for column in table.header[1:] if column not in SPECIAL], where)
-    missing = [name for name in lost if not totals.is_total(name)]
+    missing = totals.to_come(lost, table.cells[0], rows.values())
     return Labels(where, rows, values, len(table.places), missing, reading)
 
 

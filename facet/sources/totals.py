@@ -2,10 +2,10 @@
 holds, as a sum under a column of 1 and 0 would."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from facet.sources.columns import shortened
-from facet.sources.label_table import LabelTable
+from facet.sources.label_table import PICTURE_COLUMN, VALUE, LabelTable
 from facet.sources.pairing import is_picture
 from facet.sources.tree import first
 
@@ -25,10 +25,20 @@ def is_total(name: str) -> bool:
 def of_no_picture(names: Sequence[str], rows: Collection[int]) -> list[int]:
     """The rows that are not among `rows`, those with a picture, and whose name does not look like the names there: a
     total, or a name without ending, made in another way. Names that look alike may be of pictures still to come."""
-    taken = set(rows)
-    known = {_shape(names[row]) for row in taken}
+    taken, known = set(rows), _shapes(names, rows)
     others = ((row, name) for row, name in enumerate(names) if row not in taken and name and not is_picture(name))
     return [row for row, name in others if is_total(name) or _shape(name) not in known]
+
+
+def to_come(lost: Iterable[str], names: Sequence[str], rows: Collection[int]) -> list[str]:
+    """Those of the names without a picture that may be of a picture still to come: all but certain totals. (Max may be
+    somebody's, among other first names.)"""
+    known = _shapes(names, rows)
+    return [name for name in lost if not is_total(name) or _shape(name) in known]
+
+
+def _shapes(names: Sequence[str], rows: Collection[int]) -> set[str]:
+    return {_shape(names[row]) for row in rows}
 
 
 def _shape(name: str) -> str:
@@ -44,6 +54,22 @@ def without(rows: Sequence[int], texts: Sequence[str]) -> Sequence[str]:
     for row in rows:
         kept[row] = ""
     return kept
+
+
+def other_headers(table: LabelTable, rows: Sequence[int]) -> list[str]:
+    """A fault for each of these rows that is the header of another table, with other columns or in another order."""
+    columns = [name.casefold() for name in table.header[1:]]
+    faults = []
+    for row in rows:
+        first_cell, *cells = (re.sub(r"\s+", "_", texts[row]) for texts in table.cells)
+        begins = first_cell.casefold() == table.header[0].casefold() or PICTURE_COLUMN.fullmatch(first_cell)
+        words = any(cell and not VALUE.fullmatch(cell) for cell in cells)
+        if begins and words and [cell.casefold() for cell in cells] != columns:
+            faults.append(
+                f"{table.at(row)} ({', '.join((first_cell, *cells))}) looks like the header of another table, with"
+                " other columns than this one; give it a folder of its own, or the same columns in the same order"
+            )
+    return faults
 
 
 def warning(table: LabelTable, rows: Sequence[int]) -> list[str]:

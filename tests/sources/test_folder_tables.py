@@ -430,6 +430,8 @@ def test_a_footer_makes_no_numbers_of_signs_and_is_told_with_its_line(tmp_path, 
     assert listing.attributes == ("Smiling", "Male")
     assert signs(listing) == EXPECTED
     assert f"taken for totals or notes and left out ({message}" in warnings(listing)
+    is_total = kind not in ("a note", "a number")  # a picture of this name may still come
+    assert listing.notes["label_rows_without_picture"] == (0 if is_total else 1)
 
 
 def test_a_subtotal_in_a_table_of_names_without_endings_is_left_out_in_parquet_too(tmp_path):
@@ -437,7 +439,15 @@ def test_a_subtotal_in_a_table_of_names_without_endings_is_left_out_in_parquet_t
     listing = listed(tmp_path, parquet(table), name="labels.parquet")
     assert signs(listing) == EXPECTED
     assert "row 3, 'Subtotal': '12'" in warnings(listing)
-    assert listing.notes["label_rows_without_picture"] == 0  # nothing that may still come
+    assert listing.notes["label_rows_without_picture"] == 1  # among such names it may be a picture to come
+
+
+def test_a_second_header_is_passed_over_and_stops_where_its_columns_are_others(tmp_path):
+    table = "file,Smiling,Male\na.jpg,1,0\nb.jpg,0,0\n{}\nc.jpg,1,1\n"
+    assert signs(listed(tmp_path, table.format("file,Smiling,Male"))) == EXPECTED
+    for other in ("file,Male,Smiling", "image,male,smiling", "File,male,", "file,Hat,Glasses"):
+        with pytest.raises(InputError, match=r"line 4 \(.*\) looks like the header of another table"):
+            listed(tmp_path, table.format(other))
 
 
 @pytest.mark.parametrize("name", ["z.jpg", "total.jpg", "sum.heic", "z"])
