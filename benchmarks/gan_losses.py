@@ -95,7 +95,8 @@ def main() -> None:
     faces, pixels = read_faces(options.data / "prepared"), images.open_images(options.data / "prepared")
     judge = Judge.load(options.data / "judges", "b", device)
     real = judge.features(images.gather(pixels, faces.rows("test"))).cpu().numpy()
-    rows = [{"way": "real", **dataclasses.asdict(kid_floor(real, seed=1))}]
+    people = faces.people()[faces.rows("test")]
+    rows = [{"way": "real", **dataclasses.asdict(kid_floor(real, seed=1, people=people))}]
     for name in options.only:
         for seed in range(1, options.seeds + 1):
             settings = plan(WAYS[name], base, options.images)
@@ -106,7 +107,7 @@ def main() -> None:
                 z = dcgan.sample_prior(settings.prior, options.samples, settings.z_dim, compute.generator(seed, 9))
                 with torch.no_grad():
                     samples = torch.cat([network.eval()(part.to(device)) for part in z.split(100)])
-                score = kid(real, judge.features(samples).cpu().numpy(), seed=1)
+                score = kid(real, judge.features(samples).cpu().numpy(), people=people)
                 rows.append(
                     {"way": name, "weights": kind, "seed": seed, "steps": settings.steps, "warmup": settings.warmup,
                      "seconds": round(seconds), **dataclasses.asdict(score)}

@@ -49,6 +49,7 @@ from facet.evaluation.trials import TARGET, Trial, TriedCase
 from facet.judges.judge import Judge
 from facet.metrics.intervals import Estimate
 from facet.metrics.kid import kid
+from facet.metrics.people import People
 from facet.pictures import sheets
 from facet.systems import vigan
 from facet.training.resume import key
@@ -151,9 +152,9 @@ def opened(run: Run) -> Exam:
 
 def prior(run: Run, exam: Exam) -> samples.Pictures:
     """Images from the generator's prior, with the same z and descriptions in every run."""
-    pictures = samples.prior_of(vigan.NAME, run.model, exam.editor.device, "auto", SEED)
-    assert pictures is not None
-    return pictures
+    sampled = samples.prior_of(exam, run.model)
+    assert sampled is not None
+    return sampled.pictures
 
 
 def measure(run: Run) -> Row:
@@ -164,17 +165,17 @@ def measure(run: Run) -> Row:
     if run.settings.encodes:
         decoded = samples.decoded(exam, exam.latents)
         kept = reconstructions.measure(exam, everyone, lambda x, start: decoded(start, len(x)), judge=False)
-        numbers["kid_reconstructions"] = distance(exam, decoded)
+        numbers["kid_reconstructions"] = distance(exam, decoded, people=exam.people)
         numbers |= dict(edited(exam)) | exam.means(everyone, {name: kept.columns[name] for name in ("psnr", "l2")})
     return estimates_json(numbers)
 
 
-def distance(exam: Exam, pictures: samples.Pictures, count: int | None = None) -> Estimate:
-    """Kernel distance between test images and `count` pictures, by default as many as images."""
+def distance(exam: Exam, pictures: samples.Pictures, count: int | None = None, *, people: People = None) -> Estimate:
+    """Kernel distance between test images and `count` pictures of `people`, by default as many as images."""
     photos = len(exam.rows)
     real = samples.features(exam, samples.photos(exam, exam.rows), photos)
     other = samples.features(exam, pictures, count or photos)
-    return kid(real, other, seed=SEED, subsets=samples.SUBSETS, subset=samples.SUBSET)
+    return kid(real, other, people=exam.people, other_people=people)
 
 
 def edited(exam: Exam) -> Iterator[tuple[str, Estimate]]:
@@ -204,8 +205,10 @@ def described(exam: Exam, latent: Tensor, attribute: str, on: bool) -> Tensor:
 
 def photos_row(run: Run) -> Row:
     """The floor of the kernel distance: images of the people in the validation split."""
-    exam, valid = opened(run), read_faces(run.data / "prepared").rows("valid")
-    return {"run": "photos"} | estimates_json({"kid_samples": distance(exam, samples.photos(exam, valid), len(valid))})
+    exam, faces = opened(run), read_faces(run.data / "prepared")
+    valid = faces.rows("valid")
+    floor = distance(exam, samples.photos(exam, valid), len(valid), people=faces.people()[valid])
+    return {"run": "photos"} | estimates_json({"kid_samples": floor})
 
 
 def lambdas_sheet(grid: Grid, rows: dict[Run, Row]) -> Image.Image:

@@ -105,7 +105,15 @@ def run(params: Params) -> None:
     editor = Editor(system, calibrated.table, device=device, precision=params.precision)
     bench = Bench(editor, judge, mode=params.mode, batch_size=params.batch_size)
     labels = faces.labels(draft.attributes)[latents.valid_rows]
-    report = Report(calibrated, bench, latents.valid, labels, seed=params.seed)
+    report = Report(
+        calibrated,
+        bench,
+        latents.valid,
+        labels,
+        rows=latents.valid_rows,
+        people=faces.people(),
+        seed=params.seed,
+    )
     table.write(params.attributes, calibrated.table)
     write_json(params.report, report.to_json())
     log.info(

@@ -58,7 +58,7 @@ class Params:
     system: str
     prepared: Path  # folder written by `prepare`
     model: Path  # model folder in use: encoder and decoder
-    gan: Path  # model folder written by `train_gan`, whose prior is sampled
+    gan: Path  # model folder written by `train_gan`, whose prior is drawn from
     encoders: Path  # folder of all encoders; every one of this system gets a row of the reconstruction table
     latents: Path  # folder written by `encode`
     attributes: Path  # table written by `attributes`
@@ -91,21 +91,14 @@ def run(params: Params) -> None:
     tried = [trials.try_case(exam, case, params.strengths) for case in progress(cases, len(cases), "edits")]
 
     faces = reconstructions.places(exam, params.reconstructions)
-    prior = samples.prior_of(params.system, params.gan, exam.editor.device, params.precision, params.seed)
-    train, valid = prepared.rows("train"), prepared.rows("valid")
+    prior = samples.prior_of(exam, params.gan)
+    train, pictures_of_prior = prepared.rows("train"), prior.pictures if prior else None
     own, table = reconstructions.table_rows(
-        exam, faces, train, prior, model=params.model, encoders=params.encoders, precision=params.precision
+        exam, faces, train, pictures_of_prior, model=params.model, encoders=params.encoders, precision=params.precision
     )
     assert own.logits is not None
-    reencoded = [case.trials[trials.MAIN].reencoded for case in tried]
     sets, memorised, pairs = samples.sample_rows(
-        exam,
-        population,
-        prior,
-        [edit.features for edit in reencoded if edit is not None],
-        valid,
-        train,
-        count=params.samples,
+        exam, population, prior, trials.edited_pictures(exam, tried), prepared, count=params.samples
     )
     matched = edits.matched_rows(exam, tried)
     swept = graded.sweeps(exam, params.graded)
@@ -145,7 +138,7 @@ def run(params: Params) -> None:
         pictures["least_convincing"] = exhibits.least_convincing(exam, tried)
     if sections["strokes"]:
         pictures["brush"] = strokes.stroke_sheet(exam)
-    pictures |= digits.digit_sheets(exam) | interpolations.interpolation_sheets(exam, prior)
+    pictures |= digits.digit_sheets(exam) | interpolations.interpolation_sheets(exam, pictures_of_prior)
     pictures |= swaps.swap_sheets(exam) | descriptions.description_sheets(exam, known)
     pictures |= graded.graded_sheets(exam, swept)
     with replacing_folder(params.exhibits) as folder:

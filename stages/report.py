@@ -166,8 +166,9 @@ def system(
         "control_means": dict.fromkeys(("success", "side_effects", "side_effects_matched")) | means(one),
         "psnr": in_use.get("psnr"),
         "l2": in_use.get("l2"),
-        "kid": dict.fromkeys(("prior", "reconstructions", "edits"))
+        "kid": dict.fromkeys(("prior", "reconstructions", "edits", "real photos"))
         | {row["name"]: row["judge_kid"] for row in rows(metrics, "samples")},
+        "drawn": next((row.get("note") for row in rows(metrics, "samples") if row["name"] == "prior"), None),
         "speed": next(iter(speed_of(one.name, metrics, kept)), None),
         "estimators": sections.estimator_table(one),
         "costs": first_row(metrics, "costs"),

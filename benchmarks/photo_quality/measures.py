@@ -20,7 +20,7 @@ PERSON = 0.5  # least weight of a pixel in the person
 BEYOND = 0.05  # of the face: how far the person may reach beyond its mask, which is coarse
 FLAT = 1.0  # levels a pixel: gradients below it count as this much
 FEW = 30  # fewer changed pixels say nothing
-LEAST_KERNEL = 20  # photos of each half for a kernel distance
+LEAST_KERNEL = 20  # people in each half for a kernel distance
 DRAWS = 500  # of a bootstrap
 
 
@@ -132,15 +132,12 @@ def kernel_distance(
     """Kernel distance between untouched photos of half of the people and edited ones of the others; and its floor, that
     between the same people's untouched photos. Features (n, d) of both and the person of each pair.
 
-    Takes one pair of each person, drawn at random: further photos of one person are near copies, which an unbiased
-    estimate takes for a distance."""
-    order = np.random.default_rng(seed).permutation(len(people))
-    one = order[np.unique(people[order], return_index=True)[1]]
-    untouched, edited, people = untouched[one], edited[one], people[one]
+    Every person counts once, however many pairs show them (facet/metrics/kid.py)."""
     first = half_of(people, seed=seed)
-    if min(first.sum(), (~first).sum()) < LEAST_KERNEL:
+    if min(len(np.unique(people[one])) for one in (first, ~first)) < LEAST_KERNEL:
         return UNDEFINED, UNDEFINED
-    return kid(untouched[first], edited[~first], seed=seed), kid(untouched[first], untouched[~first], seed=seed)
+    whose = {"people": people[first], "other_people": people[~first]}
+    return kid(untouched[first], edited[~first], **whose), kid(untouched[first], untouched[~first], **whose)
 
 
 def half_of(people: np.ndarray, *, seed: int) -> np.ndarray:

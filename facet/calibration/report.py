@@ -2,7 +2,7 @@
 
 Its keys say `off_target` for side effects."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,8 @@ from facet.editing.directions import Readout
 from facet.editing.spec import Change, Spec
 from facet.editing.table import LEVELS
 from facet.metrics.classification import auroc, balanced_accuracy
-from facet.metrics.intervals import Estimate, bootstrap_mean, paired_difference, wilson
-from facet.metrics.success import Outcome
+from facet.metrics.intervals import Estimate, bootstrap_mean, paired_difference, share
+from facet.metrics.success import Case, Outcome
 
 RESAMPLES = 500  # bootstrap resamples behind each interval
 DIRECTIONS = ((True, "add"), (False, "remove"))
@@ -23,13 +23,22 @@ DIRECTIONS = ((True, "add"), (False, "remove"))
 
 class Report:
     """Builds the report. `bench` edits by the finished table; `latents` (v, d) and `labels` (v, attributes) are those
-    of the valid split."""
+    of the images `rows` (v,), the valid split; `people` (images,) is the person on every image."""
 
     def __init__(
-        self, calibrated: Calibrated, bench: Bench, latents: np.ndarray, labels: np.ndarray, *, seed: int
+        self,
+        calibrated: Calibrated,
+        bench: Bench,
+        latents: np.ndarray,
+        labels: np.ndarray,
+        *,
+        rows: np.ndarray,
+        people: np.ndarray,
+        seed: int,
     ) -> None:
         self.calibrated, self.bench = calibrated, bench
-        self.latents, self.labels, self.seed = latents, labels, seed
+        self.latents, self.labels, self.rows = latents, labels, rows
+        self.people, self.seed = people, seed
 
     def to_json(self) -> dict[str, Any]:
         table = self.calibrated.table
@@ -71,57 +80,63 @@ class Report:
                 "add": {str(level): chosen.add[level] for level in LEVELS},
                 "remove": {str(level): chosen.remove[level] for level in LEVELS},
             },
-            "curves": {word: self._curve(self.calibrated.curves[name][on]) for on, word in DIRECTIONS},
-            "estimators": {estimator: self._trial(trial) for estimator, trial in trials.items()},
+            "curves": {word: self._curve(self.calibrated.curves[name][on], cases[on]) for on, word in DIRECTIONS},
+            "estimators": {estimator: self._trial(trial, cases) for estimator, trial in trials.items()},
             "set": {
-                word: self._outcome(self.bench.by_spec(cases[on], Spec((Change(name, on=on),))))
+                word: self._outcome(self.bench.by_spec(cases[on], Spec((Change(name, on=on),))), cases[on])
                 for on, word in ((True, "on"), (False, "off"))
             },
         }
 
     def _readout(self, readout: Readout, labels: np.ndarray) -> dict[str, Any]:
         """Accuracy of the read-out on valid latents."""
-        logits = self.latents @ readout.weights + readout.bias
+        logits, people = self.latents @ readout.weights + readout.bias, self.people[self.rows]
         return {
-            "balanced_accuracy": balanced_accuracy(logits > 0, labels).to_json(),
-            "auroc": auroc(logits, labels).to_json(),
+            "balanced_accuracy": balanced_accuracy(logits > 0, labels, people=people).to_json(),
+            "auroc": auroc(logits, labels, people=people).to_json(),
         }
 
-    def _curve(self, outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    def _curve(self, outcomes: Sequence[Outcome], case: Case) -> list[dict[str, Any]]:
         smooth = monotone([outcome.success.mean() for outcome in outcomes])
         return [
-            {"strength": float(strength), "monotone": float(height), **self._outcome(outcome)}
+            {"strength": float(strength), "monotone": float(height), **self._outcome(outcome, case)}
             for strength, outcome, height in zip(self.calibrated.grid, outcomes, smooth, strict=True)
         ]
 
-    def _trial(self, trial: EstimatorTrial) -> dict[str, Any]:
-        entry: dict[str, Any] = {"off_target": self._mean(trial.side_effects).to_json()}
+    def _trial(self, trial: EstimatorTrial, cases: Mapping[bool, Case]) -> dict[str, Any]:
+        both = np.concatenate([cases[on].faces for on, _ in DIRECTIONS])
+        entry: dict[str, Any] = {"off_target": self._mean(trial.side_effects, both).to_json()}
         for on, word in DIRECTIONS:
-            entry[word] = self._outcome(trial.outcomes[on]) | {
+            entry[word] = self._outcome(trial.outcomes[on], cases[on]) | {
                 "strength": trial.strengths[on],
                 "matched": trial.matched[on],
                 "highest_success": trial.highest[on],
             }
         return entry
 
-    def _outcome(self, outcome: Outcome) -> dict[str, Any]:
+    def _outcome(self, outcome: Outcome, case: Case) -> dict[str, Any]:
         return {
-            "success": wilson(int(outcome.success.sum()), len(outcome.success)).to_json(),
-            "off_target": self._mean(outcome.side_effects).to_json(),
+            "success": share(outcome.success, self.people[case.faces]).to_json(),
+            "off_target": self._mean(outcome.side_effects, case.faces).to_json(),
         }
 
-    def _mean(self, values: np.ndarray) -> Estimate:
-        return bootstrap_mean(values[np.isfinite(values)], seed=self.seed, count=RESAMPLES)
+    def _mean(self, values: np.ndarray, faces: np.ndarray) -> Estimate:
+        known = np.isfinite(values)
+        return bootstrap_mean(
+            values[known], seed=self.seed, clusters=self.people[faces[known].astype(np.int64)], count=RESAMPLES
+        )
 
     def _comparison(self, names: Sequence[str]) -> dict[str, Any]:
         """Side effects at matched success over all attributes; differences in pairs, over the cases that both
-        estimators of a pair can match, resampled by face."""
+        estimators of a pair can match, resampled by person."""
         trials = self.calibrated.trials
         each: dict[str, Any] = {}
         for name in names:
             (values,), faces = self._pooled((name,))
             each[name] = {
-                "off_target": bootstrap_mean(values, seed=self.seed, clusters=faces, count=RESAMPLES).to_json(),
+                "off_target": bootstrap_mean(
+                    values, seed=self.seed, clusters=self.people[faces.astype(np.int64)], count=RESAMPLES
+                ).to_json(),
                 "matched": sum(sum(own[name].matched.values()) for own in trials.values()),
                 "cases": 2 * len(trials),
                 "chosen": sum(best_trial(own).direction.estimator == name for own in trials.values()),
@@ -130,7 +145,9 @@ class Report:
         for i, first in enumerate(names):
             for second in names[i + 1 :]:
                 (a, b), faces = self._pooled((first, second))
-                difference = paired_difference(a, b, seed=self.seed, clusters=faces, count=RESAMPLES)
+                difference = paired_difference(
+                    a, b, seed=self.seed, clusters=self.people[faces.astype(np.int64)], count=RESAMPLES
+                )
                 differences.append({"first": first, "second": second, "off_target": difference.to_json()})
         return {"each": each, "differences": differences}
 

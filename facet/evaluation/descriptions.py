@@ -16,7 +16,6 @@ from facet.evaluation.exam import Exam
 from facet.evaluation.exhibits import in_columns
 from facet.evaluation.rows import Row, estimate_json
 from facet.metrics.classification import balanced_accuracy
-from facet.metrics.intervals import wilson
 
 SHOWN = 8  # rows of the sheets
 INVERTED = "Male"  # is set to the other state instead of on
@@ -43,9 +42,9 @@ def description_rows(exam: Exam) -> list[Row]:
         rows.append(
             {
                 "attribute": name,
-                "accuracy": estimate_json(wilson(int(right.sum()), len(known))),
-                "balanced_accuracy": estimate_json(balanced_accuracy(read, labels)),
-                "majority": estimate_json(wilson(int(common.sum()), len(known))),
+                "accuracy": estimate_json(exam.share(known, right)),
+                "balanced_accuracy": estimate_json(balanced_accuracy(read, labels, people=exam.people)),
+                "majority": estimate_json(exam.share(known, common)),
                 "above": estimate_json(gain["above"]),
             }
         )

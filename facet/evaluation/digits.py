@@ -16,7 +16,6 @@ from torch import Tensor
 from facet.base import images
 from facet.evaluation.exam import Exam
 from facet.evaluation.rows import Row, estimate_json
-from facet.metrics.intervals import wilson
 from facet.pictures import sheets
 
 CLEAR = 0.9
@@ -57,7 +56,7 @@ def digit_rows(exam: Exam) -> list[Row]:
     often the other place keeps its digit, how often the changed digit, the other and both keep their position (the
     centre of mass of each half within NEAR pixels), and how often judge B reads the photo correctly."""
     rows: list[Row] = []
-    places = groups(exam)
+    places, faces = groups(exam), np.arange(len(exam.rows))
     for group in places:
         results = _next_digit(exam, group, [other for other in places if other is not group])
         shown = results.pop("shown")
@@ -66,10 +65,7 @@ def digit_rows(exam: Exam) -> list[Row]:
             if chosen.any():
                 rows.append(
                     {"place": group.place, "source": str(source)}
-                    | {
-                        name: estimate_json(wilson(int(value[chosen].sum()), int(chosen.sum())))
-                        for name, value in results.items()
-                    }
+                    | {name: estimate_json(exam.share(faces[chosen], value[chosen])) for name, value in results.items()}
                 )
     return rows
 

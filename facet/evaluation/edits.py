@@ -21,7 +21,6 @@ from facet.metrics.intervals import (
     holm,
     mean_of_independent,
     quantile_of_normal,
-    wilson,
 )
 from facet.metrics.success import Case
 
@@ -36,11 +35,6 @@ def success(exam: Exam, case: Case, logits: np.ndarray) -> np.ndarray:
 def side_effects(exam: Exam, case: Case, logits: np.ndarray) -> np.ndarray:
     """`side_effects` of the outcome that judge B's logits (n, K) show: (n,)."""
     return exam.outcome(case, logits).side_effects
-
-
-def share(flags: np.ndarray) -> Estimate:
-    """Share of true flags with Wilson's interval."""
-    return wilson(int(flags.sum()), len(flags))
 
 
 def edit_rows(exam: Exam, cases: Sequence[TriedCase]) -> list[Row]:
@@ -80,12 +74,12 @@ def _edit_row(exam: Exam, tried: TriedCase, name: str) -> Row:
         "estimator": direction.estimator,
         "strength": float(f"{strength:.6g}"),
         "reached": (direction.add if case.on else direction.remove)[level] is not None,
-        "success": estimate_json(share(on_y.success)),
-        "success_decoded": estimate_json(share(on_e.success)),
-        "success_a": estimate_json(share(success_a)),
-        "agreement": estimate_json(share(success_a == on_y.success)),
-        "success_where_shown": estimate_json(share(on_y.success[shown])),
-        "lost_in_reconstruction": estimate_json(share(~shown)),
+        "success": estimate_json(exam.share(case.faces, on_y.success)),
+        "success_decoded": estimate_json(exam.share(case.faces, on_e.success)),
+        "success_a": estimate_json(exam.share(case.faces, success_a)),
+        "agreement": estimate_json(exam.share(case.faces, success_a == on_y.success)),
+        "success_where_shown": estimate_json(exam.share(case.faces[shown], on_y.success[shown])),
+        "lost_in_reconstruction": estimate_json(exam.share(case.faces, ~shown)),
         "outside_max": estimate_json(exact_estimate(float(details.outside.max(initial=0)), len(case.faces))),
         **estimates_json(exam.means(case.faces, columns)),
     }
@@ -112,7 +106,7 @@ def curve_rows(exam: Exam, cases: Sequence[TriedCase]) -> list[Row]:
                     "attribute": case.attribute,
                     "direction": case.word,
                     "strength": factor,
-                    "success": estimate_json(share(outcome.success)),
+                    "success": estimate_json(exam.share(case.faces, outcome.success)),
                     **estimates_json(numbers),
                 }
             )
@@ -216,7 +210,7 @@ def control_rows(exam: Exam, cases: Sequence[TriedCase]) -> list[Row]:
         row: Row = {"attribute": case.attribute, "direction": case.word, "ceiling": estimate_json(_ceiling(exam, case))}
         for control in CONTROLS:
             outcome = exam.outcome(case, tried.trials[control].y)
-            row[control] = estimate_json(share(outcome.success))
+            row[control] = estimate_json(exam.share(case.faces, outcome.success))
             row[f"{control}_flips"] = estimate_json(exam.means(case.faces, {"": outcome.side_effects})[""])
         row["zero"] = estimate_json(_zero(exam, case))
         rows.append(row)
@@ -305,5 +299,5 @@ def over_cases(
 def _ceiling(exam: Exam, case: Case) -> Estimate:
     """Share of real test photos in the target state on which judge B sees it."""
     column = exam.column(case.attribute)
-    real = exam.labels[:, column] == (1 if case.on else -1)
-    return share(exam.answers(exam.logits)[real, column] == case.on)
+    real = np.flatnonzero(exam.labels[:, column] == (1 if case.on else -1))
+    return exam.share(real, exam.answers(exam.logits)[real, column] == case.on)

@@ -14,7 +14,7 @@ from facet.editing.editor import Editor
 from facet.editing.spec import exclusive_with
 from facet.judges.judge import Judge
 from facet.metrics import success as metric
-from facet.metrics.intervals import UNDEFINED, Estimate, mean_draws, percentile
+from facet.metrics.intervals import UNDEFINED, Estimate, mean_draws, percentile, share
 from facet.metrics.success import Case, Outcome
 
 
@@ -133,6 +133,10 @@ class Exam:
         chosen = choose_rows(2 * count, len(self.rows), self.seed)
         half = len(chosen) // 2
         return chosen[:half], chosen[half : 2 * half]
+
+    def share(self, faces: np.ndarray, flags: np.ndarray) -> Estimate:
+        """The share of true flags (n,) over the faces, with an interval by person."""
+        return share(flags, self.people[faces])
 
     def means(self, faces: np.ndarray, columns: Mapping[str, np.ndarray]) -> dict[str, Estimate]:
         """The mean of each column (n,) over the faces, with intervals that resample people; NaNs are left out."""

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from facet.base import compute, images
 from facet.editing.directions import choose_rows
-from facet.evaluation.edits import share
 from facet.evaluation.exam import Exam
 from facet.evaluation.rows import Row, estimate_json, estimates_json, six_digits
 from facet.metrics.graded import never_falls, rising, spearman
@@ -127,7 +126,7 @@ def _numbers(exam: Exam, faces: np.ndarray, judged: np.ndarray) -> dict[str, Est
         "rising": rising(judged),
         "range": judged[:, -1] - judged[:, 0],
     }
-    numbers = exam.means(faces, columns) | {"monotone": share(never_falls(judged))}
+    numbers = exam.means(faces, columns) | {"monotone": exam.share(faces, never_falls(judged))}
     return {name: numbers[name] for name in NUMBERS}
 
 

@@ -30,9 +30,15 @@ def headlines(sections: Mapping[str, Sequence[Row]]) -> dict[str, float | None]:
         "ssim_loss": in_use["ssim_loss"]["value"],
         "l2": in_use["l2"]["value"],
         "l1": in_use["l1"]["value"],
-        "kid_samples": sets["prior"]["judge_kid"]["value"] if "prior" in sets else None,
-        "kid_reconstructions": sets["reconstructions"]["judge_kid"]["value"],
-        "kid_floor": sets["real photos"]["judge_kid"]["value"],
+        **{
+            f"kid_{name}": sets[row]["judge_kid"]["value"] if row in sets else None
+            for name, row in (
+                ("samples", "prior"),
+                ("reconstructions", "reconstructions"),
+                ("edits", "edits"),
+                ("floor", "real photos"),
+            )
+        },
         "latents_auroc": _mean(sections["latents"], "auroc"),
     }
     return {name: six_digits(value) for name, value in numbers.items()}

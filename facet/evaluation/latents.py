@@ -92,8 +92,8 @@ def latent_rows(exam: Exam) -> list[Row]:
         rows.append(
             {
                 "attribute": name,
-                "auroc": estimate_json(auroc(scores, labels)),
-                "balanced_accuracy": estimate_json(balanced_accuracy(scores > 0, labels)),
+                "auroc": estimate_json(auroc(scores, labels, people=exam.people)),
+                "balanced_accuracy": estimate_json(balanced_accuracy(scores > 0, labels, people=exam.people)),
             }
         )
     return rows

@@ -195,10 +195,12 @@ def card_rows(exam: Exam, faces: np.ndarray, logits: np.ndarray) -> list[Row]:
     """Judge B's accuracy on each attribute of reconstructions, logits (n, K), beside the same photos: a drop is the
     model's loss. Below MIN_AUROC or MIN_BALANCED an attribute is `not judged on reconstructions`."""
     rows = []
+    people = exam.people[faces]
     answers, real_answers = exam.answers(logits), exam.answers(exam.logits[faces])
     for k, name in enumerate(exam.judge.attributes):
         labels = exam.labels[faces, k]
-        area, balanced = auroc(logits[:, k], labels), balanced_accuracy(answers[:, k], labels)
+        area = auroc(logits[:, k], labels, people=people)
+        balanced = balanced_accuracy(answers[:, k], labels, people=people)
         fails = [
             f"{measure} {estimate.value:.3f}, {least:g} needed"
             for measure, estimate, least in (("AUROC", area, MIN_AUROC), ("balanced accuracy", balanced, MIN_BALANCED))
@@ -213,8 +215,8 @@ def card_rows(exam: Exam, faces: np.ndarray, logits: np.ndarray) -> list[Row]:
                 "reconstruction_reason": "; ".join(fails),
                 "auroc": estimate_json(area),
                 "balanced_accuracy": estimate_json(balanced),
-                "auroc_photos": estimate_json(auroc(exam.logits[faces, k], labels)),
-                "balanced_accuracy_photos": estimate_json(balanced_accuracy(real_answers[:, k], labels)),
+                "auroc_photos": estimate_json(auroc(exam.logits[faces, k], labels, people=people)),
+                "balanced_accuracy_photos": estimate_json(balanced_accuracy(real_answers[:, k], labels, people=people)),
             }
         )
     return rows

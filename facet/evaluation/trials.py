@@ -17,6 +17,8 @@ from facet.editing.editor import EditResult
 from facet.editing.spec import Change, Spec
 from facet.editing.table import LEVELS, STRENGTH_LEVEL
 from facet.evaluation.exam import Exam
+from facet.evaluation.rows import concatenated
+from facet.evaluation.samples import Shown
 from facet.metrics.success import Case
 
 TARGET = "target"  # the setting `on` or `off`
@@ -145,6 +147,15 @@ def _control(exam: Exam, case: Case, part: slice, x: Tensor, latent: Tensor, r: 
     edited = exam.editor.decode(exam.editor.move(latent, shift))
     y, *_ = compositing.composite(x, r, edited, exam.mode, exam.editor.gates([case.attribute]))
     return Trial(exam.judge.logits(y).cpu().numpy())
+
+
+def edited_pictures(exam: Exam, cases: Sequence[TriedCase]) -> Shown:
+    """All edits at the calibrated strength as judge A sees them."""
+    parts = [(tried.trials[MAIN].reencoded, tried.case.faces) for tried in cases]
+    return Shown(
+        concatenated([edit.features for edit, _ in parts if edit is not None]),
+        exam.people[concatenated([faces for edit, faces in parts if edit is not None]).astype(np.int64)],
+    )
 
 
 T = TypeVar("T", Trial, Details, Reencoded)

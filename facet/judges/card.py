@@ -10,7 +10,7 @@ from facet.base.tables import Faces
 from facet.judges.judge import WHICH, Judge, Which, digit_classes
 from facet.metrics.classification import auroc, balanced_accuracy, calibration_error, top_one
 from facet.metrics.graded import absolute_error, rank_correlation
-from facet.metrics.intervals import wilson
+from facet.metrics.intervals import share
 
 RESAMPLES = 500  # bootstrap resamples of the calibration error
 
@@ -40,15 +40,15 @@ def card(
         entry: dict[str, Any] = {
             "judged": not reasons[k],
             "reason": reasons[k],
-            "prevalence": wilson(int((labels > 0).sum()), int((labels != 0).sum())).to_json(),
-            "agreement": wilson(int(agree.sum()), len(agree)).to_json(),
+            "prevalence": share(labels[labels != 0] > 0, people[labels != 0]).to_json(),
+            "agreement": share(agree, people).to_json(),
         }
         for which in WHICH:
             entry[which] = {
-                "auroc": auroc(logits[which][:, k], labels).to_json(),
-                "balanced_accuracy": balanced_accuracy(answers[which][:, k], labels).to_json(),
+                "auroc": auroc(logits[which][:, k], labels, people=people).to_json(),
+                "balanced_accuracy": balanced_accuracy(answers[which][:, k], labels, people=people).to_json(),
                 "calibration_error": calibration_error(
-                    probabilities[which][:, k], labels, seed=seed, count=RESAMPLES
+                    probabilities[which][:, k], labels, seed=seed, people=people, count=RESAMPLES
                 ).to_json(),
                 "threshold": judges[which].thresholds[k].item(),
             }

@@ -1,7 +1,7 @@
 """Accuracy of a classifier of two states: AUROC, balanced accuracy and calibration error, with intervals.
 
 Labels are int (n,): +1 present, -1 absent, 0 unknown (left out). Sources: DeLong et al. 1988 by the mid-ranks of Sun
-and Xu 2014 (AUROC); Naeini et al. 2015 (expected calibration error)."""
+and Xu 2014, by person Obuchowski 1997 (AUROC); Naeini et al. 2015 (expected calibration error)."""
 
 import math
 
@@ -15,16 +15,19 @@ from facet.metrics.intervals import (
     bootstrap,
     mean_of_independent,
     quantile_of_normal,
+    share,
     wilson,
 )
+from facet.metrics.people import People, numbered
 
 BINS = 10
 
 
-def auroc(scores: np.ndarray, labels: np.ndarray) -> Estimate:
+def auroc(scores: np.ndarray, labels: np.ndarray, *, people: People = None) -> Estimate:
     """P(score of a positive > score of a negative), ties half; DeLong's interval on the logit scale, unitless 0..1.
 
-    At a value of 0 or 1 DeLong's variance is 0; the Wilson interval of the rarer class stands in."""
+    With the person on each image the variance is that of people (Obuchowski 1997). At a value of 0 or 1 it is 0; the
+    Wilson interval of the rarer class, of as many people, stands in."""
     positive = np.asarray(scores, np.float64)[labels > 0]
     negative = np.asarray(scores, np.float64)[labels < 0]
     m, n = len(positive), len(negative)
@@ -34,9 +37,15 @@ def auroc(scores: np.ndarray, labels: np.ndarray) -> Estimate:
     above = (ranks[:m] - rankdata(positive)) / n  # share of negatives below each positive
     below = 1 - (ranks[m:] - rankdata(negative)) / m  # share of positives above each negative
     value = float(above.mean())
-    variance = (above.var(ddof=1) / m if m > 1 else 0.0) + (below.var(ddof=1) / n if n > 1 else 0.0)
+    if people is None:
+        variance = (above.var(ddof=1) / m if m > 1 else 0.0) + (below.var(ddof=1) / n if n > 1 else 0.0)
+        fewest = min(m, n)
+    else:
+        on_positive, on_negative = np.asarray(people)[labels > 0], np.asarray(people)[labels < 0]
+        variance = _variance_by_person((above - value) / m, (below - value) / n, on_positive, on_negative)
+        fewest = min(len(np.unique(on_positive)), len(np.unique(on_negative)))
     if variance <= 0 or not 0 < value < 1:
-        bound = wilson(round(value * min(m, n)), min(m, n))
+        bound = wilson(round(value * fewest), fewest)
         return Estimate(value, min(value, bound.low), max(value, bound.high), m + n)
     centre = math.log(value / (1 - value))
     half = quantile_of_normal() * math.sqrt(variance) / (value * (1 - value))
@@ -45,16 +54,26 @@ def auroc(scores: np.ndarray, labels: np.ndarray) -> Estimate:
     return Estimate(value, float(low), float(high), m + n)
 
 
-def balanced_accuracy(predicted: np.ndarray, labels: np.ndarray) -> Estimate:
-    """(recall of positives + recall of negatives) / 2; the interval joins the two Wilson intervals."""
+def _variance_by_person(
+    positive: np.ndarray, negative: np.ndarray, on_positive: np.ndarray, on_negative: np.ndarray
+) -> float:
+    """Variance of the sum of all parts, of positives (m,) and negatives (n,), which vary together within a person."""
+    codes = np.concatenate(numbered(on_positive, on_negative, len(positive), len(negative)))
+    sums = np.bincount(codes, np.concatenate([positive, negative]))
+    return float(sums @ sums) * len(sums) / max(len(sums) - 1, 1)
+
+
+def balanced_accuracy(predicted: np.ndarray, labels: np.ndarray, *, people: People = None) -> Estimate:
+    """(recall of positives + recall of negatives) / 2; the interval joins the intervals of both shares, by person if
+    given."""
     predicted = np.asarray(predicted, bool)
     positive, negative = labels > 0, labels < 0
     if not positive.any() or not negative.any():
         return UNDEFINED
     return mean_of_independent(
         [
-            wilson(int(predicted[positive].sum()), int(positive.sum())),
-            wilson(int((~predicted[negative]).sum()), int(negative.sum())),
+            share(right[one], None if people is None else np.asarray(people)[one])
+            for right, one in ((predicted, positive), (~predicted, negative))
         ]
     )
 
@@ -74,7 +93,9 @@ def balanced_weights(labels: np.ndarray) -> np.ndarray:
     return positive / (2 * max(1, positive.sum())) + negative / (2 * max(1, negative.sum()))
 
 
-def calibration_error(probabilities: np.ndarray, labels: np.ndarray, *, seed: int, count: int = RESAMPLES) -> Estimate:
+def calibration_error(
+    probabilities: np.ndarray, labels: np.ndarray, *, seed: int, people: People = None, count: int = RESAMPLES
+) -> Estimate:
     """Expected calibration error over 10 equal bins, both states weighing half: sum_b w_b |mean p - share present|.
 
     0..1; balanced because the judges' probabilities refer to a population with as many present as absent."""
@@ -90,4 +111,5 @@ def calibration_error(probabilities: np.ndarray, labels: np.ndarray, *, seed: in
         gap = weights * (probabilities[indices] - present[indices])
         return float(np.abs(np.bincount(bins[indices], gap, BINS)).sum())
 
-    return bootstrap(error, len(labels), seed=seed, count=count)
+    clusters = None if people is None else np.asarray(people)[known]
+    return bootstrap(error, len(labels), seed=seed, clusters=clusters, count=count)

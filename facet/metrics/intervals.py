@@ -1,8 +1,8 @@
 """Numbers with intervals: every metric reports {value, low, high, n}.
 
-Sources: Wilson 1927 (score interval); Efron and Tibshirani 1993, chapter 13 (percentile bootstrap), with whole clusters
-resampled if several images show one person; Owen 2007 (pigeonhole bootstrap); Holm 1979 (stepwise correction); Zou
-and Donner 2008 (MOVER)."""
+Sources: Wilson 1927 (score interval); Kish 1965 (design effect); Efron and Tibshirani 1993, chapter 13 (percentile
+bootstrap), with whole clusters resampled if several images show one person; Owen 2007 (pigeonhole bootstrap); Holm 1979
+(stepwise correction); Zou and Donner 2008 (MOVER)."""
 
 import dataclasses
 import math
@@ -39,15 +39,35 @@ def quantile_of_normal(level: float = LEVEL) -> float:
     return float(norm.ppf(0.5 + level / 2))
 
 
-def wilson(successes: int, n: int, level: float = LEVEL) -> Estimate:
-    """Share successes / n with Wilson's score interval; undefined for n = 0."""
+def wilson(successes: float, n: float, level: float = LEVEL) -> Estimate:
+    """Share successes / n with Wilson's score interval, also for fractions of observations; undefined for n = 0."""
     if n == 0:
         return UNDEFINED
     z = quantile_of_normal(level)
-    share = successes / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return Estimate(share, max(0.0, centre - half), min(1.0, centre + half), n)
+    value = successes / n
+    centre = (value + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(value * (1 - value) / n + z * z / (4 * n * n))
+    return Estimate(value, max(0.0, centre - half), min(1.0, centre + half), int(n))
+
+
+def share(flags: np.ndarray, clusters: np.ndarray | None = None, level: float = LEVEL) -> Estimate:
+    """Share of true `flags` (n,). With `clusters` (n,), the person on each photo say, Wilson's interval for as many
+    independent observations as vary that much (n over the design effect, Kish 1965), at most n; if all flags agree, for
+    the number of clusters."""
+    flags = np.asarray(flags, bool)
+    n, successes = len(flags), int(flags.sum())
+    if clusters is None or n == 0:
+        return wilson(successes, n, level)
+    _, codes = np.unique(clusters, return_inverse=True)
+    groups, value = int(codes.max()) + 1, successes / n
+    if groups == 1 or successes in (0, n):
+        effective = float(groups)
+    else:
+        sums = np.bincount(codes, flags - value)
+        variance = float(sums @ sums) / n**2 * groups / (groups - 1) * (n - 1) / n
+        effective = min(float(n), value * (1 - value) / variance) if variance > 0 else float(n)
+    bound = wilson(value * effective, effective, level)
+    return Estimate(value, bound.low, bound.high, n)
 
 
 def normal(value: float, standard_error: float, n: int, level: float = LEVEL) -> Estimate:
@@ -72,7 +92,7 @@ def resampled(n: int, *, seed: int, clusters: np.ndarray | None = None, count: i
         for _ in range(count):
             yield rng.integers(n, size=n)
         return
-    order, starts = _groups(clusters)
+    order, starts = by_cluster(clusters)
     members = np.split(order, starts[1:])
     for _ in range(count):
         yield np.concatenate([members[group] for group in rng.integers(len(members), size=len(members))])
@@ -111,7 +131,7 @@ def mean_draws(
     if clusters is None:
         sums, sizes = values, np.ones(len(values))
     else:
-        order, starts = _groups(clusters)
+        order, starts = by_cluster(clusters)
         sums = np.add.reduceat(values[order], starts, axis=0)
         sizes = np.diff(np.append(starts, len(values))).astype(np.float64)
     groups = len(sizes)
@@ -172,7 +192,7 @@ def holm(p_values: np.ndarray, level: float = LEVEL) -> np.ndarray:
     return rejected.reshape(p_values.shape)
 
 
-def _groups(clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def by_cluster(clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Indices sorted by cluster, and the start of each cluster."""
     clusters = np.asarray(clusters)
     order = np.argsort(clusters, kind="stable")

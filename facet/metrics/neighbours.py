@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from facet.metrics.intervals import Estimate, bootstrap
+from facet.metrics.people import People, numbered
 
 CHUNK = 512  # queries at once, so that memory stays flat
 
@@ -45,14 +46,22 @@ class Memorisation:
 
 
 def memorisation(
-    samples: np.ndarray, train: np.ndarray, test: np.ndarray, *, seed: int, pairs: int = 20
+    samples: np.ndarray,
+    train: np.ndarray,
+    test: np.ndarray,
+    *,
+    seed: int,
+    test_people: People = None,
+    pairs: int = 20,
 ) -> Memorisation:
-    """Features (n, d) of samples, training and test images -> the check; 500 bootstrap resamples of both sides."""
+    """Features (n, d) of samples, training and test images -> the check; 500 bootstrap resamples of samples and of test
+    people."""
     sample_distances, indices = nearest(samples, train)
     test_distances, _ = nearest(test, train)
     sampled, tested = sample_distances[:, 0], test_distances[:, 0]
     joint = np.concatenate([sampled, tested])
     side = np.arange(len(joint)) < len(sampled)
+    clusters = np.concatenate(numbered(None, test_people, len(sampled), len(tested)))
 
     def ratio(chosen: np.ndarray) -> float:
         mine, theirs = joint[chosen[side[chosen]]], joint[chosen[~side[chosen]]]
@@ -60,7 +69,7 @@ def memorisation(
 
     order = sampled.argsort(kind="stable")[:pairs]
     return Memorisation(
-        ratio=bootstrap(ratio, len(joint), seed=seed, count=500),
+        ratio=bootstrap(ratio, len(joint), seed=seed, clusters=clusters, count=500),
         closest=np.stack([order, indices[order, 0]], 1),
         distances=sampled[order],
     )

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import expit
 
-from facet.metrics.intervals import RESAMPLES, UNDEFINED, Estimate, mean_draws, percentile, wilson
+from facet.metrics.intervals import RESAMPLES, UNDEFINED, Estimate, mean_draws, percentile, share
 
 ABSENT, PRESENT = 0.3, 0.7  # probabilities up to and from which a face is eligible for adding and for removing
 MATCHED = 0.8  # success at which methods are compared
@@ -93,15 +93,15 @@ def strength_at(strengths: np.ndarray, curve: np.ndarray, level: float = MATCHED
     i = int(reached[0])
     if i == 0:
         return float(strengths[0])
-    share = (level - curve[i - 1]) / (curve[i] - curve[i - 1])
-    return float(strengths[i - 1] + share * (strengths[i] - strengths[i - 1]))
+    part = (level - curve[i - 1]) / (curve[i] - curve[i - 1])
+    return float(strengths[i - 1] + part * (strengths[i] - strengths[i - 1]))
 
 
 def at_strength(values: np.ndarray, strengths: np.ndarray, strength: float) -> np.ndarray:
     """Values (S, …) over the strengths, linear between them, at one strength: (…)."""
     i = int(np.clip(np.searchsorted(strengths, strength), 1, len(strengths) - 1))
-    share = (strength - strengths[i - 1]) / (strengths[i] - strengths[i - 1])
-    blended: np.ndarray = (1 - share) * values[i - 1] + share * values[i]
+    part = (strength - strengths[i - 1]) / (strengths[i] - strengths[i - 1])
+    blended: np.ndarray = (1 - part) * values[i - 1] + part * values[i]
     return blended
 
 
@@ -164,7 +164,7 @@ def curve(
     undefined = Estimate(math.nan, math.nan, math.nan, n)
     return Curve(
         strengths=strengths,
-        success=[wilson(int(row.sum()), n) for row in outcome.success],
+        success=[share(row, clusters) for row in outcome.success],
         preservation=[percentile(preservation[s], drawn_preservation[:, s], n) for s in range(len(strengths))],
         area=percentile(area_under(strengths, rates), areas, n),
         strength=percentile(at, drawn_at, n) if math.isfinite(at) else undefined,
@@ -201,7 +201,7 @@ def entanglement_row(
     changed = predicted(after, thresholds) != predicted(before, thresholds)
     return EntanglementRow(
         shift=[percentile(shifts[:, j].mean(), draws[:, j], n) for j in range(attributes)],
-        changed=[wilson(int(changed[:, j].sum()), n) for j in range(attributes)],
+        changed=[share(changed[:, j], clusters) for j in range(attributes)],
     )
 
 

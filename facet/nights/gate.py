@@ -28,8 +28,8 @@ from facet.evaluation import reconstructions
 from facet.evaluation.exam import Exam
 from facet.evaluation.rows import six_digits
 from facet.judges.judge import Judge
-from facet.metrics.intervals import Estimate, bootstrap, paired_difference, percentile
-from facet.metrics.kid import kernel
+from facet.metrics import kid
+from facet.metrics.intervals import Estimate, bootstrap, paired_difference
 from facet.metrics.subgroups import FEWEST, cells
 from facet.nights import verdicts
 from facet.nights.champions import TABLE
@@ -197,7 +197,7 @@ def _measures(
     difference = paired_difference(theirs.l2 / level, own.l2 / level, clusters=exam.people[places], **draws)
     measures.append(Measure("reconstruction", own.l2.mean(), level, difference, params.reconstruction))
     real = _features(exam, places)
-    measures.append(_kernel_distance(params, real, own.features, theirs.features))
+    measures.append(_kernel_distance(params, real, own.features, theirs.features, exam.people[places]))
     if len(set(groups) - {""}) > 1:
         measures.append(_gap(params, own.success, theirs.success, groups, people))
     return measures
@@ -241,24 +241,16 @@ def _features(exam: Exam, places: np.ndarray) -> np.ndarray:
     return np.concatenate([exam.other.features(x).cpu().numpy() for _, x, _ in exam.batches(places)])
 
 
-def _kernel_distance(params: Params, real: np.ndarray, own: np.ndarray, theirs: np.ndarray) -> Measure:
-    """The kernel distance of reconstructions to photos, in thousandths, a photo never against its own reconstruction.
-    The difference is resampled by face, the same faces for both models, so the term of the photos alone cancels."""
-    count = len(real)
-    if count < 4:
-        raise InputError(f"{count} test faces are too few for the gate; at least 4 are needed")
-    photos = 1000 * kernel(real, real)
-    mine, other = (1000 * (kernel(one, one) - 2 * kernel(real, one)) for one in (own, theirs))
-    for pairs in (photos, mine, other):
-        np.fill_diagonal(pairs, 0)
-    gain, rng = other - mine, np.random.default_rng(params.seed)
-    draws = np.empty(params.bootstrap)
-    for draw in range(params.bootstrap):
-        times = np.bincount(rng.integers(count, size=count), minlength=count).astype(np.float64)
-        draws[draw] = times @ gain @ times / (count * (count - 1))
-    candidate, champion = (float((photos + one).sum()) / (count * (count - 1)) for one in (mine, other))
-    difference = percentile(champion - candidate, draws, count)
-    return Measure("kernel_distance", candidate, champion, difference, params.kernel_distance)
+def _kernel_distance(
+    params: Params, real: np.ndarray, own: np.ndarray, theirs: np.ndarray, people: np.ndarray
+) -> Measure:
+    """The kernel distance of reconstructions to photos of other people, in thousandths."""
+    if len(np.unique(people)) < kid.FEWEST:
+        raise InputError(
+            f"test faces of {len(np.unique(people))} people are too few for the gate; {kid.FEWEST} are needed"
+        )
+    mine, other = (1000 * kid.distance(real, one, people=people, other_people=people) for one in (own, theirs))
+    return Measure("kernel_distance", mine.value, other.value, (other - mine).estimate(), params.kernel_distance)
 
 
 def _gap(params: Params, own: np.ndarray, theirs: np.ndarray, groups: np.ndarray, people: np.ndarray) -> Measure:

@@ -14,7 +14,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {  # kept sections of reports/metrics/<sys
     "summary": (),
     "edits": ("attribute", "direction", "success", "flips"),
     "reconstruction": ("name", "kind", "note", "l2", "l1", "ssim_loss", "psnr"),
-    "samples": ("name", "judge_kid", "judge_frechet"),
+    "samples": ("name", "note", "people", "judge_kid", "judge_frechet"),
     "judge_card": ("attribute", "balanced_accuracy", "balanced_accuracy_photos"),
     "strokes": (),
     "digits": (),

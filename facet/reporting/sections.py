@@ -69,7 +69,7 @@ def tiles(system: SystemInputs, success_goal: float, side_effects_goal: float) -
                 "title": "samples, kernel distance",
                 "value": formatted(shown["judge_kid"]),
                 "grade": "plain",
-                "note": f"in judge A's features, not FID or KID. Real against real: "
+                "note": f"in judge A's features, not FID or KID; {shown.get('note', '')}. Real against real: "
                 f"{short(samples['real photos']['judge_kid'], 'number')}; edits: "
                 f"{short(samples['edits']['judge_kid'], 'number') if 'edits' in samples else '–'}",
             }

@@ -1,5 +1,5 @@
 """The generative systems, listed in SYSTEMS. Each is one module here that offers `NAME`, `GanSettings`, `GanTrainer` (a
-`SystemTrainer`), `sampler` and `load`. A system in ENCODERS trains its encoders separately: its <name>_encoders.py
+`SystemTrainer`), `prior` and `load`. A system in ENCODERS trains its encoders separately: its <name>_encoders.py
 offers `load`, `settings_class` and `encoder_trainer`.
 
 Every trained system implements the protocol `System`, and all code after training is written against it. A system may
@@ -9,6 +9,7 @@ its module then offers `untrained`, the same networks before training."""
 
 import dataclasses
 import importlib
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, Protocol
@@ -62,6 +63,14 @@ class System(Protocol):
     def decode(self, latent: Tensor) -> Tensor:
         """Latents -> images (N, C, S, S) in [-1, 1]."""
         ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Prior:
+    """The distribution that a system's samples are drawn from."""
+
+    name: str  # as reports say it: "z ~ N(0, I)"
+    draw: Callable[[int, torch.Generator], Tensor]  # latents (count, z_dim + y_dim), which `System.decode` takes
 
 
 class SystemTrainer:

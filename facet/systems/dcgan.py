@@ -24,7 +24,7 @@ from facet.nets.decoder import Decoder
 from facet.nets.ema import Ema
 from facet.nets.modes import evaluating
 from facet.nets.variational import Variational
-from facet.systems import Data, SystemTrainer
+from facet.systems import Data, Prior, SystemTrainer
 from facet.training.loop import Batch
 
 NAME = "dcgan"
@@ -231,13 +231,8 @@ def load_gan(folder: Path) -> tuple[Decoder, Discriminator, GanSettings, Data]:
     return generator.eval(), discriminator.eval(), settings, data
 
 
-def sampler(folder: Path, device: torch.device) -> Callable[[int, torch.Generator], Tensor]:
-    """A function that draws images (count, C, S, S) from the generator of a GAN folder and its prior."""
-    generator, _, settings, _ = load_gan(folder)
-    generator.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def draw(count: int, random: torch.Generator) -> Tensor:
-        images: Tensor = generator(sample_prior(settings.prior, count, settings.z_dim, random).to(device))
-        return images
-
-    return draw
+def prior(folder: Path, device: torch.device) -> Prior:
+    """The distribution of z in the training of a GAN folder."""
+    settings = GanSettings(**checkpoints.read_card(folder)["settings"])
+    name = "z ~ N(0, I)" if settings.prior == "normal" else "z uniform in [-1, 1]"
+    return Prior(name, lambda count, random: sample_prior(settings.prior, count, settings.z_dim, random).to(device))

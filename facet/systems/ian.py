@@ -9,7 +9,7 @@ from the mean, without which small traits are lost."""
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -33,7 +33,7 @@ from facet.nets.minibatch import MinibatchDiscrimination
 from facet.nets.modes import evaluating
 from facet.nets.norm import BatchNorm1d, BatchNorm2d
 from facet.nets.prior import GaussianPrior
-from facet.systems import Data, SystemTrainer
+from facet.systems import Data, Prior, SystemTrainer
 from facet.training.loop import Batch, half_cosine, set_rate
 
 NAME = "ian"
@@ -444,12 +444,17 @@ def untrained(folder: Path, x: Tensor, *, seed: int, device: torch.device) -> Ia
     return Ian(trainer.networks, settings, data, device)
 
 
-def sampler(folder: Path, device: torch.device) -> Callable[[int, torch.Generator], Tensor]:
-    """A function that draws images (count, C, S, S) from the prior through the flow."""
-    system = load(folder, checkpoints.read_card(folder), device)
+def prior(folder: Path, device: torch.device) -> Prior:
+    """The distribution of z in the training of a model folder, through the flow."""
+    card = checkpoints.read_card(folder)
+    system = load(folder, card, device)
+    name = "z ~ N(0, I)" if card["settings"]["prior"] == "normal" else "z from a Gaussian fitted to training codes"
+    if card["settings"]["iaf"] != "none":
+        name += ", through the flow"
 
+    @torch.no_grad()
     def draw(count: int, random: torch.Generator) -> Tensor:
-        eps = torch.randn(count, system.z_dim, generator=random).to(device)
-        return system.decode(system.iaf(system.prior(eps)))
+        latent: Tensor = system.iaf(system.prior(torch.randn(count, system.z_dim, generator=random).to(device)))
+        return latent
 
-    return draw
+    return Prior(name, draw)

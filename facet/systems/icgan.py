@@ -6,7 +6,6 @@ are the warm-up of G as the decoder of a conditional VAE, since training from sc
 CPU (0 turns it off), and R1 instead of batch norm in D if `norm` is none."""
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,7 +26,7 @@ from facet.nets.ema import Ema
 from facet.nets.modes import evaluating
 from facet.nets.residual import Residual
 from facet.nets.variational import Variational
-from facet.systems import Data, SystemTrainer
+from facet.systems import Data, Prior, SystemTrainer
 from facet.training.loop import Batch
 
 NAME = "icgan"
@@ -250,16 +249,13 @@ def load_gan(folder: Path) -> tuple[Decoder, Descriptions, GanSettings, Data]:
     return generator.eval(), descriptions, settings, data
 
 
-def sampler(folder: Path, device: torch.device) -> Callable[[int, torch.Generator], Tensor]:
-    """A function that draws images (count, C, S, S) from the generator of a GAN folder, its prior and training
-    descriptions."""
-    generator, descriptions, settings, _ = load_gan(folder)
-    for network in (generator, descriptions):
-        network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+def prior(folder: Path, device: torch.device) -> Prior:
+    """The distribution of z and y in the training of a GAN folder."""
+    _, descriptions, settings, _ = load_gan(folder)
+    descriptions.to(device)
 
     def draw(count: int, random: torch.Generator) -> Tensor:
         z = torch.randn(count, settings.z_dim, generator=random).to(device)
-        images: Tensor = generator(z, descriptions.draw(count, random))
-        return images
+        return torch.cat([z, descriptions.draw(count, random)], dim=1)
 
-    return draw
+    return Prior("z ~ N(0, I), descriptions of training photos", draw)

@@ -13,7 +13,6 @@ conditional GAN."""
 
 import dataclasses
 import itertools
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,7 +35,7 @@ from facet.nets.modes import evaluating
 from facet.nets.norm import BatchNorm1d, BatchNorm2d
 from facet.nets.residual import Residual
 from facet.nets.variational import Variational
-from facet.systems import Data, System, SystemTrainer
+from facet.systems import Data, Prior, System, SystemTrainer
 from facet.training.loop import Batch, half_cosine, set_rate
 
 NAME = "vigan"
@@ -427,12 +426,12 @@ def load(folder: Path, card: dict[str, Any], device: torch.device) -> System:
     return Vigan(folder, card, device)
 
 
-def sampler(folder: Path, device: torch.device) -> Callable[[int, torch.Generator], Tensor]:
-    """A function that draws images (count, C, S, S) from the prior of z and training descriptions."""
+def prior(folder: Path, device: torch.device) -> Prior:
+    """The distribution of z and y in the training of a model folder."""
     system = Vigan(folder, checkpoints.read_card(folder), device)
 
     def draw(count: int, random: torch.Generator) -> Tensor:
         z = torch.randn(count, system.z_dim, generator=random).to(device)
-        return system.decode(torch.cat([z, system.descriptions.draw(count, random)], dim=1))
+        return torch.cat([z, system.descriptions.draw(count, random)], dim=1)
 
-    return draw
+    return Prior("z ~ N(0, I), descriptions of training photos", draw)

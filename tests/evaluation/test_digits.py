@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from facet.evaluation import digits
+from facet.metrics.intervals import share
 
 NAMES = tuple(f"{place}_{digit}" for place in ("Left", "Right") for digit in range(10))
 SIZE = 20
@@ -64,6 +65,7 @@ def exam(count=40, stubborn=()):
     return types.SimpleNamespace(
         editor=types.SimpleNamespace(system=writer, decode=writer.decode), judge=reader, rows=np.arange(count),
         labels=labels, logits=reader.logits(x).numpy(), column=NAMES.index, batches=batches,
+        share=lambda faces, flags: share(flags, faces),
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from facet.evaluation import exam as exams
 from facet.evaluation import graded
+from facet.metrics.intervals import share
 from stages import evaluate
 from tests.support import evaluated
 from tests.support.linear_system import LinearSystem
@@ -64,6 +65,7 @@ def an_exam(count=20, *, judged=(True, True, True), y_dim=3, unknown=(), **paint
         values=known, ranges={"Age": (40.0, 80.0), "Smile": (0.0, 1.0)}, logits=reader.logits(x).numpy(),
         people=people, column=NAMES.index, batches=batches, seed=1, resamples=50,
         means=lambda faces, columns: exams.means(columns, people[faces], seed=1, resamples=50),
+        share=lambda faces, flags: share(flags, people[faces]),
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from facet.base import images
 from facet.base.tables import read_faces
 from facet.evaluation import descriptions, interpolations, swaps
 from facet.evaluation.exam import Exam
-from facet.metrics.intervals import Estimate, bootstrap_mean
+from facet.metrics.intervals import Estimate, bootstrap_mean, share
 from tests.support import evaluated
 from tests.support.linear_system import ATTRIBUTES, DIMS, SIZE, LinearSystem, faces
 
@@ -114,6 +114,8 @@ def reading(entries, labels):
         labels=np.stack([np.ones(len(labels), np.int8), np.array(labels, np.int8)], 1),
         latents=torch.stack([torch.full((len(entries),), 9.0), torch.tensor(entries)], 1),
         means=lambda faces, columns: {name: bootstrap_mean(values, seed=1) for name, values in columns.items()},
+        share=lambda faces, flags: share(flags, faces),
+        people=np.arange(len(labels)),
     )
 
 

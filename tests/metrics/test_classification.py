@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from facet.metrics.classification import auroc, balanced_accuracy, balanced_weights, calibration_error, top_one
+from facet.metrics.intervals import wilson
 
 
 def test_auroc_counts_pairs_in_the_right_order_and_ties_half():
@@ -41,6 +42,34 @@ def test_balanced_accuracy_is_the_mean_of_both_recalls():
 
 def test_one_class_alone_has_no_balanced_accuracy():
     assert balanced_accuracy(np.ones(3, bool), np.ones(3)).to_json()["value"] is None
+
+
+def test_accuracies_of_one_photo_a_person_are_those_of_photos():
+    rng = np.random.default_rng(0)
+    labels = rng.choice([-1, 1], 60)
+    scores = labels + rng.normal(0, 1.5, 60)
+    for measure, answers in ((auroc, scores), (balanced_accuracy, scores > 0)):
+        photos, people = measure(answers, labels), measure(answers, labels, people=np.arange(60))
+        assert (people.value, people.n) == (photos.value, photos.n)
+        assert (people.low, people.high) == pytest.approx((photos.low, photos.high), abs=2e-3)
+
+
+def test_ten_like_photos_of_each_person_make_accuracies_no_surer():
+    rng = np.random.default_rng(0)
+    labels = rng.choice([-1, 1], 60)
+    scores = labels + rng.normal(0, 1.5, 60)
+    who = np.repeat(np.arange(60), 10)
+    for measure, answers in ((auroc, scores), (balanced_accuracy, scores > 0)):
+        once, blind = measure(answers, labels), measure(np.repeat(answers, 10), np.repeat(labels, 10))
+        aware = measure(np.repeat(answers, 10), np.repeat(labels, 10), people=who)
+        assert (aware.low, aware.high) == pytest.approx((once.low, once.high), abs=5e-3)
+        assert blind.high - blind.low < 0.5 * (once.high - once.low)
+
+
+def test_a_perfect_auroc_leaves_the_doubt_of_as_many_people():
+    labels = np.repeat([1, -1], 50)
+    estimate = auroc(labels.astype(float), labels, people=np.repeat(np.arange(20), 5))
+    assert estimate.low == pytest.approx(wilson(10, 10).low)
 
 
 def test_the_largest_score_names_the_class_and_pictures_of_none_or_two_are_left_out():

@@ -23,6 +23,28 @@ def test_wilson_of_all_successes_still_leaves_doubt():
     assert estimate.low == pytest.approx(20 / (20 + 1.96**2), abs=1e-4)
 
 
+def test_a_share_of_one_photo_a_person_is_wilson_s():
+    flags = np.arange(10) < 8
+    assert intervals.share(flags) == intervals.wilson(8, 10)
+    alone = intervals.share(flags, np.arange(10))
+    assert (alone.low, alone.high, alone.n) == pytest.approx((0.4901, 0.9433, 10), abs=1e-4)
+
+
+def test_ten_like_photos_of_each_person_make_a_share_no_surer():
+    once = intervals.share(np.arange(10) < 8)
+    copied = intervals.share(np.repeat(np.arange(10) < 8, 10), np.repeat(np.arange(10), 10))
+    # the variance over people has 9 degrees of freedom, that of photos 99
+    assert (copied.low, copied.high) == pytest.approx((once.low, once.high), abs=0.02)
+    assert copied.n == 100
+    unlike = intervals.share(np.tile([True, True, True, False], 25), np.repeat(np.arange(25), 4))
+    photos = intervals.wilson(75, 100)  # every person has the same share: people vary less than chance, never counted
+    assert (unlike.low, unlike.high) == pytest.approx((photos.low, photos.high))
+
+
+def test_a_share_of_one_still_leaves_doubt_by_people():
+    assert intervals.share(np.ones(100, bool), np.arange(100) % 20) == Estimate(1, intervals.wilson(20, 20).low, 1, 100)
+
+
 def test_nothing_observed_becomes_null_in_json():
     assert json.loads(json.dumps(intervals.wilson(0, 0).to_json(), allow_nan=False)) == {
         "value": None, "low": None, "high": None, "n": 0,

@@ -13,6 +13,7 @@ import torch
 from facet import systems
 from facet.base.errors import InputError
 from facet.base.tables import META_KEY, write_table
+from facet.metrics.kid import kid
 from facet.nights import gate
 from tests.support.evaluated import linear
 from tests.support.linear_system import LinearSystem
@@ -163,12 +164,11 @@ def test_an_attribute_that_can_no_longer_be_edited_is_a_reason(linear_files, mon
 
 
 def test_the_kernel_distance_s_difference_is_that_of_two_estimates(linear_files):
-    from facet.metrics.kid import mmd2
-
     rng = np.random.default_rng(0)
     real, own, theirs = rng.normal(size=(60, 8)), rng.normal(size=(60, 8)), rng.normal(0.5, 1, size=(60, 8))
-    measure = gate._kernel_distance(linear_files, real, own, theirs)
-    assert measure.candidate == pytest.approx(1000 * mmd2(real, own), abs=60)
+    people = np.arange(60) // 2
+    measure = gate._kernel_distance(linear_files, real, own, theirs, people)
+    assert measure.candidate == pytest.approx(1000 * kid(real, own, people=people, other_people=people).value)
     assert measure.champion > measure.candidate + 100
     assert measure.difference.low > 0
     assert measure.difference.low < measure.difference.value < measure.difference.high

@@ -32,11 +32,13 @@ class FullJudge(LinearJudge):
 
 
 class LinearModule:
-    """In the place of a system's module: a generator whose pictures are decoded draws from N(0, I)."""
+    """In the place of a system's module: draws from N(0, I)."""
 
     @staticmethod
-    def sampler(folder: Path, device: torch.device):
-        return lambda count, random: LinearSystem().decode(torch.randn(count, LinearSystem.z_dim, generator=random))
+    def prior(folder: Path, device: torch.device):
+        return systems.Prior(
+            "z ~ N(0, I)", lambda count, random: torch.randn(count, LinearSystem.z_dim, generator=random)
+        )
 
 
 class DescribedSystem(LinearSystem):

@@ -78,13 +78,13 @@ def test_every_entry_of_a_latent_moves_the_picture(trained, name):
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_the_prior_can_be_drawn_from_and_the_same_seed_draws_the_same(trained, name):
     folder = trained[name].parent / "model"
-    draw = systems.module(name).sampler(folder, CPU)
-    with torch.no_grad():
-        x = draw(4, compute.generator(1))
-        torch.testing.assert_close(draw(4, compute.generator(1)), x, rtol=0, atol=0)
-        assert not torch.equal(draw(4, compute.generator(2)), x)
-    assert x.shape == (4, 3, 64, 64)
-    assert x.std(0).max() > 0
+    prior, system = systems.module(name).prior(folder, CPU), systems.load(trained[name], CPU)
+    latent = prior.draw(4, compute.generator(1))
+    torch.testing.assert_close(prior.draw(4, compute.generator(1)), latent, rtol=0, atol=0)
+    assert not torch.equal(prior.draw(4, compute.generator(2)), latent)
+    assert latent.shape == (4, system.z_dim + system.y_dim)
+    assert system.decode(latent).std(0).max() > 0
+    assert prior.name.startswith("z ")
 
 
 def test_a_system_that_offers_features_offers_itself_untrained_to_compare(trained):
