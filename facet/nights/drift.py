@@ -1,9 +1,13 @@
-"""Drift of newcomers: their latents and attributes compared with those of the training split.
+"""Drift of newcomers: their latents compared with those of people held out of training (the valid split), their
+attributes with those of the train and valid splits.
 
-PSI, the population stability index, is taken over deciles of the training values of each dimension: below 0.1 the
-populations are alike, from 0.25 they differ (the credit industry's rule of thumb). With n people its mean is 9 / n even
-without any change, which is subtracted. Each person counts once. The two-sample Kolmogorov-Smirnov test for dimensions
-and a test of two shares for attributes rule out chance, with Holm's correction over all of them."""
+Held out, because an encoder places the very photos it was trained on unlike all others, so newcomers of the same
+population would differ from them.
+
+PSI, the population stability index, is taken over deciles of the earlier people's values of each dimension: below 0.1
+the populations are alike, from 0.25 they differ (the credit industry's rule of thumb). With n people its mean is 9 / n
+even without any change, which is subtracted. Each person counts once. The two-sample Kolmogorov-Smirnov test for
+dimensions and a test of two shares for attributes rule out chance, with Holm's correction over all of them."""
 
 import dataclasses
 import logging
@@ -30,14 +34,15 @@ BINS = 10
 SHIFTED = 0.25  # least PSI that is reported
 SHARE = 0.1  # least change of an attribute's share that is reported
 FEWEST = 30  # people needed for a comparison
-REFERENCE = 20_000  # most training latents to compare with
+REFERENCE = 20_000  # most latents to compare with
 
 
 @dataclasses.dataclass(frozen=True)
 class Drift:
-    """Differences of newcomers from the training split, the largest first."""
+    """Differences of newcomers from earlier people, the largest first."""
 
     people: int  # newcomers, each counted once
+    reference: int  # people held out of training, each counted once
     psi_mean: float | None
     psi_worst: float | None
     dimensions: list[dict[str, Any]]  # name, psi, ks, p, shifted
@@ -52,8 +57,10 @@ class Drift:
         return dataclasses.asdict(self) | {"alert": self.alert, "summary": str(self)}
 
     def __str__(self) -> str:
-        if self.psi_mean is None:
+        if self.psi_mean is None and self.people < FEWEST:
             return f"{self.people} new people are too few for a comparison"
+        if self.psi_mean is None:
+            return f"{self.reference} people held out of training are too few for a comparison"
         shifted = [f"{row['name']} (PSI {row['psi']:.2f})" for row in self.dimensions if row["shifted"]][:3]
         shifted += [
             f"{row['name']} {100 * row['before']:.0f} -> {100 * row['now']:.0f} %"
@@ -71,12 +78,12 @@ def compare(
     before: Mapping[str, np.ndarray],
     now: Mapping[str, np.ndarray],
 ) -> Drift:
-    """Compare newcomers with the training split.
+    """Compare newcomers with earlier people.
 
-    `reference` and `latents` are latents (n, d) of the training split and (m, d) of newcomers; `before` and `now` are
-    their labels by attribute: -1, +1, 0 unknown."""
+    `reference` and `latents` are latents (n, d) of people held out of training and (m, d) of newcomers; `before` and
+    `now` are labels of earlier people and newcomers by attribute: -1, +1, 0 unknown."""
     if len(latents) < FEWEST or len(reference) < FEWEST:
-        return Drift(len(latents), None, None, [], [])
+        return Drift(len(latents), len(reference), None, None, [], [])
     psi = stability(reference, latents)
     tests = [ks_2samp(reference[:, k], latents[:, k], method="asymp") for k in range(reference.shape[1])]
     names = sorted(set(before) & set(now))
@@ -107,7 +114,7 @@ def compare(
     ]
     dimensions.sort(key=lambda row: -row["psi"])
     attributes.sort(key=lambda row: -abs(row["before"] - row["now"]))
-    return Drift(len(latents), float(psi.mean()), float(psi.max()), dimensions, attributes)
+    return Drift(len(latents), len(reference), float(psi.mean()), float(psi.max()), dimensions, attributes)
 
 
 def stability(reference: np.ndarray, latents: np.ndarray) -> np.ndarray:
@@ -140,7 +147,7 @@ def _two_shares(first: int, n: int, second: int, m: int) -> float:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Params:
-    """Compare the photos of one shard with those that the champion learned from, by its encoder."""
+    """Compare the photos of one shard with those of people that the champion did not learn from, by its encoder."""
 
     prepared: Path  # folder written by `prepare`
     champion: Path  # model folder
@@ -162,11 +169,13 @@ def run(params: Params) -> None:
             f"{params.champion} was trained on {system.crop} at {system.size} pixels; {params.prepared} differs"
         )
     table = faces.ok
-    new = table["image_id"].str.startswith(f"{params.shard}/").to_numpy()
-    old = np.flatnonzero((table["split"] == "train").to_numpy() & ~new)
-    old = old[np.unique(faces.people()[old], return_index=True)[1]]
-    if len(old) > REFERENCE:
-        old = np.sort(np.random.default_rng(params.seed).choice(old, REFERENCE, replace=False))
+    split, new = table["split"].to_numpy(), table["image_id"].str.startswith(f"{params.shard}/").to_numpy()
+    earlier, held_out, newcomers = (
+        _one_each(faces.people(), rows)
+        for rows in (~new & np.isin(split, ("train", "valid")), ~new & (split == "valid"), new)
+    )
+    if len(held_out) > REFERENCE:
+        held_out = np.sort(np.random.default_rng(params.seed).choice(held_out, REFERENCE, replace=False))
 
     def encoded(rows: np.ndarray) -> np.ndarray:
         latents = [np.zeros((0, system.z_dim), np.float32)]
@@ -177,16 +186,20 @@ def run(params: Params) -> None:
         return np.concatenate(latents)
 
     labels = dict(zip(faces.meta.attributes, faces.labels().T, strict=True))
-    # one photo a person: photos of one person are not independent
-    newcomers = np.flatnonzero(new)[np.unique(faces.people()[new], return_index=True)[1]]
     drift = compare(
-        encoded(old),
+        encoded(held_out),
         encoded(newcomers),
-        {name: values[old] for name, values in labels.items()},
+        {name: values[earlier] for name, values in labels.items()},
         {name: values[newcomers] for name, values in labels.items()},
     )
     write_json(params.report, drift.to_json())
     log.info("%s", drift)
+
+
+def _one_each(people: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """The row of one chosen photo of every person, since photos of one person are not independent."""
+    rows = np.flatnonzero(chosen)
+    return rows[np.unique(people[rows], return_index=True)[1]]
 
 
 if __name__ == "__main__":
