@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from facet.metrics.intervals import RESAMPLES, Estimate, bootstrap_mean, percentile, resampled
+from facet.metrics.intervals import RESAMPLES, Estimate, bootstrap_mean, by_cluster, percentile, resampled
 
 FEWEST = 20  # images below which a group's mean is shown but does not enter the gap
 PERMUTATIONS = 1_000
@@ -12,7 +12,7 @@ PERMUTATIONS = 1_000
 
 @dataclasses.dataclass(frozen=True)
 class Gap:
-    """Means by group, largest minus smallest, and how often a random regrouping has as large a gap."""
+    """Means by group, largest minus smallest, and how often a random regrouping of people has as large a gap."""
 
     groups: dict[str, Estimate]
     gap: Estimate  # max - min over groups of at least FEWEST images; never negative, so read it with p
@@ -33,7 +33,8 @@ def cells(first: np.ndarray, second: np.ndarray, names: tuple[str, str]) -> np.n
 def gap(
     values: np.ndarray, groups: np.ndarray, *, seed: int, clusters: np.ndarray | None = None, count: int = RESAMPLES
 ) -> Gap:
-    """One number per image (n,) and group names (n,), "" left out -> the gap, bootstrapped by identity."""
+    """One number per image (n,) and group names (n,), "" left out -> the gap. With the
+    person on each image (n,) in `clusters`, people are resampled, and people exchange their groups by chance."""
     known = (groups != "") & np.isfinite(values)
     values, groups = np.asarray(values, np.float64)[known], np.asarray(groups)[known]
     clusters = None if clusters is None else np.asarray(clusters)[known]
@@ -58,6 +59,19 @@ def gap(
     value = spread(everyone, codes)
     draws = [spread(chosen, codes) for chosen in resampled(len(values), seed=seed, clusters=clusters, count=count)]
     rng = np.random.default_rng(seed)
-    as_large = sum(spread(everyone, rng.permutation(codes)) >= value for _ in range(PERMUTATIONS))
+    people = everyone if clusters is None else clusters
+    as_large = sum(spread(everyone, exchanged(codes, people, rng)) >= value for _ in range(PERMUTATIONS))
     p = (as_large + 1) / (PERMUTATIONS + 1)
     return Gap(means, percentile(value, np.array(draws), len(values)), p)
+
+
+def exchanged(codes: np.ndarray, people: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The group (n,) of each image after every person took those of another: the images of a person keep their values
+    and stay together. Who has more images than the other takes the other's groups in turn."""
+    order, starts = by_cluster(people)
+    sizes = np.diff(np.append(starts, len(codes)))
+    other = np.repeat(rng.permutation(len(sizes)), sizes)
+    turn = np.arange(len(codes)) - np.repeat(starts, sizes)
+    taken = np.empty_like(codes)
+    taken[order] = codes[order][starts[other] + turn % sizes[other]]
+    return taken
