@@ -201,7 +201,7 @@ def gate(night: Night, system: str) -> dict[str, Any] | None:
     night.run_module(
         "facet.nights.gate", "--system", system, "--prepared", "data/prepared", "--judges", str(JUDGES),
         "--candidate", str(model), "--attributes", str(table), "--champion", str(champion),
-        "--frozen", str(night.store.root / verdicts.FROZEN), "--verdict", str(path),
+        "--store", str(night.store.root), "--frozen", str(night.store.root / verdicts.FROZEN), "--verdict", str(path),
         *flags(dataclasses.asdict(night.settings.gate)), *night.compute_flags(),
     )  # fmt: skip
     verdict: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) | {"champion": live, "digest": digest}

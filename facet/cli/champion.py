@@ -60,7 +60,10 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         verb.add_argument("--why", default="by hand", metavar="TEXT", help="the reason, kept in the history")
     add("rebuild", "make the newest version of every system live, after the pointer was lost", _rebuild, "rebuild")
     prune = add(
-        "prune", "remove old versions, never the live one nor the one before it", _prune, "prune vigan --dry-run"
+        "prune",
+        "remove old versions, never the live one, the one before it, the first or the best",
+        _prune,
+        "prune vigan --dry-run",
     )
     prune.add_argument(
         "--keep", type=count, default=KEPT, metavar="N", help=f"versions to keep beside the live one (default: {KEPT})"
@@ -139,9 +142,12 @@ def _rebuild(args: argparse.Namespace) -> int:
 
 
 def _prune(args: argparse.Namespace) -> int:
+    from facet.nights import standards
+
     check_dry_json(args)
     store = _existing_store(args)
-    old = store.prune(args.system, keep=args.keep, dry_run=True)
+    spared = standards.spared(store, args.system)
+    old = store.prune(args.system, keep=args.keep, spared=spared, dry_run=True)
     if args.json:
         print_json(old)
         return 0
@@ -159,6 +165,6 @@ def _prune(args: argparse.Namespace) -> int:
     if not confirm(args, f"Remove {len(old)} versions of {args.system}?", show):
         print("nothing was removed")
         return 0
-    for version in store.prune(args.system, keep=args.keep):
+    for version in store.prune(args.system, keep=args.keep, spared=spared):
         print("removed", version)
     return 0

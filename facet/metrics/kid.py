@@ -91,9 +91,14 @@ def distance(
 
 def kid_floor(real: np.ndarray, *, seed: int, people: People = None) -> Estimate:
     """Photos of a random half of the people against those of the other half: 0 should lie in the interval."""
+    return floor_distance(real, seed=seed, people=people).estimate()
+
+
+def floor_distance(real: np.ndarray, *, seed: int, people: People = None) -> Distance:
+    """As `kid_floor`, in the form of which differences can be taken."""
     codes, _ = numbered(people, None, len(real), 0)
     first = halves(1 + codes.max(initial=-1), np.random.default_rng(seed))[codes]
-    return kid(real[first], real[~first], people=codes[first], other_people=codes[~first])
+    return distance(real[first], real[~first], people=codes[first], other_people=codes[~first])
 
 
 def _between_people(

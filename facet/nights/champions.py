@@ -11,7 +11,7 @@ import dataclasses
 import datetime
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -176,12 +176,13 @@ class Champions:
         fix = f"facet champion rollback {system}{'' if earlier else ' VERSION'}"
         return "" if sound else f"the champion {folder} is missing or damaged; {fix} makes an earlier one live again"
 
-    def prune(self, system: str, *, keep: int = KEPT, dry_run: bool = False) -> list[str]:
-        """Remove the oldest versions and return them. The live version, the one before it and `keep` more stay."""
+    def prune(self, system: str, *, keep: int = KEPT, spared: Collection[str] = (), dry_run: bool = False) -> list[str]:
+        """Remove the oldest versions and return them. The live version, the one before it, those `spared` and `keep`
+        more stay."""
         with contextlib.nullcontext() if dry_run else self._write_lock():
             now = self.live(system)
-            spared = {now, self._before(system, now)}
-            old = [version for version in self.versions(system) if version not in spared]
+            needed = {now, self._before(system, now), *spared}
+            old = [version for version in self.versions(system) if version not in needed]
             removed = old[: max(len(old) - keep, 0)]
             for version in () if dry_run else removed:
                 shutil.rmtree(self.root / system / version)

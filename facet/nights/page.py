@@ -97,7 +97,7 @@ def night(record: dict[str, Any]) -> dict[str, Any]:
     return record | {
         "grade": GRADES.get(record["state"], ""),
         "began": record["when"][:16].replace("T", " "),
-        "verdicts": {system: verdict | {"rows": rows(verdict)} for system, verdict in record["verdicts"].items()},
+        "verdicts": {system: verdict | {"tables": tables(verdict)} for system, verdict in record["verdicts"].items()},
         "shifted": [
             row for name in ("dimensions", "attributes") for row in (record["drift"] or {}).get(name, ())
             if row["shifted"]
@@ -105,14 +105,28 @@ def night(record: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def tables(verdict: dict[str, Any]) -> list[dict[str, Any]]:
+    """The comparison with the champion, then those with earlier champions: `against`, `faces`, `people`, `rows`."""
+    compared = [
+        {
+            "against": "the champion",
+            "measures": verdict["measures"],
+            "faces": verdict.get("test_faces"),
+            "people": verdict.get("test_people"),
+        }
+    ]
+    compared += verdict.get("standards") or []
+    return [one | {"rows": rows(one)} for one in compared if one["measures"]]
+
+
 def rows(verdict: dict[str, Any]) -> list[dict[str, Any]]:
-    """The measures of a verdict with their intervals as bars, each on a scale of its own."""
+    """The measures of a comparison with their intervals as bars, each on a scale of its own."""
     table = []
     for measure in verdict["measures"]:
         text, unit = MEASURES.get(measure["name"], (measure["name"], "number"))
         value, low, high = (measure["difference"][part] for part in ("value", "low", "high"))
         reach = 1.15 * max(abs(value), abs(low), abs(high), measure["tolerance"], 1e-9)
-        grade = "good" if measure["holds"] else "bad"
+        grade, floor = "good" if measure["holds"] else "bad", measure.get("floor")
         table.append(
             {
                 "text": text,
@@ -127,6 +141,7 @@ def rows(verdict: dict[str, Any]) -> list[dict[str, Any]]:
                 "difference": shown(value, unit, signed=True),
                 "interval": between(low, high, unit),
                 "allowed": shown(-measure["tolerance"], unit, signed=True),
+                "floor": between(floor["low"], floor["high"], unit) if floor else "",
             }
         )  # fmt: skip
     return table

@@ -14,14 +14,14 @@ from facet.training.warm_start import LEAST_SHARE
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GateSettings:
-    """Tolerances and sizes of the gate. A tolerance is how much worse than the champion a candidate may be."""
+    """Tolerances and sizes of the gate. A tolerance is how much worse than a champion a candidate may be."""
 
     mode: str  # compositing of the edits (facet/editing/compositing.py)
     least_success: Share  # share of successful edits that the first champion needs
     success: NonNegative  # tolerance of the share of successful edits
     preservation: NonNegative  # tolerance of the share of other attributes left alone
     reconstruction: NonNegative  # tolerance of the reconstruction's L2, as a share of the champion's
-    kernel_distance: NonNegative  # tolerance of the distance of reconstructions to photos, in units of 0.001
+    kernel_distance_floors: NonNegative  # tolerance of reconstructions' distance to photos, in half-widths of its floor
     gap: NonNegative  # tolerance of the widest gap in success between groups of people
     faces: Count  # most test faces per attribute and direction
     reconstructions: Count  # most test faces that are reconstructed

@@ -243,7 +243,7 @@ def test_prune_keeps_as_many_versions_as_a_night_does():
 
 
 def test_old_versions_are_removed_only_after_a_yes(root, terminal, capsys):
-    store = champions(root, 4)
+    store = champions(root, 5)
     prune = ["champion", "prune", "ian", "--keep", "0", "--root", str(root)]
     versions = store.versions("ian")
     code, out, _ = outcome(capsys, *prune, "--dry-run", "--json")

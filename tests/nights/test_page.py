@@ -88,6 +88,24 @@ def test_the_page_shows_nights_latest_first_with_verdicts_and_what_is_live(proje
     assert "90 test faces of 40 people" in page
 
 
+def test_the_page_shows_comparisons_with_earlier_champions_and_the_floor(project):
+    steady = measure("success", 0.95, 0.95, -0.01, 0.01, 0.02)
+    distance = measure("kernel_distance", 4.0, 2.0, -3.0, -1.0, 2.5)
+    distance["floor"] = {"value": 0.1, "low": -5.1, "high": 5.3, "n": 40}
+    found = verdict(0.95, steady, reasons=["worse than the first"]) | {"promote": False}
+    found["standards"] = [
+        {"against": "the first champion", "version": "000001-a", "measures": [distance], "faces": 80, "people": 35}
+    ]
+    path = project / "nights" / "4.json"
+    path.write_text(json.dumps(record("d", "Kept", "2026-11-04T02:00:00+00:00", verdicts={"vigan": found})))
+    page = page_of(project)
+    nesting(page)
+    assert "<th>the first champion</th>" in page
+    assert "floor, photos of other people: -5.1 to +5.3" in page
+    assert "80 test faces of 35 people, kept for candidates that pass" in page
+    assert page.count("does not hold</b>") == 2
+
+
 def test_the_chart_has_a_point_for_each_candidate_and_its_champion(project):
     chart = nights_page.success_chart(nights_page.read(project / "nights")[0], "vigan")
     assert chart is not None
