@@ -2,6 +2,7 @@
 one on the mouth teeth (Brock et al. 2017, figure 1); by a fixed number of steps as in its code, and until it shows."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -13,20 +14,21 @@ from facet.editing.brush import Stroke
 from facet.editing.directions import choose_rows
 from facet.evaluation.exam import Exam
 from facet.evaluation.exhibits import in_columns
-from facet.evaluation.rows import Row, concatenated, estimate_json
-from facet.metrics.intervals import wilson
+from facet.evaluation.rows import Row, estimate_json
+from facet.metrics import success as metric
 from facet.pictures import crops
 
 MODE = "ian"  # the editor's own mask
 SHOWN = 8  # faces of the sheet
 STEPS = 12  # of the published brush
+PLACES, TRIES = 8, 1_000  # random places of the control, each for an eighth of the faces, and draws to find them
 REACH, HOLD = 0.75, 20.0  # of ours: chosen on validation faces with judge A, the same for all strokes and systems
 
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
     """A stroke on the aligned 178 x 218 frame (place and side in its pixels), and the attributes of which one should
-    become clearer on faces that lack them all."""
+    be seen on faces that lacked them all."""
 
     name: str
     place: tuple[float, float]
@@ -58,8 +60,10 @@ EXPERIMENTS = (
 
 
 def stroke_rows(exam: Exam, count: int) -> list[Row]:
-    """Per experiment and attribute: the share of `count` test faces without it whose logit by judge B rises; a last row
-    per experiment for any of its attributes. `outside` is the largest change in levels where the mask is 0."""
+    """Per experiment and attribute, on up to `count` test faces that certainly lack its attributes: the share on which
+    judge B, by its calibrated threshold, sees the attribute after the stroke (`seen`); after a stroke of the same size
+    and colour at a random other place (`control`); and the difference (`above`). A last row per experiment for any of
+    its attributes. `outside` is the largest change in levels where the mask is 0."""
     crop = crops.crop(exam.editor.table.meta.crop)
     rows: list[Row] = []
     for experiment in EXPERIMENTS:
@@ -67,30 +71,67 @@ def stroke_rows(exam: Exam, count: int) -> list[Row]:
         columns = [exam.column(name) for name in names]
         if not columns:
             continue
-        lacking = np.flatnonzero((exam.labels[:, columns] < 0).all(1))
+        lacking = np.flatnonzero(_lack(exam, columns))
         faces = lacking[choose_rows(count, len(lacking), exam.seed)]
-        rises: list[np.ndarray] = []
-        outside = 0.0
-        for part, x, _ in exam.batches(faces):
-            painted = brush.paint(exam.editor, x, [experiment.stroke(crop)], MODE)
-            after = exam.judge.logits(painted.y).cpu().numpy()[:, columns]
-            rises.append(after > exam.logits[faces[part]][:, columns])
-            changed = (painted.y - x).abs() * (painted.mask == 0)
-            outside = max(outside, 127.5 * float(changed.max())) if len(x) else outside
-        rose = concatenated(rises).reshape(len(faces), len(columns)).astype(bool)
-        shares = {name: rose[:, k] for k, name in enumerate(names)}
+        seen, outside = painted(exam, faces, experiment.stroke(crop), columns)
+        control = np.full(seen.shape, np.nan)
+        for part, place in zip(np.array_split(np.arange(len(faces)), PLACES), elsewhere(experiment, crop, exam.seed)):
+            moved = dataclasses.replace(experiment, place=place).stroke(crop)
+            control[part], _ = painted(exam, faces[part], moved, columns)
+        shares = {name: (seen[:, k], control[:, k]) for k, name in enumerate(names)}
         if len(names) > 1:
-            shares[" or ".join(names)] = np.asarray(rose.any(1))
-        rows += [
-            {
-                "deed": experiment.name,
-                "attribute": name,
-                "rises": estimate_json(wilson(int(share.sum()), len(share))),
-                "outside": outside,
-            }
-            for name, share in shares.items()
-        ]
+            shares[" or ".join(names)] = (seen.max(1), control.max(1))
+        rows += [_row(exam, faces, experiment, name, outside, *share) for name, share in shares.items()]
     return rows
+
+
+def _lack(exam: Exam, columns: Sequence[int]) -> np.ndarray:
+    """(t,) bool: the test faces that lack all of these attributes, by the label and with certainty by judge B."""
+    probabilities = metric.probability(exam.logits)
+    lacking = [metric.eligible(probabilities[:, column], exam.labels[:, column], on=True) for column in columns]
+    return np.asarray(np.all(lacking, axis=0))
+
+
+def painted(exam: Exam, faces: np.ndarray, stroke: Stroke, columns: Sequence[int]) -> tuple[np.ndarray, float]:
+    """Judge B's answers (n, columns) on test faces after a stroke, 0 or 1, and the largest change in levels where the
+    mask is 0."""
+    answers, outside = [np.zeros((0, len(columns)))], 0.0
+    for _, x, _ in exam.batches(faces):
+        result = brush.paint(exam.editor, x, [stroke], MODE)
+        answers.append(exam.answers(exam.judge.logits(result.y).cpu().numpy())[:, columns].astype(np.float64))
+        changed = (result.y - x).abs() * (result.mask == 0)
+        outside = max(outside, 127.5 * float(changed.max()))
+    return np.concatenate(answers), outside
+
+
+def elsewhere(experiment: Experiment, crop: crops.Crop, seed: int) -> list[tuple[float, float]]:
+    """PLACES random places on the frame for the same brush, whole within the crop and clear of the experiment's own
+    stroke; fewer if there are hardly any."""
+    left, top, right, bottom = crop.box
+    half, rng = experiment.side / 2, np.random.default_rng((seed, 17))
+    tried = rng.uniform((left + half, top + half), (right - half, bottom - half), size=(TRIES, 2))
+    clear = (np.abs(tried - experiment.place) >= experiment.side).any(1)
+    return [(float(x), float(y)) for x, y in tried[clear][:PLACES]]
+
+
+def _row(
+    exam: Exam,
+    faces: np.ndarray,
+    experiment: Experiment,
+    name: str,
+    outside: float,
+    seen: np.ndarray,
+    control: np.ndarray,
+) -> Row:
+    known = np.isfinite(control)
+    return {
+        "deed": experiment.name,
+        "attribute": name,
+        "seen": estimate_json(exam.share(faces, seen > 0)),
+        "control": estimate_json(exam.share(faces[known], control[known] > 0)),
+        "above": estimate_json(exam.means(faces, {"above": seen - control})["above"]),
+        "outside": outside,
+    }
 
 
 def stroke_sheet(exam: Exam) -> Image.Image:

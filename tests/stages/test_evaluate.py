@@ -140,7 +140,7 @@ def test_strokes_are_measured_by_steps_and_until_they_show_and_leave_the_photo_o
     names = ["dark stroke on the forehead", "dark stroke on the forehead, until it shows"]
     assert [(row["deed"], row["attribute"]) for row in report["strokes"]] == [(name, "Black_Hair") for name in names]
     for row in report["strokes"]:
-        assert (row["rises"]["value"], row["rises"]["n"], row["outside"]) == (0, 20, 0)
+        assert (row["seen"]["value"], row["seen"]["n"], row["outside"]) == (0, 20, 0)
 
 
 def test_the_latents_tell_the_attributes_they_hold(report):
