@@ -33,6 +33,7 @@ from facet.evaluation import (
     headlines,
     interpolations,
     latents,
+    matched,
     reconstructions,
     samples,
     semi_supervised,
@@ -100,13 +101,12 @@ def run(params: Params) -> None:
     sets, memorised, pairs = samples.sample_rows(
         exam, population, prior, trials.edited_pictures(exam, tried), prepared, count=params.samples
     )
-    matched = edits.matched_rows(exam, tried)
     swept = graded.sweeps(exam, params.graded)
     sections: dict[str, list[Row]] = {
-        "summary": edits.summary_rows(exam, tried, matched),
+        "summary": edits.summary_rows(exam, tried),
         "edits": edits.edit_rows(exam, tried),
         "curves": edits.curve_rows(exam, tried),
-        "matched": matched,
+        "matched": matched.matched_rows(exam, tried),
         "entanglement": edits.entanglement_rows(exam, tried),
         "flipped": edits.side_effect_rows(exam, tried, trials.TARGET),
         "controls": edits.control_rows(exam, tried),

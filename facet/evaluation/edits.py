@@ -10,8 +10,9 @@ import numpy as np
 
 from facet.editing.spec import Change, Spec
 from facet.editing.table import TARGET_LEVEL
+from facet.evaluation import matched
 from facet.evaluation.exam import Exam
-from facet.evaluation.rows import Row, concatenated, estimate_json, estimates_json, exact_estimate, six_digits
+from facet.evaluation.rows import Row, concatenated, estimate_json, estimates_json, exact_estimate
 from facet.evaluation.trials import CONTROLS, LEVEL, MAIN, NAMED, TARGET, TriedCase
 from facet.metrics import success as metric
 from facet.metrics.intervals import (
@@ -110,39 +111,6 @@ def curve_rows(exam: Exam, cases: Sequence[TriedCase]) -> list[Row]:
                     **estimates_json(numbers),
                 }
             )
-    return rows
-
-
-def matched_rows(exam: Exam, cases: Sequence[TriedCase]) -> list[Row]:
-    """The strength at which each curve reaches 80 % on the test faces, and `preservation`, 1 - side effects, at that
-    strength: methods are compared at equal success, otherwise a weak edit always wins. Linear between strengths; people
-    are resampled.
-
-    `area` is the mean height of the success curve, `reached` the share of resamples that get to 80 %."""
-    rows = []
-    for tried in cases:
-        case = tried.case
-        points = sorted((factor, name) for name, factor in tried.factors.items() if name.startswith("x"))
-        factors = np.array([0.0] + [factor for factor, _ in points])
-        logits = np.stack([exam.logits[case.faces]] + [tried.trials[name].y for _, name in points])
-        curve = metric.curve(
-            exam.outcome(case, logits),
-            factors,
-            seed=exam.seed,
-            clusters=exam.people[case.faces],
-            count=exam.resamples,
-        )
-        rows.append(
-            {
-                "attribute": case.attribute,
-                "direction": case.word,
-                "success": metric.MATCHED,
-                "strength": estimate_json(curve.strength),
-                "preservation": estimate_json(curve.matched),
-                "area": estimate_json(curve.area),
-                "reached": six_digits(curve.reached),
-            }
-        )
     return rows
 
 
@@ -252,9 +220,10 @@ def side_effect_rows(exam: Exam, cases: Sequence[TriedCase], setting: str) -> li
     return rows
 
 
-def summary_rows(exam: Exam, cases: Sequence[TriedCase], matched: Sequence[Row]) -> list[Row]:
+def summary_rows(exam: Exam, cases: Sequence[TriedCase]) -> list[Row]:
     """Means over all attributes and directions, weighted equally; intervals resample people. Edits are those to the
-    target (on, off). `flips_matched`: at 80 % success, with an interval as if attributes were independent."""
+    target (on, off). `flips_matched`: at 80 % success, or at the strongest edit tried where it is never reached;
+    `unmatched`: the share of attributes and directions of which that holds."""
     numbers = {
         "success": over_cases(exam, cases, TARGET, success),
         "success_add": over_cases(exam, [tried for tried in cases if tried.case.on], TARGET, success),
@@ -264,10 +233,8 @@ def summary_rows(exam: Exam, cases: Sequence[TriedCase], matched: Sequence[Row])
         "flips_s80": over_cases(exam, cases, MAIN, side_effects),
         "random": over_cases(exam, cases, "random", success),
         "shuffled": over_cases(exam, cases, "shuffled", success),
+        **matched.means(exam, cases),
     }
-    preservation = [Estimate(**row["preservation"]) for row in matched if None not in row["preservation"].values()]
-    mean = mean_of_independent(preservation or [UNDEFINED])
-    numbers["flips_matched"] = Estimate(1 - mean.value, 1 - mean.high, 1 - mean.low, mean.n)
     ceilings = [_ceiling(exam, tried.case) for tried in cases]
     numbers["ceiling"] = mean_of_independent([ceiling for ceiling in ceilings if ceiling.n] or [UNDEFINED])
     return [{"name": name, "value": estimate_json(value)} for name, value in numbers.items()]

@@ -25,6 +25,7 @@ def headlines(sections: Mapping[str, Sequence[Row]]) -> dict[str, float | None]:
         "success_s80": means["success_s80"],
         "flips_s80": means["flips_s80"],
         "flips_matched": means.get("flips_matched"),
+        "unmatched": means.get("unmatched"),
         "control_random": means["random"],
         "psnr": in_use["psnr"]["value"],
         "ssim_loss": in_use["ssim_loss"]["value"],

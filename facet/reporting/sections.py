@@ -45,7 +45,7 @@ def tiles(system: SystemInputs, success_goal: float, side_effects_goal: float) -
                 "value": formatted(summary["side_effects"], "percent"),
                 "grade": grade(summary["side_effects"], side_effects_goal, up=False),
                 "note": f"share of the judge's other answers that differ from those on the photo. At equal success "
-                f"(80 %): {short(summary.get('side_effects_matched'), 'percent')}",
+                f"(80 %): {short(summary.get('side_effects_matched'), 'percent')}{_unmatched(summary)}",
             }
         )
     if in_use:
@@ -75,6 +75,12 @@ def tiles(system: SystemInputs, success_goal: float, side_effects_goal: float) -
             }
         )
     return tiles
+
+
+def _unmatched(summary: Json) -> str:
+    """The edits that never reach equal success, in words; none in older records."""
+    share = summary.get("unmatched")
+    return f"; {short(share, 'percent')} of edits never get there and count at their strongest" if share else ""
 
 
 def side_by_side(systems: Sequence[SystemInputs]) -> list[Json]:
