@@ -47,7 +47,9 @@ def wilson(successes: float, n: float, level: float = LEVEL) -> Estimate:
     value = successes / n
     centre = (value + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(value * (1 - value) / n + z * z / (4 * n * n))
-    return Estimate(value, max(0.0, centre - half), min(1.0, centre + half), int(n))
+    low = max(0.0, centre - half) if successes > 0 else 0.0  # exactly, where rounding leaves 1e-17
+    high = min(1.0, centre + half) if successes < n else 1.0
+    return Estimate(value, low, high, int(n))
 
 
 def share(flags: np.ndarray, clusters: np.ndarray | None = None, level: float = LEVEL) -> Estimate:

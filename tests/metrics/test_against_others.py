@@ -72,6 +72,7 @@ def test_ssim_and_psnr_are_torchmetrics():
 def test_wilson_s_interval_is_scipy_s(successes, n):
     ours, theirs = intervals.wilson(successes, n), stats.binomtest(successes, n).proportion_ci(method="wilson")
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+    assert (ours.low == 0, ours.high == 1) == (successes == 0, successes == n)
 
 
 def test_the_bootstrap_interval_of_a_mean_is_scipy_s_but_for_chance():

@@ -98,7 +98,7 @@ PARAMS = {
         "systems": ["vigan"], "arrivals": "arrivals", "pull": "", "settle": 0.0, "hours": 1.0, "start": "scratch",
         "share": 0.5, "report": False, "git": False, "remote": "",
         "gate": {
-            "success": 0.02, "preservation": 0.02, "reconstruction": 0.03, "kernel_distance_floors": 0.5, "gap": 0.05,
+            "success": 0.02, "preservation": 0.02, "reconstruction": 0.03, "kernel_distance_floors": 0.1, "gap": 0.05,
             "least_success": 0.5, "mode": "replace", "faces": 50, "reconstructions": 100, "bootstrap": 100,
             "batch_size": 64,
         },
