@@ -16,7 +16,7 @@ import torch
 
 from facet.base import images
 from facet.judges.judge import Judge
-from facet.metrics.intervals import wilson
+from facet.metrics.intervals import share
 from facet.nights.champions import live_paths
 from facet.photos import scenes
 from facet.photos.batch import BATCH
@@ -43,8 +43,8 @@ def main() -> None:
     editor = PhotoEditor.load(*live_paths(options.root, options.system))
     judge = Judge.load(options.root / "data" / "judges", "b", editor.editor.device)
     detected, away, worst = 0, [], 0
-    in_photo: dict[str, list[bool]] = defaultdict(list)
-    in_crop: dict[str, list[bool]] = defaultdict(list)
+    in_photo: dict[str, list[tuple[bool, int]]] = defaultdict(list)
+    in_crop: dict[str, list[tuple[bool, int]]] = defaultdict(list)
     rows = []
     size = editor.system.size
     for index in range(options.count):
@@ -92,16 +92,16 @@ def main() -> None:
             plain = editor.editor.apply(images.to_tensor(np.stack([crop] * BATCH)), spec, "replace").y[:1]
             for held, picture in ((in_photo, images.to_tensor(again[None])), (in_crop, plain)):
                 seen = float(judge.probabilities(picture)[0, k])
-                held[text].append(seen > 0.5 if on else seen < 0.5)
+                held[text].append((seen > 0.5 if on else seen < 0.5, index))
             shown.append(again)
         rows.append(shown)
     print(f"detected {detected} of {options.count}; eyes {np.mean(away):.1f} pixels of the 178-pixel frame away")
     print(f"largest change away from the crop: {worst} levels")
     for held, name in ((in_photo, "in the photo"), (in_crop, "at 64 pixels")):
-        every = [hit for hits in held.values() for hit in hits]
-        success = wilson(sum(every), len(every))
+        every = np.array([hit for hits in held.values() for hit in hits])  # (n, 2): a hit, and the scene
+        success = share(every[:, 0], every[:, 1])
         interval = f"[{100 * success.low:.1f}, {100 * success.high:.1f}]"
-        by_spec = ", ".join(f"{text} {100 * np.mean(hits):.0f}" for text, hits in held.items())
+        by_spec = ", ".join(f"{text} {100 * np.mean([hit for hit, _ in hits]):.0f}" for text, hits in held.items())
         print(f"{name}: {100 * success.value:.1f} % {interval} of {len(every)}; {by_spec}")
     if options.sheet:
         sheets.write_png(options.sheet, sheets.sheet(rows[:12], ["photo", *SPECS], title="cropped again", scale=2))
