@@ -73,11 +73,11 @@ def stroke_rows(exam: Exam, count: int) -> list[Row]:
             continue
         lacking = np.flatnonzero(_lack(exam, columns))
         faces = lacking[choose_rows(count, len(lacking), exam.seed)]
-        seen, outside = painted(exam, faces, experiment.stroke(crop), columns)
+        seen, outside = answers_after(exam, faces, experiment.stroke(crop), columns)
         control = np.full(seen.shape, np.nan)
         for part, place in zip(np.array_split(np.arange(len(faces)), PLACES), elsewhere(experiment, crop, exam.seed)):
             moved = dataclasses.replace(experiment, place=place).stroke(crop)
-            control[part], _ = painted(exam, faces[part], moved, columns)
+            control[part], _ = answers_after(exam, faces[part], moved, columns)
         shares = {name: (seen[:, k], control[:, k]) for k, name in enumerate(names)}
         if len(names) > 1:
             shares[" or ".join(names)] = (seen.max(1), control.max(1))
@@ -92,7 +92,7 @@ def _lack(exam: Exam, columns: Sequence[int]) -> np.ndarray:
     return np.asarray(np.all(lacking, axis=0))
 
 
-def painted(exam: Exam, faces: np.ndarray, stroke: Stroke, columns: Sequence[int]) -> tuple[np.ndarray, float]:
+def answers_after(exam: Exam, faces: np.ndarray, stroke: Stroke, columns: Sequence[int]) -> tuple[np.ndarray, float]:
     """Judge B's answers (n, columns) on test faces after a stroke, 0 or 1, and the largest change in levels where the
     mask is 0."""
     answers, outside = [np.zeros((0, len(columns)))], 0.0
