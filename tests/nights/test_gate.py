@@ -238,6 +238,26 @@ def test_champions_cannot_creep_down_below_the_best_and_the_first(linear_files, 
     assert good["reasons"][-1] == f"nor worse than {standard['against']} ({first}) on 100 faces kept for that"
 
 
+def test_an_earlier_champion_of_another_crop_is_left_out_and_named(linear_files, tmp_path, monkeypatch):
+    store = champions(dataclasses.replace(linear_files, store=tmp_path / "store"), "linear")
+    (first,) = store.versions("linear")
+
+    class Other(LinearSystem):
+        crop = "dcgan108"
+
+    def load(model, device):
+        return Other() if Path(model).parent == store.root / "linear" else LinearSystem()
+
+    monkeypatch.setattr(systems, "load", load)
+    result = verdict(linear_files, store=store.root)
+    assert result["promote"]
+    assert result["standards"] == []
+    assert result["reasons"][-1].startswith(
+        f"not compared with the first champion and the best champion so far ({first})"
+    )
+    assert "dcgan108" in result["reasons"][-1]
+
+
 def named(model: Path) -> type[LinearSystem]:
     """The system in a folder, by its name or, in a store, by its weights."""
     weights = model / "weights.safetensors"
