@@ -14,6 +14,7 @@ import numpy as np
 
 from facet.photos.faces.align import Placement
 from facet.photos.faces.change import Carried, Change
+from facet.photos.faces.dye import Dye
 from facet.photos.faces.head import Head
 from facet.photos.faces.matting import Matte
 from facet.photos.faces.ramps import smoothstep
@@ -50,60 +51,97 @@ def paste(
 
     `mask`, weights (H, W) in [0, 1] of the upright photo, limits the change; so does `head`, in the crop widened by
     BEYOND. Without a head the change ends at the crop's border."""
-    side = len(change.weight)
-    pad = padding(side)
-    size = side + 2 * pad
-    wide = placement.widened(pad / side)
-    limit = _limit(side, pad, head)
-    weight = beyond(change.weight, pad) * limit
-    dye = change.dye if isinstance(change, Carried) else None
-    if dye is not None:
-        weight = np.maximum(weight, dye.hair.matte.most)
-    box = _clipped(_used_corners(wide, weight >= LEAST), photo.size)
+    maps = _Maps(change, placement, head)
+    box = _clipped(_used_corners(maps.placement, maps.weight >= LEAST), photo.size)
     left, top, right, bottom = box
     if right <= left or bottom <= top:
         return Pasted((0, 0, 0, 0), 0)
-    flow = np.zeros((side, side, 2), np.float32)
-    if change.flow is not None:
-        flow = (change.flow @ (placement.matrix[:, :2].T / side)).astype(np.float32)  # pixels of the photo
-    to_crop = wide.to_crop(size)
-    colour = Enlarged(beyond(np.dstack([change.offset, change.slope]), pad) * limit[:, :, None], to_crop)
-    rest = Enlarged(np.dstack([beyond(np.dstack([flow, change.fade]), pad) * limit[:, :, None], weight]), to_crop)
-    new = None
-    if isinstance(change, Carried) and change.new.any():
-        new = Enlarged(beyond(change.new, pad) * limit, to_crop)
-    hair = None if dye is None else Enlarged(dye.hair.matte.maps, to_crop)
     region = photo.upright[top:bottom, left:right]  # a view: writing into it edits the photo
     source = region.copy()
+    limits = None if mask is None else mask[top:bottom, left:right]
     one_tint = tint(colours.to_srgb(sample(photo.upright)))
-    grain = None if new is None else _grain(colours.to_srgb(source))
+    grain = _grain(colours.to_srgb(source)) if maps.redraws else None
     count = 0
     for rows in _bands(bottom - top, right - left):
         part = region[rows]
-        band = (left, top + rows.start, right, top + rows.stop)
-        added, others = colour.on(band), rest.on(band)
-        texture = None if new is None or grain is None else grain[rows] * new.on(band)
-        on = others[:, :, 3] >= LEAST
-        if mask is not None:
-            limits = mask[top:bottom, left:right][rows]
-            added, others = added * limits[:, :, None], others * limits[:, :, None]
-            texture = None if texture is None else texture * limits
-            on &= limits >= LEAST
-        own = _moved(source, rows, others[:, :, :2], photo.mode) if change.flow is not None else source[rows]
+        band = maps.on((left, top + rows.start, right, top + rows.stop))
+        if limits is not None:
+            band = band.limited(limits[rows])
+        own = source[rows] if band.flow is None else _moved(source, rows, band.flow, photo.mode)
         srgb = colours.to_srgb(own)  # (h, w, 3) uint8
-        target = srgb * (1 - np.clip(others[:, :, 2:3], 0, 1))
-        target += added[:, :, :3] + (added[:, :, 3] * cv2.cvtColor(srgb, cv2.COLOR_RGB2GRAY))[:, :, None]
-        if texture is not None:
-            target += texture[:, :, None]
-        if dye is not None and hair is not None:
-            dyed = dye.added(srgb, Matte.from_maps(hair.on(band)))
-            target += dyed if mask is None else dyed * limits[:, :, None]
+        target = band.applied(srgb, None if grain is None else grain[rows])
         if one_tint is not None:
             target = tinted(srgb, target, one_tint)
         result = colours.recoloured(own, srgb, target)
+        on = band.weight >= LEAST
         count += int(np.count_nonzero(on & differs(result, part)))
         np.copyto(part, result, where=on if part.ndim == 2 else on[:, :, None])
     return Pasted(box, count)
+
+
+class _Maps:
+    """The maps of a change, in the crop widened by BEYOND, and how to enlarge them."""
+
+    def __init__(self, change: Change, placement: Placement, head: Head | None):
+        side = len(change.weight)
+        pad = padding(side)
+        limit = _limit(side, pad, head)
+        self.placement = placement.widened(pad / side)
+        self.weight = beyond(change.weight, pad) * limit  # 0 where nothing changes
+        self._dye = change.dye if isinstance(change, Carried) else None
+        if self._dye is not None:
+            self.weight = np.maximum(self.weight, self._dye.hair.matte.most)
+        self.redraws = isinstance(change, Carried) and bool(change.new.any())
+        parts = {"offset": change.offset, "slope": change.slope, "fade": change.fade}
+        if isinstance(change, Carried) and self.redraws:
+            parts["new"] = change.new
+        if change.flow is not None:
+            turn = placement.matrix[:, :2].T / side  # to pixels of the photo
+            parts["flow"] = (change.flow @ turn).astype(np.float32)
+        to_crop = self.placement.to_crop(side + 2 * pad)
+        self._parts = {
+            name: Enlarged(beyond(value, pad) * (limit if value.ndim == 2 else limit[:, :, None]), to_crop)
+            for name, value in parts.items()
+        }
+        self._weight = Enlarged(self.weight, to_crop)
+        self._hair = None if self._dye is None else Enlarged(self._dye.hair.matte.maps, to_crop)
+
+    def on(self, box: tuple[int, int, int, int]) -> "_Band":
+        """The change on a box (left, top, right, bottom) of the photo."""
+        parts = {name: value.on(box) for name, value in self._parts.items()}
+        hair = None if self._hair is None else Matte.from_maps(self._hair.on(box))
+        return _Band(weight=self._weight.on(box), dye=self._dye, hair=hair, **parts)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Band:
+    """A change on a box of a photo: maps (h, w) or (h, w, C), see facet/photos/faces/change.py."""
+
+    weight: np.ndarray
+    offset: np.ndarray
+    slope: np.ndarray
+    fade: np.ndarray
+    new: np.ndarray | None = None
+    flow: np.ndarray | None = None  # pixels of the photo
+    dye: Dye | None
+    hair: Matte | None
+    limits: np.ndarray | None = None  # share of the change that the user's mask lets through
+
+    def limited(self, limits: np.ndarray) -> "_Band":
+        """The change within the limits (h, w) in [0, 1] of a mask."""
+        flow = None if self.flow is None else self.flow * limits[:, :, None]
+        weight = np.where(limits >= LEAST, self.weight, 0)
+        return dataclasses.replace(self, weight=weight, flow=flow, limits=limits)
+
+    def applied(self, srgb: np.ndarray, grain: np.ndarray | None) -> np.ndarray:
+        """Pixels (h, w, 3), already moved, as the change makes them; `grain` (h, w) is laid over what is redrawn."""
+        grey = cv2.cvtColor(srgb, cv2.COLOR_RGB2GRAY)
+        change = self.offset + (self.slope * grey)[:, :, None] - np.clip(self.fade, 0, 1)[:, :, None] * srgb
+        if grain is not None and self.new is not None:
+            change += (grain * self.new)[:, :, None]
+        if self.dye is not None and self.hair is not None:
+            change += self.dye.added(srgb, self.hair)
+        return np.asarray(srgb + (change if self.limits is None else change * self.limits[:, :, None]))
 
 
 def padding(side: int) -> int:
