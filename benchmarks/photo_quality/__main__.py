@@ -12,6 +12,7 @@ photos; the measures on pixels take the lossless result. Columns of the table:
 
     edited       share of the photos that came back changed, with the reasons of the others
     B            share in the wanted state by judge B, before and after
+    other judge  the same by judge B of another project (--other-judge), trained on other people and labels
     outside      the same by the first network from outside that sees the attribute; in brackets among those that were
                  not in the wanted state before
     distance     median identity distance between before and after
@@ -36,7 +37,7 @@ import torch
 
 from benchmarks.photo_quality import run, sets, table
 from benchmarks.photo_quality.outside import Outside, Seen
-from benchmarks.photo_quality.run import Bench, Edit, Viewer, Way, way_of
+from benchmarks.photo_quality.run import Bench, Edit, Eye, Viewer, Way, way_of
 from facet.base import project
 from facet.base.errors import FacetError, InputError
 from facet.base.files import write_json
@@ -57,6 +58,7 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=Path())
     parser.add_argument("--system", default="vigan")
     parser.add_argument("--model", type=Path, nargs=2, help="model folder and attributes table, instead of --system's")
+    parser.add_argument("--other-judge", type=Path, metavar="ROOT", help="a project whose judge B looks, too")
     parser.add_argument("--source", type=Path, help="folder of the photos; default: that of params.yaml")
     parser.add_argument(
         "--split", choices=("valid", "test"), default="test", help="valid to choose something, test to report it"
@@ -100,7 +102,8 @@ def measure(options: argparse.Namespace) -> None:
     unknown = sorted(set(options.attributes) - set(faces))
     if unknown:
         raise InputError(f"{', '.join(unknown)}: no labels in {options.root}/data/prepared/faces.parquet")
-    viewer = Viewer(outside, judge)
+    other = options.other_judge and Eye.of_other(options.other_judge, editor.template or ())
+    viewer = Viewer(outside, judge, other)
 
     # At most two photos a person, so that pairs of one person are among them and nobody outweighs the others.
     few = faces.groupby("identity").head(2).head(options.card)

@@ -5,6 +5,7 @@ import dataclasses
 import inspect
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,15 @@ from benchmarks.photo_quality.outside import Outside, Seen, cut_head
 from benchmarks.photo_quality.sets import Sample
 from facet.base import images
 from facet.base.errors import InputError
+from facet.base.tables import read_faces
 from facet.judges.judge import Judge
 from facet.metrics.classification import auroc
 from facet.metrics.intervals import Estimate
 from facet.photos.batch import FaceCrop
 from facet.photos.editor import PhotoEditor
 from facet.photos.faces import align
+from facet.photos.faces.align import Placement
+from facet.photos.faces.detect import landmarks_of
 from facet.photos.file.photo import Photo
 from facet.photos.options import Options
 from facet.pictures.crops import crop
@@ -29,6 +33,7 @@ from facet.pictures.decode import BadImage, decode
 
 QUALITY = 95  # of the JPEGs that all judges look at, edited and untouched alike
 FALSE_ACCEPTS = 0.01  # rate at which the identity threshold stands
+LANDMARKS = 100  # pictures of another project in which eyes and mouths are searched
 USUAL = 0.6  # dlib's own threshold
 LEAST_AUC = 0.9  # of a network from outside on untouched photos, else it does not judge
 UNCHANGED = "unchanged"  # the reason where the editor returned the photo as it was
@@ -93,6 +98,7 @@ class Edit:
     person: int
     refused: str  # a reason of BadImage or UNCHANGED; "" if the photo was edited
     b: tuple[float, float] = (np.nan, np.nan)  # judge B's probability before and after
+    other: tuple[bool, bool] | None = None  # whether judge B of another project sees the attribute before and after
     before: Seen | None = None
     after: Seen | None = None
     damage: measures.Damage | None = None
@@ -128,20 +134,53 @@ def written(pixels: np.ndarray) -> np.ndarray:
     return decode(file.getvalue())
 
 
+@dataclasses.dataclass(frozen=True)
+class Eye:
+    """A judge, and where its crop lies in the unit square of judge B's."""
+
+    judge: Judge
+    inside: Placement = dataclasses.field(default_factory=lambda: align.from_box((0, 0, 1, 1)))
+
+    @classmethod
+    def of_other(cls, root: Path, landmarks: Sequence[float]) -> "Eye":
+        """Judge B of another project, whose pictures may be framed in another way; `landmarks` are those of this
+        project's crops. InputError if its pictures show no faces."""
+        faces, pixels = read_faces(root / "data" / "prepared"), images.open_images(root / "data" / "prepared")
+        own = landmarks_of(np.asarray(pixels[faces.rows("train")[:LANDMARKS]]))
+        if own is None:
+            raise InputError(f"{root}/data/prepared shows no faces; --other-judge takes a project of faces")
+        judge = Judge.load(root / "data" / "judges", "b", "cpu")
+        return cls(judge, align.from_landmarks(own, np.reshape(landmarks, (5, 2))))
+
+    def probabilities(self, pixels: np.ndarray, face: Placement) -> np.ndarray:
+        """What the judge sees (K,) on a face cut anew from a photo; `face` is the place of judge B's crop."""
+        turn = face.matrix[:, :2]
+        shift = turn @ self.inside.matrix[:, 2] + face.matrix[:, 2]
+        place = Placement(np.hstack([turn @ self.inside.matrix[:, :2], shift[:, None]]))
+        cut = align.cut(pixels, place, crop(self.judge.crop), self.judge.size)
+        x = images.to_tensor((images.luma(cut) if self.judge.channels == 1 else cut)[None])
+        return np.asarray(self.judge.probabilities(x)[0].cpu().numpy())
+
+    def present(self, probabilities: np.ndarray, attribute: str) -> bool | None:
+        """Whether it sees an attribute; None if it cannot judge it."""
+        if attribute not in self.judge.attributes:
+            return None
+        k = self.judge.attributes.index(attribute)
+        return bool(probabilities[k] >= self.judge.thresholds[k]) if self.judge.judged[k] else None
+
+
 class Viewer:
-    """The networks from outside and judge B, looking at samples and what became of them."""
+    """The networks from outside and judges, looking at samples and what became of them."""
 
-    def __init__(self, outside: Outside, judge: Judge):
+    def __init__(self, outside: Outside, judge: Judge, other: Eye | None = None):
         self.outside, self.judge = outside, judge
+        self.eyes = [Eye(judge)] + ([] if other is None else [other])
 
-    def see(self, sample: Sample, pixels: np.ndarray) -> tuple[Seen, np.ndarray]:
-        """What the networks from outside see, and judge B's probabilities (K,), on a face cut anew from a JPEG."""
+    def see(self, sample: Sample, pixels: np.ndarray) -> tuple[Seen, list[np.ndarray]]:
+        """What the networks from outside see, and each judge's probabilities (K,), on a face cut anew from a JPEG."""
         pixels = written(pixels)
-        face = align.cut(pixels, sample.face, crop(self.judge.crop), self.judge.size)
-        if self.judge.channels == 1:
-            face = images.luma(face)
-        probabilities = self.judge.probabilities(images.to_tensor(face[None]))[0].cpu().numpy()
-        return self.outside.see(cut_head(pixels, sample.head)), probabilities
+        seen = [eye.probabilities(pixels, sample.face) for eye in self.eyes]
+        return self.outside.see(cut_head(pixels, sample.head)), seen
 
 
 def cards(seen: Sequence[Seen], labels: pd.DataFrame) -> list[Card]:
@@ -202,22 +241,32 @@ class Bench:
             faces = [self._faces(editor, i, options) for i in fitting]
             made.append(edited(editor, [self.samples[i].pixels for i in fitting], faces, options))
         for i, results in zip(fitting, zip(*made, strict=True), strict=True):
-            sample, (before, b_before) = self.samples[i], self.seen[i]
+            sample, (before, judged_before) = self.samples[i], self.seen[i]
             edits = []
             for way, (pixels, reason) in zip(ways, results, strict=True):
                 edit = Edit(self.name, attribute, on, way.name, sample.name, sample.person, reason)
                 if pixels is not None:
-                    after, b_after = self.viewer.see(sample, pixels)
+                    after, judged_after = self.viewer.see(sample, pixels)
+                    both = list(zip(judged_before, judged_after, strict=True))
                     face = sample.head.side / 2
                     edit = dataclasses.replace(
                         edit,
-                        b=(np.nan, np.nan) if column is None else (float(b_before[column]), float(b_after[column])),
+                        b=(np.nan, np.nan) if column is None else tuple(float(one[column]) for one in both[0]),
+                        other=self._other(attribute, both[1:]),
                         before=before,
                         after=after,
                         damage=measures.damage(sample.pixels, pixels, self.person[i], face),
                     )
                 edits.append(edit)
             yield sample, edits, [pixels for pixels, _ in results]
+
+    def _other(self, attribute: str, both: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[bool, bool] | None:
+        """What the other project's judge sees of an attribute before and after."""
+        for eye, (before, after) in zip(self.viewer.eyes[1:], both, strict=True):
+            first, second = eye.present(before, attribute), eye.present(after, attribute)
+            if first is not None and second is not None:
+                return first, second
+        return None
 
     def _faces(self, editor: PhotoEditor, i: int, options: Options) -> list[FaceCrop] | str:
         """The faces of a photo, which are searched once, or the reason why there are none."""

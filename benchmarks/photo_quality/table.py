@@ -48,6 +48,10 @@ def row(edits: Sequence[Edit], cards: Sequence[Card], identity: IdentityCard, ju
     by_b = [edit for edit in done if edit.attribute in judged]
     numbers["b_before"] = share([(edit.b[0] >= 0.5) == edit.on for edit in by_b], by_b)
     numbers["b_after"] = share([(edit.b[1] >= 0.5) == edit.on for edit in by_b], by_b)
+    by_other = [edit for edit in done if edit.other is not None]
+    for when, index in (("before", 0), ("after", 1)):
+        hits = [edit.other[index] == edit.on for edit in by_other if edit.other is not None]
+        numbers[f"other_{when}"] = share(hits, by_other)
     numbers["outside"] = {
         f"{card.attribute} by {card.field}": seen
         for card in cards
@@ -134,9 +138,9 @@ def to_json(value: Any) -> Any:
 
 
 COLUMNS = (
-    "attribute", "set", "way", "n", "edited %", "B before → after %", "outside before → after (turned) %", "distance",
-    "verified %", "sharpness", "blurred %", "seam p95", "background kept %", "levels", "grey %", "told apart",
-    "MobileNetV2 KID (floor)",
+    "attribute", "set", "way", "n", "edited %", "B before → after %", "other judge %",
+    "outside before → after (turned) %", "distance", "verified %", "sharpness", "blurred %", "seam p95",
+    "background kept %", "levels", "grey %", "told apart", "MobileNetV2 KID (floor)",
 )  # fmt: skip
 
 
@@ -151,6 +155,7 @@ def markdown(table: Rows) -> str:
             name, one["set"], one["way"], str(one["edited"].n),
             percent(one["edited"]) + (f" ({reasons})" if reasons else ""),
             f"{percent(one['b_before'], bare=True)} → {percent(one['b_after'])}",
+            f"{percent(one['other_before'], bare=True)} → {percent(one['other_after'])}",
             "-" if seen is None else f"{percent(seen['before'], bare=True)} → {percent(seen['after'])} "
                                      f"({percent(seen['turned'])})",
             number(one["distance"]), percent(one["verified"]), number(one["sharpness"]), percent(one["blurred"]),
@@ -165,8 +170,9 @@ def markdown(table: Rows) -> str:
 def summary(table: Rows) -> str:
     """The goals of a set and way in a table: one row each for every set, and for all."""
     heads = (
-        "set", "way", "B, mean of edits %", "B, least %", "Smiling=on turned %", "verified %", "Male, Young verified %",
-        "sharpness", "blurred %", "seam p95", "background kept %", "grey %", "told apart", "edited %",
+        "set", "way", "B, mean of edits %", "B, least %", "other judge, mean of edits %", "Smiling=on turned %",
+        "verified %", "Male, Young verified %", "sharpness", "blurred %", "seam p95", "background kept %", "grey %",
+        "told apart", "edited %",
     )  # fmt: skip
     lines = [" | ".join(heads), " | ".join("---" for _ in heads)]
     for every in sorted((one for one in table if one["attribute"] == ALL), key=_order):
@@ -178,6 +184,7 @@ def summary(table: Rows) -> str:
             if np.isfinite(one["b_after"].value)
         }
         least = min(success, key=lambda name: success[name], default=None)
+        others_see = [one["other_after"].value for one in cells]
         smiling = next((one for one in cells if (one["attribute"], one["direction"]) == ("Smiling", "on")), None)
         turned = smiling and smiling["outside"].get("Smiling by happy")
         others = [one["verified"].value for one in cells if one["attribute"] in OTHERS_SELF]
@@ -186,6 +193,7 @@ def summary(table: Rows) -> str:
             every["set"], every["way"],
             "-" if least is None else f"{100 * np.mean(list(success.values())):.0f}",
             "-" if least is None else f"{100 * success[least]:.0f} ({least})",
+            f"{100 * np.nanmean(others_see):.0f}" if np.isfinite(others_see).any() else "-",
             percent(turned["turned"]) if turned else "-", percent(same),
             f"{100 * np.nanmean(others):.0f}" if np.isfinite(others).any() else "-",
             number(every["sharpness"]), percent(every["blurred"]), number(every["seam_95"]),

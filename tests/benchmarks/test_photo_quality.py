@@ -262,17 +262,18 @@ def test_rows_over_all_attributes_leave_male_and_young_out_of_identity():
     text = table.markdown(made)
     assert len(text.splitlines()) == 2 + len(made)
     assert "Smiling=on | whole | replace | 1 |" in text
-    assert "| all | replace | 100 | 100 (Smiling=on) |" in table.summary(made)
+    assert "| all | replace | 100 | 100 (Smiling=on) | - |" in table.summary(made)
 
 
 def test_photos_that_lack_an_attribute_are_edited_in_every_way_and_the_others_are_not():
-    def see(one: sets.Sample, pixels: np.ndarray) -> tuple[outside.Seen, np.ndarray]:
-        return UNSEEN, np.array([0.0, pixels.mean() / 255])
+    def see(one: sets.Sample, pixels: np.ndarray) -> tuple[outside.Seen, list[np.ndarray]]:
+        return UNSEEN, [np.array([0.0, pixels.mean() / 255])]
 
     viewer = types.SimpleNamespace(
         see=see,
         outside=types.SimpleNamespace(person=lambda pixels: np.ones(pixels.shape[:2])),
         judge=types.SimpleNamespace(attributes=("Male", "Smiling")),
+        eyes=[None],
     )
     samples = [
         dataclasses.replace(sample(), name=f"{i}", pixels=photographs.pixels(seed=i), labels={"Smiling": label})
@@ -288,6 +289,37 @@ def test_photos_that_lack_an_attribute_are_edited_in_every_way_and_the_others_ar
         assert edits[0].b == (pytest.approx(one.pixels.mean() / 255), pytest.approx(results[0].mean() / 255))
         assert edits[0].damage.changed > 0
         assert not np.array_equal(results[0], results[1])
+
+
+class Brightness:
+    """A judge that sees how bright a crop is."""
+
+    attributes, judged, thresholds = ("Light", "Hidden"), (True, False), torch.tensor([0.5, 0.5])
+    crop, size, channels = "face120", 8, 3
+
+    def probabilities(self, x):
+        return ((x.mean((1, 2, 3)) + 1) / 2)[:, None].expand(-1, 2)
+
+
+def test_another_project_s_judge_looks_at_its_own_crop_of_the_face():
+    pixels = np.zeros((80, 80, 3), np.uint8)
+    pixels[30:50, 30:50] = 255  # the middle of the face
+    face = align.from_box((20, 20, 60, 60))
+    own, tight = run.Eye(Brightness()), run.Eye(Brightness(), align.from_box((0.3, 0.3, 0.7, 0.7)))
+    assert own.probabilities(pixels, face)[0] == pytest.approx(0.25, abs=0.05)
+    assert tight.probabilities(pixels, face)[0] > 0.95
+    assert tight.present(tight.probabilities(pixels, face), "Light") is True
+    assert own.present(own.probabilities(pixels, face), "Light") is False
+    assert own.present(np.ones(2), "Hidden") is None
+    assert own.present(np.ones(2), "Odd") is None
+
+
+def test_what_the_other_judge_sees_has_its_own_column():
+    identity = run.IdentityCard(Estimate(1, 1, 1, 9), 0.5, 1, 1, 0)
+    edits = [dataclasses.replace(edit(i), other=(False, i > 0)) for i in range(4)]
+    made = table.rows(edits, [], identity, ["Smiling"])
+    assert (made[0]["other_before"].value, made[0]["other_after"].value) == (0, 0.75)
+    assert "| 75 |" in table.summary(made)
 
 
 def test_the_cards_threshold_the_identity_distance_at_one_in_a_hundred():
