@@ -4,20 +4,6 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-CONTAINERS = (
-    b"moov",
-    b"trak",
-    b"mdia",
-    b"minf",
-    b"stbl",
-    b"udta",
-    b"meta",
-    b"iprp",
-    b"ipco",
-    b"edts",
-    b"dinf",
-    b"jp2h",
-)
 EXIF_UUIDS = (b"JpgTiffExif->JP2", bytes.fromhex("05370cdab88d3a0cb92bdcbfb07a7f9b"))
 XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 
@@ -58,15 +44,39 @@ def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Box]:
         at += length
 
 
+def split(data: bytes) -> tuple[list[Box], int]:
+    """The boxes of a file, and the offset of what lies behind them, which is no box."""
+    found, end = list[Box](), 0
+    try:
+        for box in boxes(data):
+            if not box.kind.isascii() or not box.kind.decode().isprintable():
+                break
+            found.append(box)
+            end = box.end
+    except ValueError:
+        pass
+    return found, end
+
+
+def inside(data: bytes, parents: list[Box], kind: bytes) -> list[Box]:
+    """The boxes of a kind that are in others."""
+    found = (boxes(data, parent.start + _version(parent), parent.end) for parent in parents)
+    return [box for inner in found for box in inner if box.kind == kind]
+
+
+def _version(box: Box) -> int:
+    """The bytes of version and flags before what a box holds."""
+    return 4 if box.kind == b"meta" else 0
+
+
 def child(data: bytes, box: Box, kind: bytes) -> Box | None:
     """The first box of a kind in a box."""
-    start = box.start + (4 if box.kind == b"meta" else 0)
-    return next((one for one in boxes(data, start, box.end) if one.kind == kind), None)
+    return next(iter(inside(data, [box], kind)), None)
 
 
 def items(data: bytes) -> list[Item]:
     """The items of a file; ValueError if their tables are damaged."""
-    meta = next((box for box in boxes(data) if box.kind == b"meta"), None)
+    meta = next((box for box in split(data)[0] if box.kind == b"meta"), None)
     if meta is None:
         return []
     infos, places = child(data, meta, b"iinf"), child(data, meta, b"iloc")

@@ -2,7 +2,6 @@
 
 It shares no reader with the code that writes and strips files, so that what that code does not see is seen here."""
 
-import contextlib
 import io
 import re
 import zlib
@@ -14,6 +13,8 @@ from facet.photos.file.traces import trace, trace_of_text
 
 ZLIB = re.compile(rb"[\x08\x18\x28\x38\x48\x58\x68\x78][\x01\x5e\x9c\xda]")
 DIGITS = re.compile(rb"(?:[0-9a-fA-F]{2}\s*){40,}")
+LONG = re.compile(rb"(?:[\t\r\n -~\xb0\xb4\xba]|\xc2[\xb0\xb4\xba]|\xe2\x80[\x98\x99\xb2\xb3]){10,}")
+WIDE = re.compile(rb"(?:\0[\t\r\n -~\xb0\xb4\xba]|[\t\r\n -~\xb0\xb4\xba]\0){10,}")
 MOST_COMMENT = 64 << 10  # bytes of one
 MOST = 64 << 20  # bytes that are decompressed of one stream
 
@@ -37,56 +38,86 @@ def _parts(data: bytes) -> Iterator[tuple[str, bytes, bool]]:
         yield from _riff(data)
     else:  # TIFF, AVIF, HEIC, JPEG 2000, GIF, BMP, PPM: a place would stand there uncompressed
         if data[:2] in (b"II", b"MM"):
-            yield from _tags(data)
-            data = _without_strips(data)
+            data, others = _without_strips(data)
+            yield "what is no pixel", others, True
         yield "the file", data, False
-        yield from _comments(data)
+        yield from _written(data)
         for start in _found(data, b"<x:xmpmeta", b"<rdf:RDF", b"<?xpacket b"):
             yield f"the text at byte {start}", data[start : start + (4 << 20)].split(b"<?xpacket e")[0], True
+        for start in _found(data, b"acsp"):  # in the header of a colour profile
+            size = int.from_bytes(data[start - 36 : start - 32], "big")
+            yield f"the colour profile at byte {start - 36}", _long(data[start - 36 : start - 36 + size]), True
 
 
-def _comments(data: bytes) -> Iterator[tuple[str, bytes, bool]]:
-    """What people wrote into a GIF, a JPEG 2000 or a PPM."""
+def _written(data: bytes) -> Iterator[tuple[str, bytes, bool]]:
+    """What people and programs wrote into formats that are mostly pixels, and behind them."""
     if data[:3] == b"GIF":
-        for start in _found(data, b"\x21\xfe"):
-            at, text = start + 2, b""
-            while at < len(data) and data[at]:
-                text, at = text + data[at + 1 : at + 1 + data[at]], at + 1 + data[at]
-                if len(text) > MOST_COMMENT:  # these were pixels
-                    break
-            yield f"the comment at byte {start}", text, True
-    elif data[:1] == b"P" and data[1:2].isdigit():
-        yield "the comments", b"\n".join(re.findall(rb"#[^\n]*", data[:MOST_COMMENT])), True
-    elif data[4:8] == b"jP  " or data[:2] == b"\xff\x4f":
-        for start in _found(data, b"\xff\x64"):  # the marker COM
-            end = start + 2 + int.from_bytes(data[start + 2 : start + 4], "big")
-            if data[start + 4 : start + 6] == b"\0\1":  # text
-                yield f"the comment at byte {start}", data[start + 6 : end], True
+        yield from _gif(data)
+    elif data[:2] == b"BM" or (data[:1] == b"P" and data[1:2].isdigit()):
+        yield "the comments", b"\n".join(re.findall(rb"#[^\n]*", data[:MOST_COMMENT])), data[:1] == b"P"
+        yield "what lies behind the picture", data[_end_of_raster(data) :], True
+    elif data[4:8] in (b"ftyp", b"jP  ") or data[:2] == b"\xff\x4f":  # compressed throughout
+        yield "the texts", _long(data), True
 
 
-def _tags(data: bytes) -> Iterator[tuple[str, bytes, bool]]:
-    """The texts in the tags of a TIFF's first page, as far as Pillow finds them."""
-    with contextlib.suppress(Exception), Image.open(io.BytesIO(data), formats=["TIFF"]) as picture:
-        for tag, value in dict(picture.tag_v2).items():  # type: ignore[attr-defined]
-            if isinstance(value, str):
-                yield f"tag {tag}", value.encode("utf-8", "replace"), True
+def _gif(data: bytes) -> Iterator[tuple[str, bytes, bool]]:
+    """The extensions of a GIF, and what lies behind it."""
+    at = 13 + (3 << (data[10] % 8 + 1)) * (data[10] >> 7) if len(data) > 13 else len(data)
+    while data[at : at + 1] in (b"\x21", b"\x2c"):
+        begin, picture, text = at, data[at] == 0x2C, b""
+        at += 2
+        if picture:
+            flags = data[at + 7] if at + 7 < len(data) else 0
+            at += 9 + (3 << (flags % 8 + 1)) * (flags >> 7)
+        while at < len(data) and data[at]:
+            text, at = (text if picture else text + data[at + 1 : at + 1 + data[at]]), at + 1 + data[at]
+        at += 1
+        if not picture:
+            yield f"the extension at byte {begin}", text, True
+            yield f"the extension at byte {begin}", data[begin:at], True
+    yield "what lies behind the picture", data[at:], True
 
 
-def _without_strips(data: bytes) -> bytes:
-    """A TIFF without the pixels of its pages, as far as Pillow finds them and they are no JPEGs."""
-    rest, last = [], 0
-    strips: list[tuple[int, int]] = []
+def _end_of_raster(data: bytes) -> int:
+    """The offset behind a BMP by its header, and behind the pixels of a PPM, PGM or PBM as Pillow finds them."""
+    if data[:2] == b"BM":
+        return int.from_bytes(data[2:6], "little") or len(data)
+    if data[:2] not in (b"P4", b"P5", b"P6"):  # numbers in letters
+        return len(data)
+    try:
+        with Image.open(io.BytesIO(data), formats=["PPM"]) as picture:
+            start, (width, height) = picture.tile[0][2], picture.size
+            deep = data[:2] != b"P4" and int(data[:start].split()[-1]) > 255
+            row = (width + 7) // 8 if data[:2] == b"P4" else width * (3 if data[:2] == b"P6" else 1) * (1 + deep)
+            return start + height * row
+    except Exception:  # of many kinds, for a damaged file
+        return len(data)
+
+
+def _long(data: bytes) -> bytes:
+    """The runs of letters in compressed data, also of 16 bits, that are too long for chance."""
+    return b"\0".join([*LONG.findall(data), *(run.replace(b"\0", b"") for run in WIDE.findall(data))])
+
+
+def _without_strips(data: bytes) -> tuple[bytes, bytes]:
+    """A TIFF without the pixels of its pages, as far as Pillow finds them: with those that are JPEGs, and without."""
     try:
         with Image.open(io.BytesIO(data), formats=["TIFF"]) as picture:
-            for page in range(getattr(picture, "n_frames", 1)):
-                strips += _strips(picture, page)
+            strips = [pair for page in range(getattr(picture, "n_frames", 1)) for pair in _strips(picture, page)]
     except Exception:  # of many kinds, for a damaged file: then all of it is looked at
-        return data
-    for start, size in sorted(pair for pair in strips if all(isinstance(number, int) for number in pair)):
-        if start >= last and data[start : start + 2] != b"\xff\xd8":
-            rest.append(data[last:start])
-            last = start + size
-    return b"".join([*rest, data[last:]])
+        return data, b""
+    places = sorted((start, start + size) for start, size in strips if isinstance(start, int) and isinstance(size, int))
+    coded = [place for place in places if data[place[0] : place[0] + 2] == b"\xff\xd8"]
+    return _rest(data, [place for place in places if place not in coded]), _rest(data, places)
+
+
+def _rest(data: bytes, places: list[tuple[int, int]]) -> bytes:
+    """What lies between places, and behind the last one."""
+    rest, last = [], 0
+    for start, end in places:
+        rest.append(data[last:start])
+        last = max(last, end)
+    return b"\0".join([*rest, data[last:]])
 
 
 def _strips(picture: Image.Image, page: int) -> list[tuple[int, int]]:
@@ -123,7 +154,7 @@ def _jpeg(data: bytes) -> Iterator[tuple[str, bytes, bool]]:
             text = marker == 0xFE or (marker == 0xE1 and payload[:5] == b"http:")
             yield f"segment {marker:#04x} at byte {at}", payload, text
             kind = payload[:28]  # blocks that go on in the next segment are looked at as a whole, too
-            skipped = 35 + 40 if b"extension" in kind else 6
+            skipped = 35 + 40 if b"extension" in kind else 14 if kind[:4] == b"ICC_" else 6
             gathered[kind[:6] + bytes([marker])] = gathered.get(kind[:6] + bytes([marker]), b"") + payload[skipped:]
             yield from (part for part in _embedded(payload, f"segment {marker:#04x} at byte {at}"))
         at = at + 2 + length
@@ -132,7 +163,8 @@ def _jpeg(data: bytes) -> Iterator[tuple[str, bytes, bool]]:
                 step = data.find(b"\xff", at + 1)
                 at = len(data) if step < 0 else step
     for kind, block in gathered.items():
-        yield f"the segments {kind[-1]:#04x} together", block, block.lstrip()[:1] == b"<"
+        words = _long(block) if kind[:4] == b"ICC_" else block
+        yield f"the segments {kind[-1]:#04x} together", words, kind[:4] == b"ICC_" or block.lstrip()[:1] == b"<"
     behind = data[at + 2 :]
     if behind:
         yield "what lies behind the picture", behind, False
@@ -162,7 +194,7 @@ def _png(data: bytes) -> Iterator[tuple[str, bytes, bool]]:
                 opened = zlib.decompressobj().decompress(value[packed.start() :], MOST)
             except zlib.error:
                 continue
-            yield f"{where}, decompressed", opened, kind != b"iCCP"
+            yield f"{where}, decompressed", _long(opened) if kind == b"iCCP" else opened, True
             yield from _hexadecimal(opened, where)
         yield from _hexadecimal(value, where)
         if kind == b"IEND":
@@ -181,6 +213,7 @@ def _riff(data: bytes) -> Iterator[tuple[str, bytes, bool]]:
     while at + 8 <= len(data):
         length, kind = int.from_bytes(data[at + 4 : at + 8], "little"), data[at : at + 4]
         if kind not in (b"VP8 ", b"VP8L", b"ALPH", b"ANMF"):
-            yield f"chunk {kind.decode('latin-1')} at byte {at}", data[at + 8 : at + 8 + length], kind != b"ICCP"
+            value = data[at + 8 : at + 8 + length]
+            yield f"chunk {kind.decode('latin-1')} at byte {at}", _long(value) if kind == b"ICCP" else value, True
         at += 8 + length + length % 2
     yield "what lies behind the picture", data[at:], True

@@ -1,24 +1,21 @@
-"""Remove where a photo was taken: coordinates in EXIF, XMP and texts of JPEG, PNG, WebP, TIFF, AVIF, HEIC, JPEG 2000.
+"""Remove where a photo was taken: coordinates in EXIF, XMP, colour profiles and texts, and behind the end.
 
-Pixels stay as they are. What may hold a place and cannot be rewritten is removed as a whole. Names of places (cities,
-countries) stay. `facet.photos.file.place_walk` checks the result."""
+Of JPEG, PNG, WebP, GIF, TIFF, AVIF, HEIC, JPEG 2000, BMP and PPM. Pixels stay as they are. What may hold a place and
+cannot be rewritten is removed as a whole. Names of places (cities, countries) stay. `facet.photos.file.place_walk`
+checks the result."""
 
 import zlib
-from collections.abc import Callable
 
-from facet.photos.file import behind, boxes, jpeg, png, riff
-from facet.photos.file.exif import HEAD, THUMBNAIL_AT, THUMBNAIL_LENGTH, Exif, minimal
-from facet.photos.file.tiff import GPS, HEADERS, Entry, Tiff
+from facet.photos.file import behind, boxes, gif, jpeg, png, raster, riff
+from facet.photos.file.exif import HEAD
+from facet.photos.file.icc import cleaned_profile
+from facet.photos.file.place_blocks import clean_directories, cleaned_exif, cleaned_resources, cleaned_xmp
+from facet.photos.file.place_boxes import cleaned_boxes
+from facet.photos.file.tiff import HEADERS, Tiff
 from facet.photos.file.traces import trace, trace_of_text
-from facet.photos.file.xmp import Packet
-from facet.pictures.decode import exif_orientation
 
-XMP_TAG, IRB_TAG, PHOTOSHOP_TAG = 700, 34377, 37724
-POINTERS = {254, 256, 257, 258, 259, 262, 273, 277, 278, 279, 322, 323, 324, 325, 330, 34665, 40965,
-            THUMBNAIL_AT, THUMBNAIL_LENGTH}  # fmt: skip  # numbers about pixels and directories, never a place
-GEO = {33550, 33920, 33922, 34264, 34735, 34736, 34737, 42112, 42113, 50844}  # GeoTIFF, GDAL, RPC: where pixels lie
 ADOBE = 12  # bytes of Adobe's segment of a JPEG
-EXIF_RESOURCES, XMP_RESOURCE = (1058, 1059), 1060  # of Photoshop
+NUMBERED = 14  # bytes of a segment of a JPEG before its part of a colour profile
 
 
 def without_places(data: bytes) -> tuple[bytes, tuple[str, ...]]:
@@ -30,35 +27,40 @@ def without_places(data: bytes) -> tuple[bytes, tuple[str, ...]]:
         return _png(data), ()
     if riff.is_webp(data):
         return _webp(data), ()
+    if data.startswith(gif.SIGNATURES):
+        return _gif(data), ()
     if data[:4] in HEADERS:
         return _tiff(data), ()
     if boxes.is_boxes(data):
-        return _boxes(data), ()
+        return cleaned_boxes(data), ()
+    if data.startswith(raster.SIGNATURES):
+        return _raster(data), ()
     return data, ()
 
 
 def _jpeg(data: bytes) -> tuple[bytes, tuple[str, ...]]:
     segments, rest = jpeg.segments(data)
     extended = jpeg.extended_xmp(segments)
-    gone = {guid for guid, packet in extended.items() if _cleaned_xmp(packet) != packet}
+    gone = {guid for guid, packet in extended.items() if cleaned_xmp(packet) != packet}
     credentials = b"".join(payload for marker, payload in segments if marker == jpeg.APP11)
     if trace(credentials):  # of several segments, none of which can be read without the others
         segments = [segment for segment in segments if segment[0] != jpeg.APP11]
+    segments = _with_cleaned_profile(segments)
     kept: list[jpeg.Segment] = []
     for number, (marker, payload) in enumerate(segments):
         if marker == jpeg.APP1 and payload.startswith(HEAD):
             block = jpeg.exif_block(segments, number)
             if block is None:  # part of the one before
                 continue
-            cleaned = _cleaned_exif(block[len(HEAD) :])
+            cleaned = cleaned_exif(block[len(HEAD) :])
             kept += [] if cleaned is None else jpeg.exif_segments(cleaned)
         elif marker == jpeg.APP1 and payload.startswith(jpeg.XMP):
-            new = _cleaned_xmp(payload[len(jpeg.XMP) :], without_extension=bool(gone))
+            new = cleaned_xmp(payload[len(jpeg.XMP) :], without_extension=bool(gone))
             kept += [] if new is None else [(marker, jpeg.XMP + new)]
         elif marker == jpeg.APP1 and payload.startswith(jpeg.EXTENDED):
             kept += [] if payload[len(jpeg.EXTENDED) :][:32] in gone else [(marker, payload)]
         elif marker == jpeg.APP13 and payload.startswith(jpeg.IRB):
-            kept.append((marker, jpeg.IRB + _cleaned_resources(payload[len(jpeg.IRB) :])))
+            kept.append((marker, jpeg.IRB + cleaned_resources(payload[len(jpeg.IRB) :])))
         elif marker == jpeg.APP14 and payload.startswith(b"Adobe"):  # says how colours are coded
             kept.append((marker, payload[:ADOBE] if trace_of_text(payload) else payload))
         elif not _may_hold_a_place(marker, payload):
@@ -67,21 +69,52 @@ def _jpeg(data: bytes) -> tuple[bytes, tuple[str, ...]]:
     picture = jpeg.join(kept, scans[2:])
     if not beyond:
         return picture, ()
-    if behind.kind(beyond) in ("", "gain_maps", "pictures") and not trace(beyond):
+    if behind.kind(beyond) in ("", "gain_maps", "pictures") and not _hold_a_place(beyond):
         return behind.joined(picture, data, beyond), ()
     return behind.without_claims(picture), ("behind_dropped",)
+
+
+def _with_cleaned_profile(segments: list[jpeg.Segment]) -> list[jpeg.Segment]:
+    """The segments with the colour profile that one or several of them hold, cleaned, or without it."""
+    own = [number for number, (marker, payload) in enumerate(segments) if _is_profile(marker, payload)]
+    own.sort(key=lambda number: segments[number][1][NUMBERED - 2 : NUMBERED])
+    profile = b"".join(segments[number][1][NUMBERED:] for number in own)
+    cleaned = cleaned_profile(profile)
+    if cleaned is None:
+        return [segment for number, segment in enumerate(segments) if number not in own]
+    result, at = list(segments), 0
+    for number in own if cleaned != profile else ():
+        marker, payload = segments[number]
+        end = at + len(payload) - NUMBERED
+        result[number] = marker, payload[:NUMBERED] + cleaned[at:end]
+        at = end
+    return result
+
+
+def _is_profile(marker: int, payload: bytes) -> bool:
+    return marker == jpeg.APP2 and payload.startswith(jpeg.ICC) and len(payload) >= NUMBERED
+
+
+def _hold_a_place(pictures: bytes) -> bool:
+    """True if JPEGs one behind the other may hold a place, each by itself or behind the last one."""
+    while pictures.lstrip(b"\0").startswith(b"\xff\xd8"):
+        first, pictures = behind.split(pictures.lstrip(b"\0"))
+        if without_places(first)[0] != first or trace(first):
+            return True
+    return bool(trace_of_text(pictures))
 
 
 def _may_hold_a_place(marker: int, payload: bytes) -> bool:
     """True for a segment of a JPEG that has to go: with traces of a place, or of a kind that nobody here can read."""
     if marker == jpeg.COMMENT:
         return bool(trace_of_text(payload))
+    if _is_profile(marker, payload):  # cleaned already
+        return False
     known = {jpeg.APP0: (b"JF",), jpeg.APP2: (jpeg.ICC, jpeg.INDEX, behind.HDR), jpeg.APP11: (b"JP",),
              jpeg.APP12: (b"Ducky",)}  # fmt: skip
     if jpeg.APP0 <= marker <= jpeg.APP15 and not payload.startswith(known.get(marker, ())):
         return True
-    looked_at = trace if payload.startswith(jpeg.ICC) else trace_of_text
-    return jpeg.APP0 <= marker <= jpeg.APP15 and bool(looked_at(payload))
+    return jpeg.APP0 <= marker <= jpeg.APP15 and bool(trace_of_text(payload))
 
 
 def _png(data: bytes) -> bytes:
@@ -91,14 +124,27 @@ def _png(data: bytes) -> bytes:
         raise ValueError("it is damaged")
     for kind, value in parts:
         if kind == b"eXIf":
-            cleaned = _cleaned_exif(value)
+            cleaned = cleaned_exif(value)
             kept += [] if cleaned is None else [(kind, cleaned)]
         elif kind in (b"tEXt", b"zTXt", b"iTXt"):
             kept += _png_text(kind, value)
-        elif kind in png.CODING or kind == b"iCCP" or not trace_of_text(value):
+        elif kind == b"iCCP":
+            kept += _png_profile(value)
+        elif kind in png.CODING or not trace_of_text(value):
             kept.append((kind, value))
     beyond = png.behind(data)
     return png.join(kept) + (b"" if trace_of_text(beyond) else beyond)
+
+
+def _png_profile(value: bytes) -> list[png.Chunk]:
+    """The chunk that takes the place of a colour profile, none if it has to go."""
+    name, profile = png.text(b"zTXt", value)
+    cleaned = cleaned_profile(profile) if profile is not None else None
+    if cleaned is None:
+        return []
+    if cleaned == profile and not trace_of_text(name):
+        return [(b"iCCP", value)]
+    return [(b"iCCP", (b"icc" if trace_of_text(name) else name) + b"\0\0" + zlib.compress(cleaned))]
 
 
 def _png_text(kind: bytes, value: bytes) -> list[png.Chunk]:
@@ -114,7 +160,7 @@ def _png_text(kind: bytes, value: bytes) -> list[png.Chunk]:
         name = keyword.removeprefix(b"Raw profile type ")
         return [] if cleaned is None else [(b"zTXt", keyword + b"\0\0" + zlib.compress(png.raw_text(name, cleaned)))]
     if keyword == b"XML:com.adobe.xmp":
-        cleaned = _cleaned_xmp(text)
+        cleaned = cleaned_xmp(text)
         if cleaned == text:
             return [(kind, value)]
         return [] if cleaned is None else [(b"iTXt", png.XMP + b"\0\0\0\0" + cleaned)]
@@ -125,15 +171,15 @@ def _cleaned_raw(data: bytes) -> bytes | None:
     """The data of a raw profile: EXIF, XMP as in a JPEG's segment, or Photoshop's resources; None if it has to go."""
     if data.startswith(HEAD) or data[:4] in HEADERS:
         head = HEAD if data.startswith(HEAD) else b""
-        cleaned = _cleaned_exif(data[len(head) :])
+        cleaned = cleaned_exif(data[len(head) :])
         return None if cleaned is None else head + cleaned
     if data.startswith(jpeg.XMP):
-        new = _cleaned_xmp(data[len(jpeg.XMP) :])
+        new = cleaned_xmp(data[len(jpeg.XMP) :])
         return None if new is None else jpeg.XMP + new
     if data.lstrip()[:1] == b"<":
-        return _cleaned_xmp(data)
+        return cleaned_xmp(data)
     if data.startswith(b"8BIM"):
-        return _cleaned_resources(data)
+        return cleaned_resources(data)
     return None if trace_of_text(data) else data
 
 
@@ -143,10 +189,13 @@ def _webp(data: bytes) -> bytes:
     for kind, value in parts:
         if kind == riff.EXIF:
             head = HEAD if value.startswith(HEAD) else b""
-            cleaned = _cleaned_exif(value[len(head) :])
+            cleaned = cleaned_exif(value[len(head) :])
             kept += [] if cleaned is None else [(kind, head + cleaned)]
         elif kind == riff.XMP:
-            new = _cleaned_xmp(value)
+            new = cleaned_xmp(value)
+            kept += [] if new is None else [(kind, new)]
+        elif kind == riff.PROFILE:
+            new = cleaned_profile(value)
             kept += [] if new is None else [(kind, new)]
         elif kind in riff.CODING or not trace_of_text(value):
             kept.append((kind, value))
@@ -154,160 +203,36 @@ def _webp(data: bytes) -> bytes:
     for number, (kind, value) in enumerate(kept):
         if kind == b"VP8X" and value:  # its flags say what there is
             flags = value[0] & ~0x0C | 0x08 * (riff.EXIF in there) | 0x04 * (riff.XMP in there)
+            flags &= 0xFF if riff.PROFILE in there else ~0x20
             kept[number] = (kind, bytes([flags]) + value[1:])
     return riff.join(kept, b"" if trace_of_text(beyond) else beyond)
 
 
+def _gif(data: bytes) -> bytes:
+    parts, end = gif.blocks(data)
+    first = parts[0].start if parts else end - 1
+    kept = [data[part.start : part.end] for part in parts if not _holds_a_place(data, part)]
+    beyond = data[end:]
+    return data[:first] + b"".join(kept) + data[end - 1 : end] + (b"" if trace_of_text(beyond) else beyond)
+
+
+def _holds_a_place(data: bytes, part: gif.Block) -> bool:
+    """True for an extension of a GIF that has to go."""
+    if part.label in (0, gif.CONTROL):
+        return False
+    return bool(trace_of_text(gif.text(data, part)) or trace_of_text(data[part.start : part.end]))
+
+
 def _tiff(data: bytes) -> bytes:
     block = Tiff(data)
-    _clean_directories(block)
+    clean_directories(block)
     return block.to_bytes()
 
 
-def _boxes(data: bytes) -> bytes:
-    """AVIF, HEIC and JPEG 2000, changed in place: every offset stays valid."""
-    result = bytearray(data)
-
-    def replace(parts: tuple[tuple[int, int], ...], clean: Callable[[bytes], bytes | None], blank: bytes) -> None:
-        whole = b"".join(data[at : at + length] for at, length in parts)
-        new = clean(whole)
-        if new is not None and len(new) > len(whole):
-            new = None
-        new = (b"" if new is None else new).ljust(len(whole), blank)
-        for at, length in parts:
-            result[at : at + length] = new[:length]
-            new = new[length:]
-
-    for item in boxes.items(data):
-        if item.kind == b"Exif":
-            replace(item.parts, _cleaned_exif_item, b"\0")
-        elif item.kind == b"mime" and b"xml" in item.content:
-            replace(item.parts, _cleaned_xmp, b" ")
-        elif item.kind in (b"mime", b"uri "):
-            replace(item.parts, lambda value: None if trace_of_text(value) else value, b"\0")
-    for box in boxes.boxes(data):
-        whole = ((box.start, box.end - box.start),)
-        if box.kind == b"uuid":
-            uuid = data[box.start : box.start + 16]
-            inside = ((box.start + 16, box.end - box.start - 16),)
-            if uuid == boxes.XMP_UUID:
-                replace(inside, _cleaned_xmp, b" ")
-            elif uuid in boxes.EXIF_UUIDS:
-                replace(inside, _cleaned_exif, b"\0")
-            else:
-                replace(inside, lambda value: None if trace(value) else value, b"\0")
-        elif box.kind in (b"xml ", b"udta", b"free", b"skip", b"mpvd"):
-            replace(
-                whole, lambda value: None if trace_of_text(value) else value, b" " if box.kind == b"xml " else b"\0"
-            )
-    return bytes(result)
-
-
-def _cleaned_exif_item(data: bytes) -> bytes | None:
-    """An item of EXIF in AVIF and HEIC, which begins with the offset of its TIFF header."""
-    at = 4 + int.from_bytes(data[:4], "big")
-    cleaned = _cleaned_exif(data[at:])
-    return None if cleaned is None else data[:at] + cleaned
-
-
-def _cleaned_exif(data: bytes) -> bytes | None:
-    """A block of EXIF without places, of the same length. Of one that cannot be rewritten only the orientation stays;
-    None if it has none."""
-    orientation = exif_orientation(data)
-    bare = minimal(orientation) if orientation != 1 else None
-    try:
-        block = Exif(data)
-        _clean_directories(block)
-        small = Exif(block.to_bytes()).thumbnail()
-        if small:
-            block = Exif(block.to_bytes())
-            cleaned = without_places(small)[0] if small.startswith(b"\xff\xd8") else small
-            block.put_thumbnail(cleaned if len(cleaned) <= len(small) and not trace(cleaned) else b"")
-        result = block.to_bytes()
-    except ValueError:
-        return bare
-    return bare if trace(result) or exif_orientation(result) != orientation else result
-
-
-def _clean_directories(block: Tiff) -> None:
-    """Remove GPS directories and every value that may be a place from the directories of a TIFF structure."""
-    for directory in list(block.directories()):
-        directory = block.directory(directory.at)  # as an earlier removal has left it
-        gone = set()
-        for entry in directory.entries:
-            if entry.tag == GPS:
-                for at in block.offsets(entry):
-                    _clear_directory(block, at)
-                gone.add(GPS)
-            elif entry.tag in GEO or (entry.tag not in POINTERS and not _clean_value(block, entry)):
-                gone.add(entry.tag)
-        if gone:
-            block.remove(directory, gone)
-
-
-def _clear_directory(block: Tiff, at: int) -> None:
-    """Overwrite a directory and its values with zeros."""
-    directory = block.directory(at)
-    for entry in directory.entries:
-        block.clear(entry.value, entry.size)
-    block.clear(directory.at, directory.following + block.offset_size - directory.at)
-
-
-def _clean_value(block: Tiff, entry: Entry) -> bool:
-    """Clean the values of an entry in place; False if it has to go."""
-    if entry.size <= block.offset_size:
-        return True
-    value = block.value(entry)
-    if entry.tag == XMP_TAG:
-        new = _cleaned_xmp(value)
-        if new is None or len(new) > len(value):
-            return False
-        block.data[entry.value : entry.value + entry.size] = new.ljust(len(value), b" ")
-        return True
-    if entry.tag == IRB_TAG:
-        new = _cleaned_resources(value)
-        block.data[entry.value : entry.value + entry.size] = new.ljust(len(value), b"\0")
-        return True
-    if entry.tag == PHOTOSHOP_TAG:
-        return not trace(value)
-    return not (trace_of_text(value) if entry.kind in (1, 2, 7) else trace(value))
-
-
-def _cleaned_xmp(data: bytes, *, without_extension: bool = False) -> bytes | None:
-    """A packet of XMP without places, no longer than it was; None if they cannot be removed."""
-    try:
-        packet = Packet(data)
-        found = packet.strip_places()
-        if without_extension:
-            packet.drop_claims((), ("HasExtendedXMP",))
-        elif not found and not trace_of_text(data):
-            return data
-        new = packet.to_bytes(padding=0)
-    except ValueError:
-        return None if trace_of_text(data) else data
-    if len(new) > len(data):
-        new = packet.to_bytes(padding=0, wrapped=False)
-    return None if trace_of_text(new) or len(new) > len(data) else new
-
-
-def _cleaned_resources(data: bytes) -> bytes:
-    """Photoshop's image resources without those that hold a place."""
-    kept, at = [], 0
-    while data[at : at + 4] in (b"8BIM", b"MeSa", b"AgHg", b"PHUT", b"DCSR") and at + 12 <= len(data):
-        number = int.from_bytes(data[at + 4 : at + 6], "big")
-        name = 1 + data[at + 6]
-        head = at + 6 + name + name % 2
-        start, length = head + 4, int.from_bytes(data[head : head + 4], "big")
-        value, end = data[start : start + length], start + length + length % 2
-        if number in EXIF_RESOURCES:
-            new = _cleaned_exif(value)
-        elif number == XMP_RESOURCE:
-            new = _cleaned_xmp(value)
-        else:
-            new = None if trace_of_text(value) else value
-        if new is not None:
-            length_field = len(new).to_bytes(4, "big")
-            kept.append(data[at:head] + length_field + new + bytes(len(new) % 2))
-        at = end
-    rest = data[at:]
-    return b"".join(kept) + (b"" if trace_of_text(rest) else rest)
+def _raster(data: bytes) -> bytes:
+    """A BMP or a PPM, of which only the end and a BMP's colour profile are looked at."""
+    start, end = raster.profile(data)
+    profile = cleaned_profile(data[start:end]) or bytes(end - start)
+    result = data[:start] + profile + data[end:]
+    beyond = result[raster.end(result) :]
+    return result[: len(result) - len(beyond)] if trace_of_text(beyond) else result

@@ -2,8 +2,8 @@
 
 import struct
 
-EXIF, XMP = b"EXIF", b"XMP "
-CODING = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP"}
+EXIF, XMP, PROFILE = b"EXIF", b"XMP ", b"ICCP"
+CODING = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", PROFILE}
 
 Chunk = tuple[bytes, bytes]  # type, data
 

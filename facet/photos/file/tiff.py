@@ -2,13 +2,18 @@
 
 Everything is changed in place: maker notes and pixels hold offsets that must stay valid."""
 
+import functools
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from facet.photos.file.gaps import Range, gaps
+
 HEADERS = {b"II*\0": ("<", False), b"MM\0*": (">", False), b"II+\0": ("<", True), b"MM\0+": (">", True)}
 WIDTHS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 SUBS, EXIF, GPS, INTEROPERABILITY = 330, 0x8769, 0x8825, 0xA005  # tags whose values point to directories
+STRIPS = ((273, 279), (324, 325))  # tags of the offsets and sizes of strips and tiles
+OTHERS = ((513, 514), (288, 289))  # of a thumbnail, and of room that is free
 MOST = 1000  # directories that are followed
 
 
@@ -91,8 +96,8 @@ class Tiff:
         return [self.number(kind, entry.value + i) for i in range(0, entry.size - width + 1, width)]
 
     def directories(self) -> Iterator[Directory]:
-        """Every directory that can be reached, those of the file first in their order; ValueError if one is cut
-        short."""
+        """Every directory that can be reached, those of the file first in their order; ValueError if one of the file
+        is cut short. Entries that point to what is no directory, as Pillow leaves in later pages, are not followed."""
         waiting, seen = [self.start], set[int]()
         while waiting:
             at = waiting.pop(0)
@@ -106,7 +111,39 @@ class Tiff:
             waiting.append(self.offset(directory.following))
             for entry in directory.entries:
                 if entry.tag in (SUBS, EXIF, GPS, INTEROPERABILITY):
-                    waiting += self.offsets(entry)
+                    waiting += filter(self.is_directory, self.offsets(entry))
+
+    def is_directory(self, at: int) -> bool:
+        """True if there is a directory at an offset, by the types of its entries."""
+        try:
+            entries = self.directory(at).entries
+        except ValueError:
+            return False
+        return bool(entries) and all(entry.kind in WIDTHS for entry in entries)
+
+    @functools.cached_property
+    def pixels(self) -> list[Range]:
+        """Where the strips and tiles of all pages are."""
+        return [place for directory in self.directories() for place in self._places(directory, STRIPS)]
+
+    def used(self) -> list[Range]:
+        """Where the header, directories, values, pixels and thumbnails are."""
+        ranges = [*self.pixels, (0, 16 if self.big else 8)]
+        for directory in self.directories():
+            ranges.append((directory.at, directory.following + self.offset_size))
+            ranges += [(entry.value, entry.value + entry.size) for entry in directory.entries]
+            ranges += self._places(directory, OTHERS)
+        return ranges
+
+    def _places(self, directory: Directory, tags: tuple[tuple[int, int], ...]) -> Iterator[Range]:
+        """What a directory refers to by these tags; to the end of the data where the sizes are missing."""
+        for at, size in tags:
+            starts, sizes = (self.find(directory, tag) for tag in (at, size))
+            offsets = self.offsets(starts) if starts else []
+            lengths = self.offsets(sizes) if sizes else []
+            if len(lengths) < len(offsets):
+                lengths = [len(self.data)] * len(offsets)
+            yield from ((start, start + length) for start, length in zip(offsets, lengths, strict=False))
 
     def find(self, directory: Directory, tag: int) -> Entry | None:
         """The first entry of a tag."""
@@ -129,9 +166,9 @@ class Tiff:
         return self.directory(directory.at)
 
     def clear(self, at: int, size: int) -> None:
-        """Overwrite bytes with zeros."""
-        size = max(min(size, len(self.data) - at), 0)
-        self.data[at : at + size] = bytes(size)
+        """Overwrite bytes with zeros, except pixels, to which a wrong offset may point."""
+        for first, last in gaps(self.pixels, at, min(at + size, len(self.data))):
+            self.data[first:last] = bytes(last - first)
 
     def to_bytes(self) -> bytes:
         return bytes(self.data)

@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 import pytest
-from PIL import Image, TiffImagePlugin
+from PIL import Image, ImageCms, TiffImagePlugin
 
 from facet.photos.file import boxes, jpeg, png, riff
 from facet.photos.file.exif import Exif
@@ -43,6 +43,7 @@ WORDS = RDF.format(
 ).encode()
 EXIF = photographs.exif()
 TURNED = b"Exif\0\0" + photographs.exif(6)
+GPS_TAGS = {1: "N", 2: (48.0, 51.0, 30.0), 3: "E", 4: (2.0, 21.0, 3.0)}
 PAYLOAD = jpeg.XMP + XMP
 
 
@@ -103,7 +104,7 @@ def raw(name: bytes, data: bytes) -> png.Chunk:
 
 
 def tiff(big: bool = False) -> bytes:
-    tags = {271: "Facet Camera", 700: XMP, 0x8825: {1: "N", 2: (48.0, 51.0, 30.0), 3: "E", 4: (2.0, 21.0, 3.0)}}
+    tags = {271: "Facet Camera", 700: XMP, 0x8825: GPS_TAGS}
     return encoded(Image.fromarray(pixels()), "TIFF", tiffinfo=tags, big_tiff=big)
 
 
@@ -252,10 +253,201 @@ def test_a_damaged_file_that_may_hold_a_place_is_refused_with_what_it_holds():
     assert stripped(bytes(harmless)) == (harmless, ())
 
 
-@pytest.mark.parametrize("comment", [b"GPSLatitude 48.8", b"48.85837, 2.29448"])
-def test_a_gif_with_a_place_is_refused(comment):
-    with pytest.raises(BadImage, match=r"place_left: '(GPSLat|48\..*)' in the file"):
-        stripped(encoded(PICTURE, "GIF", comment=comment))
+def profile(place: str, kind: str) -> bytes:
+    """A colour profile with a text of a type that profiles have, or with one behind its tags."""
+    base = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    wide, plain = place.encode("utf-16-be"), place.encode()
+    value = {
+        "text": b"text\0\0\0\0" + plain + b"\0",
+        "desc": b"desc\0\0\0\0" + struct.pack(">I", len(plain) + 1) + plain + bytes(79),
+        "mluc": b"mluc\0\0\0\0" + struct.pack(">II2s2sII", 1, 12, b"en", b"US", len(wide), 28) + wide,
+        "dict": b"dict\0\0\0\0" + plain,
+        "behind": b"sig \0\0\0\0abcd",
+    }[kind]
+    value += bytes(-len(value) % 4)
+    count = struct.unpack_from(">I", base, 128)[0]
+    table = bytearray(base[132 : 132 + 12 * count])
+    for number in range(count):  # the table grows by one entry
+        at = struct.unpack_from(">I", table, 12 * number + 4)[0]
+        struct.pack_into(">I", table, 12 * number + 4, at + 12)
+    table += struct.pack(">4sII", b"cprX", len(base) + 12, len(value))
+    whole = base[:128] + struct.pack(">I", count + 1) + table + base[132 + 12 * count :] + value
+    whole += plain if kind == "behind" else b""
+    return struct.pack(">I", len(whole)) + whole[4:84] + b"i" * 16 + whole[100:]
+
+
+def v5_bmp(profile: bytes) -> bytes:
+    """A BMP of version 5 with a profile."""
+    head, rows = encoded(PICTURE, "BMP")[:54], encoded(PICTURE, "BMP")[54:]
+    info = struct.pack("<I", 124) + head[18:54] + bytes(16) + b"DEBM" + bytes(52)
+    info += struct.pack("<III", 124 + len(rows), len(profile), 0)
+    size = 14 + len(info) + len(rows) + len(profile)
+    return b"BM" + struct.pack("<III", size, 0, 14 + len(info)) + info + rows + profile
+
+
+def with_colour_box(profile: bytes) -> bytes:
+    """A JPEG 2000 with a profile instead of the number of its colours."""
+    data = encoded(PICTURE, "JPEG2000")
+    at = data.index(b"colr") - 4
+    size = int.from_bytes(data[at : at + 4], "big")
+    box = struct.pack(">I4s3s", 11 + len(profile), b"colr", b"\2\0\0") + profile
+    header = data.index(b"jp2h") - 4
+    length = int.from_bytes(data[header : header + 4], "big") - size + len(box)
+    return data[:header] + struct.pack(">I", length) + data[header + 4 : at] + box + data[at + size :]
+
+
+COLOURED = {
+    "JPEG": lambda profile: encoded(PICTURE, "JPEG", icc_profile=profile),
+    "JPEG of two segments": lambda profile: with_segments(
+        plain(),
+        (0xE2, jpeg.ICC + b"\1\2" + profile[:-25]),
+        (0xE2, jpeg.ICC + b"\2\2" + profile[-25:]),
+    ),
+    "PNG": lambda profile: encoded(PICTURE, "PNG", icc_profile=profile),
+    "WebP": lambda profile: encoded(PICTURE, "WEBP", icc_profile=profile),
+    "TIFF": lambda profile: encoded(PICTURE, "TIFF", icc_profile=profile),
+    "AVIF": lambda profile: encoded(PICTURE, "AVIF", icc_profile=profile),
+    "JPEG 2000": with_colour_box,
+    "BMP": v5_bmp,
+    "Photoshop's resources": lambda profile: with_segments(
+        plain(), (0xED, jpeg.IRB + b"8BIM\x04\x0f\0\0" + struct.pack(">I", len(profile)) + profile)
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ["text", "desc", "mluc", "dict", "behind"])
+@pytest.mark.parametrize("form", COLOURED)
+def test_a_colour_profile_keeps_its_colours_and_loses_its_place(form, kind):
+    holding = profile("taken at 48.85837, 2.29448", kind)
+    data = COLOURED[form](holding)
+    assert "colour profile" in place_left(data) or "48.85837" in place_left(data)
+    result, notes = stripped(data)
+    assert (place_left(result), notes) == ("", ())
+    np.testing.assert_array_equal(pixels_of(result), pixels_of(data))
+    if form not in ("Photoshop's resources", "JPEG 2000", "BMP"):
+        own = Image.open(io.BytesIO(result)).info["icc_profile"]
+        assert len(own) == len(holding)
+        assert own[84:100] == bytes(16)
+        tags = ImageCms.getOpenProfile(io.BytesIO(own)).profile
+        assert tags.red_colorant == ImageCms.getOpenProfile(io.BytesIO(holding)).profile.red_colorant
+    harmless = COLOURED[form](profile("(c) Facet 2026", kind))
+    assert stripped(harmless) == (harmless, ())
+
+
+def test_a_damaged_colour_profile_with_a_place_goes():
+    data = encoded(PICTURE, "PNG", icc_profile=b"taken at 48.85837, 2.29448" * 9)
+    assert "icc_profile" not in Image.open(io.BytesIO(stripped(data)[0])).info
+
+
+WORDS_BEHIND = b"\0\0seen at 48.85837, 2.29448"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        encoded(PICTURE, "TIFF"),
+        encoded(PICTURE, "TIFF", compression="jpeg"),
+        encoded(PICTURE, "TIFF", big_tiff=True),
+        encoded(PICTURE, "GIF"),
+        encoded(PICTURE, "AVIF"),
+        encoded(PICTURE, "AVIF", exif=b"Exif\0\0" + EXIF),
+        encoded(PICTURE, "JPEG2000"),
+        encoded(PICTURE, "BMP"),
+        encoded(PICTURE, "PPM"),
+        encoded(PICTURE.convert("1"), "PPM"),
+        encoded(PICTURE, "MPO", save_all=True, append_images=[PICTURE]),
+    ],
+    ids=["TIFF", "TIFF of JPEGs", "BigTIFF", "GIF", "AVIF", "AVIF with EXIF", "JP2", "BMP", "PPM", "PBM", "MPO"],
+)
+@pytest.mark.parametrize("behind", [WORDS_BEHIND, WORDS_BEHIND.decode().encode("utf-16-le"), EXIF, XMP])
+def test_nothing_behind_the_end_holds_a_place(data, behind):
+    held = data + behind
+    assert place_left(held)
+    result, _ = stripped(held)
+    assert place_left(result) == ""
+    assert behind not in result
+    np.testing.assert_array_equal(pixels_of(result), pixels_of(data))
+    if b"Exif" not in data:
+        assert stripped(data + b"a scanner's words") == (data + b"a scanner's words", ())
+
+
+def test_the_last_box_of_an_avif_may_go_on_to_the_end_of_the_file():
+    data = encoded(PICTURE, "AVIF")
+    at = data.index(b"mdat") - 4
+    held = data[:at] + bytes(4) + data[at + 4 :] + WORDS_BEHIND
+    assert place_left(held)
+    result, _ = stripped(held)
+    assert place_left(result) == ""
+    np.testing.assert_array_equal(pixels_of(result), pixels_of(data))
+
+
+def pages(big: bool, entry: bytes | None = None) -> bytes:
+    """A TIFF of three grey pages, uncompressed; the second and the third have EXIF with GPS, `entry` or a right one."""
+    offset, count = ("Q", "Q") if big else ("I", "H")
+
+    def directory(entries: list[tuple[int, int, int, int]], following: int = 0) -> bytes:
+        packed = b"".join(struct.pack(f"<HH{offset}{offset}", *one) for one in entries)
+        return struct.pack(f"<{count}", len(entries)) + packed + struct.pack(f"<{offset}", following)
+
+    data = b"II+\0" + struct.pack("<HHQ", 8, 0, 16) if big else b"II*\0" + struct.pack("<I", 8)
+    for page in range(3):
+        start = len(data)
+        entries = [(256, 3, 1, 16), (257, 3, 1, 16), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 0),
+                   (277, 3, 1, 1), (278, 3, 1, 16), (279, 4, 1, 256)]  # fmt: skip
+        entries += [(0x8825, 4, 1, 0)] if page else []
+        strip = start + len(directory(entries))
+        gps = strip + 256
+        values = gps + len(directory([(2, 5, 3, 0)] * 2))
+        entries[5] = (273, 4, 1, strip)
+        if page:
+            entries[-1] = (0x8825, 4, 1, gps if entry is None else int.from_bytes(entry, "little"))
+        parts = directory([(2, 5, 3, values), (4, 5, 3, values)]) + struct.pack("<6I", 48, 1, 51, 1, 30, 1)
+        following = 0 if page == 2 else gps + (len(parts) if page else 0)
+        data += directory(entries, following) + bytes(range(page, page + 1)) * 256 + (parts if page else b"")
+    return data
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("entry", [None, b"\x90", b"\xff\xff\xff"], ids=["right", "to pixels", "beyond the end"])
+def test_every_page_of_a_tiff_loses_its_place(big, entry):
+    data = pages(big, entry)
+    assert "a GPS directory" in place_left(data)
+    result, _ = stripped(data)
+    assert (place_left(result), len(result)) == ("", len(data))
+    before, after = Image.open(io.BytesIO(data)), Image.open(io.BytesIO(result))
+    for page in range(3):
+        before.seek(page)
+        after.seek(page)
+        np.testing.assert_array_equal(np.asarray(before), np.asarray(after))
+
+
+def test_pages_that_pillow_wrote_with_lost_directories_are_cleaned():
+    later = Image.fromarray(pixels(seed=1))
+    data = encoded(PICTURE, "TIFF", save_all=True, append_images=[later, later], tiffinfo={0x8825: GPS_TAGS})
+    result, _ = stripped(data)
+    assert place_left(data)
+    before, after = Image.open(io.BytesIO(data)), Image.open(io.BytesIO(result))
+    for page in range(3):
+        before.seek(page)
+        after.seek(page)
+        np.testing.assert_array_equal(np.asarray(before), np.asarray(after))
+
+
+def test_a_gif_loses_its_comment_and_its_xmp_and_stays_an_animation():
+    frames = [Image.fromarray(pixels(60, 60, seed=seed)) for seed in range(3)]
+    data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], loop=0, comment=b"48.85837, 2.29448")
+    trailer = bytes([1, *range(255, -1, -1), 0])  # whose length bytes lead to the end, wherever XMP is left
+    data = data[:-1] + b"\x21\xff\x0bXMP DataXMP" + XMP + trailer + b";"
+    assert Image.open(io.BytesIO(data)).n_frames == 3
+    assert place_left(data)
+    result, _ = stripped(data)
+    assert place_left(result) == ""
+    before, after = Image.open(io.BytesIO(data)), Image.open(io.BytesIO(result))
+    assert after.info["loop"] == 0
+    for frame in range(3):
+        before.seek(frame)
+        after.seek(frame)
+        np.testing.assert_array_equal(np.asarray(before.convert("RGB")), np.asarray(after.convert("RGB")))
 
 
 def test_pictures_behind_the_first_one_without_a_place_stay_in_reach():
@@ -322,11 +514,10 @@ def test_a_text_without_a_place_stays(words):
 @pytest.mark.parametrize(
     "data",
     [
-        encoded(PICTURE, "GIF", comment=b"Lat: 48.8583 Lon: 2.2944"),
         encoded(PICTURE, "JPEG2000", comment=b"Lat: 48.8583 Lon: 2.2944"),
         b"P6\n# N48.8583 E2.2944\n" + encoded(PICTURE, "PPM")[3:],
     ],
-    ids=["GIF", "JPEG 2000", "PPM"],
+    ids=["JPEG 2000", "PPM"],
 )
 def test_a_comment_with_a_place_that_cannot_be_removed_is_refused(data):
     with pytest.raises(BadImage, match="place_left"):

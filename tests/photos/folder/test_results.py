@@ -113,13 +113,14 @@ def test_the_place_leaves_copies_too_and_what_may_keep_it_is_left_out_and_counte
     (photos / "copy.jpg").write_bytes(photographs.with_segments(photographs.encoded(wide, "JPEG"), block))
     (photos / "copy.webp").write_bytes(photographs.encoded(wide, "WEBP", exif=b"Exif\0\0" + photographs.exif()))
     (photos / "copy.gif").write_bytes(photographs.encoded(wide, "GIF", comment=b"GPSLatitude 48.8"))
+    (photos / "copy.ppm").write_bytes(photographs.encoded(wide, "PPM").replace(b"P6\n", b"P6\n# GPSLatitude 48.8\n"))
     packet = (0xE1, b"http://ns.adobe.com/xap/1.0/\0" + photographs.XMP)
     (photos / "twice.jpg").write_bytes(photographs.with_segments(photographs.jpeg(), block, block, packet, packet))
     (photos / "video.jpg").write_bytes(photographs.jpeg() + b"\0\0\0\x18ftypmp42" + bytes(99))
     out = tmp_path / "out"
     summary = edit_folder(aligned_job(photos, out, strip_gps=True))
     assert "1 failed (1 place_left)" in str(summary)
-    for name in ("copy.jpg", "copy.webp", "twice.jpg"):
+    for name in ("copy.jpg", "copy.webp", "copy.gif", "twice.jpg"):
         data = (out / name).read_bytes()
         assert 0x8825 not in Image.open(io.BytesIO(data)).getexif()
         assert place_left(data) == ""
@@ -128,7 +129,7 @@ def test_the_place_leaves_copies_too_and_what_may_keep_it_is_left_out_and_counte
     assert (manifest["copy.jpg"]["status"], manifest["copy.jpg"]["notes"].tolist()) == ("skipped", [])
     assert manifest["video.jpg"]["notes"].tolist() == ["behind_dropped"]
     assert manifest["video.jpg"]["status"] == "edited"
-    left = manifest["copy.gif"]
+    left = manifest["copy.ppm"]
     assert (left["status"], left["reason"], left["output"]) == ("failed", "place_left", "")
     assert left["detail"] == "'GPSLat' in the file"
-    assert not (out / "copy.gif").exists()
+    assert not (out / "copy.ppm").exists()
