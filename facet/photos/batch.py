@@ -55,12 +55,15 @@ class Start:
         return tuple(change.attribute for change in self.spec.changes)
 
     def sure(self, probabilities: np.ndarray, but: Collection[str] = ()) -> np.ndarray:
-        """For each face, whether all attributes set on or off, `but` some, are so with `least`: (N, names) -> (N,)
-        bool."""
-        sets = [i for i, change in enumerate(self.spec.changes) if change.add is None and change.attribute not in but]
-        towards = np.array([self.spec.changes[i].towards for i in sets], bool)
-        reached = np.where(towards, probabilities[:, sets], 1 - probabilities[:, sets]) >= self.least
-        return np.asarray(reached.all(1))
+        """`reached` with this spec, for each face; attributes in `but` do not count."""
+        return reached(self.spec, probabilities, self.least, but)
+
+
+def reached(spec: Spec, probabilities: np.ndarray, least: float, but: Collection[str] = ()) -> np.ndarray:
+    """For each face, whether all attributes set on or off, `but` some, are so with `least`: (N, names) -> (N,) bool."""
+    sets = [i for i, change in enumerate(spec.changes) if change.add is None and change.attribute not in but]
+    towards = np.array([spec.changes[i].towards for i in sets], bool)
+    return np.asarray((np.where(towards, probabilities[:, sets], 1 - probabilities[:, sets]) >= least).all(1))
 
 
 Item = TypeVar("Item")

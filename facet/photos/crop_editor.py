@@ -15,7 +15,7 @@ from facet.editing.editor import Editor
 from facet.editing.refine import refine
 from facet.editing.spec import Spec
 from facet.judges.judge import Judge
-from facet.photos.batch import BATCH, FaceCrop, Start, filled, in_colour, to_levels
+from facet.photos.batch import BATCH, FaceCrop, Start, filled, in_colour, reached, to_levels
 from facet.photos.faces import change
 from facet.photos.faces.change import Carried, Change
 from facet.photos.faces.dye import COVERING
@@ -32,7 +32,9 @@ class FaceEdit:
     change: Change
     attributes: tuple[str, ...]  # that move: those of the spec, and rivals that it turns off
     strengths: tuple[float, ...]  # signed multiples of their directions
-    before: tuple[float, ...]  # probability of each attribute of the spec on the crop, by the judge or the read-out
+    # probability of each attribute of the spec by the judge or the read-out: on the crop, or, once `judged`, after the
+    # edit in the finished photo
+    before: tuple[float, ...]
     after: tuple[float, ...]
     moved: bool  # False if the latent did not change
     reached: bool  # True if the judge is sure of every attribute that was set on or off
@@ -95,6 +97,22 @@ class CropEditor:
             )
             for i, face in enumerate(face_crops)
         ]
+
+    def judged(
+        self, edits: Sequence[FaceEdit], crops: Sequence[np.ndarray], spec: Spec, options: Options
+    ) -> list[FaceEdit]:
+        """Any number of edits with what the judge sees in their crops of the finished photos, uint8 (S, S, C)."""
+        names, result = tuple(change.attribute for change in spec.changes), list[FaceEdit]()
+        for start in range(0, len(edits), BATCH):
+            x = images.to_tensor(np.stack(filled(crops[start : start + BATCH])))
+            with torch.no_grad():
+                after = self._probabilities(x, names)
+            sure = reached(spec, after, options.sure)
+            result += [
+                dataclasses.replace(edit, after=tuple(after[i].tolist()), reached=bool(sure[i]))
+                for i, edit in enumerate(edits[start : start + BATCH])
+            ]
+        return result
 
     def _composited(self, editor: Editor, start: Start, mode: str) -> Results:
         """Edits at the calibrated strength, composited as the published systems do."""

@@ -145,6 +145,16 @@ class PhotoEditor:
         pad = paste.padding(side)
         return Head.of(pixels, placement.widened(pad / side), face, side + 2 * pad)
 
+    def crop_again(self, photo: Photo, face_crop: FaceCrop, options: Options) -> np.ndarray:
+        """The crop of a face, uint8 (S, S, C), from the photo as it is now."""
+        colours, sizes = Colours(photo), (self.system.size, LARGER * self.system.size)
+        if options.aligned:
+            crop, _ = align.cut_framed(colours.to_srgb(photo.upright), self.crop, sizes)
+        else:
+            part, placement = align.around(photo.upright, face_crop.placement)
+            crop, _ = align.cut_sizes(colours.to_srgb(part), placement, self.crop, sizes)
+        return self._in_channels(crop)
+
     def _in_channels(self, crop: np.ndarray) -> np.ndarray:
         """The crop in the system's channels."""
         return images.luma(crop) if self.system.channels == 1 else crop

@@ -98,7 +98,7 @@ def cut(pixels: np.ndarray, placement: Placement, crop: Crop, size: int) -> np.n
 def cut_sizes(pixels: np.ndarray, placement: Placement, crop: Crop, sizes: Sequence[int]) -> list[np.ndarray]:
     """`cut` at several sizes."""
     side = placement.side
-    shrink = max(1, int(side // WIDEST))
+    shrink = _shrink(placement)
     native = max(*sizes, min(round(side / shrink), WIDEST))
     square = _warped(pixels, placement, native, shrink)
     return [resize.resize_parts(square[None], crop, size)[0] for size in sizes]
@@ -109,6 +109,18 @@ def sampled(pixels: np.ndarray, placement: Placement, size: int) -> np.ndarray:
 
     Outside the photo its border is repeated."""
     return _warped(pixels, placement, size, max(1, int(placement.side // size)))
+
+
+def around(pixels: np.ndarray, placement: Placement) -> tuple[np.ndarray, Placement]:
+    """The part of an upright photo (H, W) or (H, W, C) from which `cut_sizes` cuts the same crop, and its placement
+    there."""
+    part, offset = _around(pixels, placement, margin=2 * _shrink(placement) + 1)
+    return part, Placement(np.hstack([placement.matrix[:, :2], (placement.matrix[:, 2] - offset)[:, None]]))
+
+
+def _shrink(placement: Placement) -> int:
+    """The whole factor by which a photo is reduced before a crop is cut from it."""
+    return max(1, int(placement.side // WIDEST))
 
 
 def _warped(pixels: np.ndarray, placement: Placement, size: int, shrink: int) -> np.ndarray:

@@ -70,8 +70,8 @@ SCHEMA = pa.schema(
         pa.field("attributes", pa.list_(pa.string()), nullable=False),  # that moved: the spec's, and rivals turned off
         pa.field("strengths", pa.list_(_NUMBERS), nullable=False),  # per face, signed multiples of directions
         pa.field("before", pa.list_(_NUMBERS), nullable=False),  # probability of each attribute of the spec, per face
-        pa.field("after", pa.list_(_NUMBERS), nullable=False),
-        # per face: judge A is sure that the result shows every attribute set on or off; false: the strongest edit tried
+        pa.field("after", pa.list_(_NUMBERS), nullable=False),  # in the finished photo, before compression
+        # per face: judge A is sure that the finished photo shows every attribute set on or off
         pa.field("reached", pa.list_(pa.bool_()), nullable=False),
         pa.field("changed_pixels", pa.int64(), nullable=False),  # of the photo, before compression
         pa.field(

@@ -1,8 +1,9 @@
 """Read the photos of a job: decode them, find their faces and cut their crops."""
 
+import contextlib
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,11 @@ import numpy as np
 from facet.photos.batch import FaceCrop
 from facet.photos.crop_editor import FaceEdit
 from facet.photos.faces.detect import Face
+from facet.photos.faces.paste import Pasted
 from facet.photos.file.colour import Colours
 from facet.photos.file.photo import Photo, pixel_count, read
 from facet.photos.folder.given_faces import given_faces
+from facet.photos.folder.job import JobError
 from facet.photos.folder.listing import Item
 from facet.photos.folder.manifest import EMPTY
 from facet.photos.folder.open_job import OpenJob, sha256
@@ -36,6 +39,7 @@ class PhotoTask:
     face_crops: list[FaceCrop] = dataclasses.field(default_factory=list)
     mask: np.ndarray | None = None  # weights (H, W) in [0, 1] that limit the edit
     edits: list[FaceEdit] = dataclasses.field(default_factory=list)
+    pasted: list[Pasted] = dataclasses.field(default_factory=list)
     up_to_date: bool = False  # True if the row only has to be noted
     later: bool = False  # True if it is so large that it has to wait for its turn
 
@@ -50,9 +54,25 @@ class PhotoTask:
         self.row |= {"status": status, "reason": bad.reason, "detail": bad.detail}
         self.photo, self.face_crops = None, []
 
+    @contextlib.contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Refuse the photo with its reason instead of an exception: one bad photo must not stop the job."""
+        try:
+            yield
+        except BadImage as bad:
+            self.refuse(bad)
+        except JobError:
+            raise
+        except MemoryError:
+            self.refuse(BadImage("too_large", "not enough memory"))
+        except Exception as error:  # a bug that one photo meets
+            log.exception("%s", self.item.name)
+            self.refuse(BadImage("error", f"{type(error).__name__}: {error}"))
+
     def release(self) -> None:
         """Free the memory of everything but the row."""
-        self.data, self.photo, self.face_crops, self.mask, self.edits, self.earlier = b"", None, [], None, [], None
+        self.data, self.photo, self.mask, self.earlier = b"", None, None, None
+        self.face_crops, self.edits, self.pasted = [], [], []
 
 
 class PhotoReader:
@@ -70,16 +90,9 @@ class PhotoReader:
         A bad photo gets its reason in the row instead of an exception: it must not stop the job."""
         task = PhotoTask(item, self._empty | {"file": item.name})
         task.earlier = self._job.manifest.row(item.name)
-        try:
+        with task.guarded():
             self._read(task, most)
-        except BadImage as bad:
-            task.refuse(bad)
-            task.up_to_date = not task.data and task.earlier == task.row  # still as unreadable as before
-        except MemoryError:
-            task.refuse(BadImage("too_large", "not enough memory"))
-        except Exception as error:  # a bug that one photo meets
-            log.exception("%s", item.name)
-            task.refuse(BadImage("error", f"{type(error).__name__}: {error}"))
+        task.up_to_date |= bool(task.row["reason"]) and not task.data and task.earlier == task.row  # as bad as before
         return task
 
     def _read(self, task: PhotoTask, most: int | None) -> None:

@@ -1,9 +1,8 @@
-"""Write the results of a job: paste the changes, encode the file, complete the row of the manifest."""
+"""Write the results of a job: encode the file, complete the row of the manifest."""
 
 import contextlib
 import errno
 import hashlib
-import logging
 import os
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,8 +16,6 @@ from facet.photos.folder.job import JobError
 from facet.photos.folder.open_job import OpenJob, sha256
 from facet.photos.folder.reading import PhotoTask
 from facet.pictures.decode import BadImage
-
-log = logging.getLogger(__name__)
 
 NAME_ERRORS = (errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EEXIST, errno.EILSEQ)  # not the disk's fault
 
@@ -46,18 +43,11 @@ class ResultWriter:
 
     def _write_edited(self, task: PhotoTask) -> bool:
         """Write the edited photo; False if there is none."""
-        try:
+        with task.guarded():
             result = self.encoded(task)
             if result is not None:
                 self._write(*result, task.row)
                 return True
-        except BadImage as bad:
-            task.refuse(bad)
-        except JobError:
-            raise
-        except Exception as error:  # a bug that one photo meets must not stop the job
-            log.exception("%s", task.item.name)
-            task.refuse(BadImage("error", f"{type(error).__name__}: {error}"))
         return False
 
     def _write_unedited(self, task: PhotoTask) -> None:
@@ -92,14 +82,14 @@ class ResultWriter:
                 path.unlink()
 
     def encoded(self, task: PhotoTask) -> tuple[str, bytes] | None:
-        """The name and bytes of an edited photo; None if no face moved, or a mask or a tiny change left every pixel."""
+        """The name and bytes of a photo into which its edits are pasted; None if no face moved, or a mask or a tiny
+        change left every pixel."""
         job, photo = self._job.job, task.photo
         if photo is None or not task.moved:
             return None
-        pasted = self._job.editor.paste(photo, task.edits, task.mask)
-        if not any(area.pixels for area in pasted):
+        if not any(area.pixels for area in task.pasted):
             reason = "masked" if task.mask is not None else "no_change"
-            task.row |= {"status": "unchanged", "reason": reason} | _measured(task) | {"after": []}
+            task.row |= {"status": "unchanged", "reason": reason} | _measured(task)
             return None
         if job.lossless:
             photo.format = "TIFF" if photo.mode == "CMYK" else "PNG"
@@ -123,10 +113,10 @@ class ResultWriter:
             "status": "edited",
             "notes": [*photo.notes, *notes],
             "format": photo.format,
-            "changed_pixels": sum(area.pixels for area in pasted),
+            "changed_pixels": sum(area.pixels for area in task.pasted),
         }
         if photo.lossy:
-            share, worst = outside.changed(data, photo, [area.box for area in pasted])
+            share, worst = outside.changed(data, photo, [area.box for area in task.pasted])
             task.row |= {"outside_share": share, "outside_worst": worst}
         return self._output(task, photo), data
 

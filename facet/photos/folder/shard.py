@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
+import numpy as np
+
 from facet.base.threads import in_order, worker_count
 from facet.photos.batch import BATCH
 from facet.photos.folder.job import Job
@@ -113,11 +115,28 @@ class Shard:
         return [results[number] for number in range(len(tasks))]
 
     def _edit(self, tasks: Sequence[PhotoTask]) -> None:
-        """Run the faces of photos through the networks."""
+        """Run the faces of photos through the networks, and paste the results into them."""
         faces = [(task, face_crop) for task in tasks for face_crop in task.face_crops]
         edits = self.job.editor.all_edits([face_crop for _, face_crop in faces], self.job.spec, self.job.job.options)
         for (task, _), edit in zip(faces, edits, strict=True):
             task.edits.append(edit)
+        self._paste([task for task in tasks if task.moved])
+
+    def _paste(self, tasks: Sequence[PhotoTask]) -> None:
+        """Paste the edits of photos, and let the judge look at these: colours, tints, masks and other faces take from
+        what a crop alone shows."""
+        editor, options = self.job.editor, self.job.job.options
+        finished, crops = list[PhotoTask](), list[np.ndarray]()
+        for task in tasks:
+            with task.guarded():
+                assert task.photo is not None
+                task.pasted = editor.paste(task.photo, task.edits, task.mask)
+                crops += [editor.crop_again(task.photo, edit.face_crop, options) for edit in task.edits]
+                finished.append(task)
+        edits = [edit for task in finished for edit in task.edits]
+        judged = iter(editor.crop_editor.judged(edits, crops, self.job.spec, options))
+        for task in finished:
+            task.edits = [next(judged) for _ in task.edits]
 
 
 @functools.lru_cache(maxsize=1)
