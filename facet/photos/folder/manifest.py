@@ -1,16 +1,19 @@
 """manifest.parquet of an edited folder: the outcome of every file, and enough to repeat it; and journals."""
 
 import json
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from facet.base.errors import InputError
 from facet.base.files import replacing
+from facet.photos.folder.written import DIGEST, OUTPUT, Written, begun, line
 
 NAME = "manifest.parquet"
 CHUNK = 500  # rows of a row group
@@ -37,6 +40,7 @@ REASONS = {
     "unsafe_name": "a name that points outside the folder",
     "name_not_utf8": "a name that is not UTF-8",
     "reserved_name": "a name that the job itself uses in the output folder",
+    "result_changed": "its result was changed since, or another file has its name: kept; move it away for a new result",
     "unwritable_name": "its name cannot be written in the output folder",
     "off_photo": "its landmarks are outside the photo",
     "place_left": "a coordinate in it can neither be removed nor ruled out",
@@ -90,7 +94,7 @@ EMPTY: dict[str, Any] = {
 
 
 class Journal:
-    """Appends rows as they are finished, one JSON line each, so that a killed job can resume."""
+    """Appends rows as they are finished, one JSON line each, so that a killed job can resume. Threads may share one."""
 
     def __init__(self, path: Path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -98,10 +102,20 @@ class Journal:
         self._file = path.open("ab")
         if torn:  # a line cut short by a full disk must not swallow the next one
             self._file.write(b"\n")
+        self._lock = threading.Lock()
 
     def add(self, row: Mapping[str, Any]) -> None:
-        self._file.write(json.dumps(row, ensure_ascii=True).encode() + b"\n")
-        self._file.flush()
+        """Note that a file is finished."""
+        self._add(json.dumps(row, ensure_ascii=True).encode() + b"\n")
+
+    def begin(self, output: str, digest: str) -> None:
+        """Note that a result is about to be written: a kill may come before its row."""
+        self._add(line(output, digest))
+
+    def _add(self, text: bytes) -> None:
+        with self._lock:
+            self._file.write(text)
+            self._file.flush()
 
     def close(self) -> None:
         self._file.close()
@@ -113,7 +127,10 @@ class ManifestReader:
     Rows stay on disk or in Arrow until they are asked for, so that many of them take little memory."""
 
     def __init__(self, folder: Path):
-        self._table = _read(folder / NAME)
+        table = _read(folder / NAME)
+        self._written = Written(folder)
+        self._written.add(_elsewhere(table))
+        self._table = table if table is not None and set(SCHEMA.names) <= set(table.column_names) else None
         self._rows = {} if self._table is None else {n: i for i, n in enumerate(self._table["file"].to_pylist())}
         self._lines: dict[str, tuple[Path, int, int]] = {}
 
@@ -130,6 +147,7 @@ class ManifestReader:
                 row = _row(line)
                 if row is not None:
                     self._lines[row["file"]] = (path, at, len(line))
+                self._written.add(begun(line))
                 at += len(line)
 
     @property
@@ -144,19 +162,36 @@ class ManifestReader:
             with path.open("rb") as file:
                 file.seek(at)
                 return _row(file.read(length))
+        return self._table_row(name)
+
+    def _table_row(self, name: str) -> dict[str, Any] | None:
+        """The row of a file in the manifest itself."""
         if name in self._rows and self._table is not None:
             return dict(self._table.slice(self._rows[name], 1).to_pylist()[0])
         return None
 
+    def wrote(self, output: str, digest: str) -> bool:
+        """True if a job wrote a file of this path and digest."""
+        rows = (self.row(output), self._table_row(output))  # most results have the name of their photo
+        return self._written.has(output, digest) or any(
+            row is not None and (row[OUTPUT], row[DIGEST]) == (output, digest) for row in rows
+        )
+
     def write(self, folder: Path, names: Iterable[str], settings: Mapping[str, Any]) -> Counter[tuple[str, str]]:
         """Write manifest.parquet with the rows of these files, sorted by name; count them by status and reason."""
         counts: Counter[tuple[str, str]] = Counter()
+        names, outputs = set(names), set[str]()
+        for name in self.names - names:
+            row = self.row(name)
+            self._written.add({row[OUTPUT]: row[DIGEST]} if row is not None and row[OUTPUT] else {})
         schema = SCHEMA.with_metadata({SETTINGS: json.dumps(settings, sort_keys=True).encode()})
         with replacing(folder / NAME) as aside, pq.ParquetWriter(aside, schema, compression="zstd") as writer:
             for chunk in _chunks(sorted(names)):
                 rows = [row for name in chunk if (row := self.row(name)) is not None]
                 counts.update((row["status"], row["reason"]) for row in rows)
+                outputs.update(row[OUTPUT] for row in rows)
                 writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+            self._written.save(outputs)
         return counts
 
 
@@ -171,14 +206,22 @@ def _row(line: bytes) -> dict[str, Any] | None:
 
 
 def _read(path: Path) -> pa.Table | None:
-    """The table of a manifest, None if there is none or an older version wrote it."""
+    """The table of a manifest, None if there is none."""
     if not path.exists():
         return None
     try:
-        table = pq.read_table(path)
+        return pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path} is not a Parquet file ({error}); delete it to edit everything again") from None
-    return table.select(SCHEMA.names) if set(SCHEMA.names) <= set(table.column_names) else None
+        raise InputError(f"{path} is not a Parquet file ({error}); choose another output folder") from None
+
+
+def _elsewhere(table: pa.Table | None) -> dict[str, str]:
+    """The digests of results that do not have their photo's name, or that an older version wrote."""
+    if table is None or not {"file", OUTPUT, DIGEST} <= set(table.column_names):
+        return {}
+    if set(SCHEMA.names) <= set(table.column_names):
+        table = table.filter(pc.not_equal(table["file"], table[OUTPUT]))
+    return dict(zip(table[OUTPUT].to_pylist(), table[DIGEST].to_pylist(), strict=True))
 
 
 def _chunks(names: list[str]) -> Iterator[list[str]]:

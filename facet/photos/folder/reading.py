@@ -172,6 +172,8 @@ class PhotoReader:
     def _is_intact(self, row: Mapping[str, Any]) -> bool:
         """True if the result of a row is in the output folder with the bytes that were written."""
         copy = self._job.job.copy
+        if row["reason"] == "result_changed":  # it may have been moved away
+            return False
         if not row["output"]:
             return not (row["status"] != "edited" and copy and row["input_sha256"])
         if row["status"] != "edited" and not copy:

@@ -13,6 +13,7 @@ from facet.photos.file.photo import Photo
 from facet.photos.file.writing import check_places, encode, stripped, updated_metadata
 from facet.photos.file.xmp import EDITED
 from facet.photos.folder.job import JobError
+from facet.photos.folder.manifest import Journal
 from facet.photos.folder.open_job import OpenJob, sha256
 from facet.photos.folder.reading import PhotoTask
 from facet.pictures.decode import BadImage
@@ -32,34 +33,34 @@ class ResultWriter:
             "AIPromptInformation": str(job.spec),
         }
 
-    def finish(self, task: PhotoTask) -> None:
+    def finish(self, task: PhotoTask, journal: Journal) -> None:
         """Write the result of a photo, or its copy, and complete its row; JobError if the disk refuses."""
         if task.up_to_date:
             return
-        if not self._write_edited(task):
-            self._write_unedited(task)
+        if not self._write_edited(task, journal):
+            self._write_unedited(task, journal)
         self._remove_earlier_output(task)
         task.release()
 
-    def _write_edited(self, task: PhotoTask) -> bool:
+    def _write_edited(self, task: PhotoTask, journal: Journal) -> bool:
         """Write the edited photo; False if there is none."""
         with task.guarded():
             result = self.encoded(task)
             if result is not None:
-                self._write(*result, task.row)
+                self._write(*result, task.row, journal)
                 return True
         return False
 
-    def _write_unedited(self, task: PhotoTask) -> None:
+    def _write_unedited(self, task: PhotoTask, journal: Journal) -> None:
         """Note why the photo is as it was, and copy it if the job asks for copies."""
         job = self._job.job
         task.row["notes"] = []  # of conversions, which a copy does without
         if not task.row["status"]:
             reason = "already" if job.options.unless_already else "at_target"
             task.row |= {"status": "unchanged", "reason": reason} | _measured(task)
-        if job.copy and task.row["input_sha256"]:
+        if job.copy and task.row["input_sha256"] and task.row["reason"] != "result_changed":
             try:
-                self._write(task.item.name, self._copy(task), task.row)
+                self._write(task.item.name, self._copy(task), task.row, journal)
             except BadImage as bad:
                 task.row |= {"status": "failed", "reason": bad.reason, "detail": bad.detail}
 
@@ -127,13 +128,29 @@ class ResultWriter:
             return str(source.with_name(f"{source.stem}-{source.suffix[1:]}.tif"))  # no other result has this name
         return self._job.outputs[task.item.name]
 
-    def _write(self, name: str, data: bytes, row: dict[str, Any]) -> None:
-        """Write a temporary file and rename it; BadImage if the name is impossible, JobError if the disk refuses."""
+    def _check_own(self, name: str) -> None:
+        """BadImage if a file has the name of a result and no job wrote it: nobody else may have it."""
         path = self._job.job.out / name
+        if not os.path.lexists(path) or path.is_dir():
+            return
+        try:
+            there = path.read_bytes()
+        except OSError as error:
+            raise BadImage("result_changed", f"{name} cannot be read ({error.strerror})") from None
+        if there and not self._job.manifest.wrote(name, sha256(there)):
+            raise BadImage("result_changed", f"{name} has {len(there):,} bytes that no job wrote")
+
+    def _write(self, name: str, data: bytes, row: dict[str, Any], journal: Journal) -> None:
+        """Write a temporary file and rename it; BadImage if the name is impossible or taken, JobError if the disk
+        refuses."""
+        self._check_own(name)
+        path = self._job.job.out / name
+        digest = sha256(data)
         part = self._job.job.parts / f"{os.getpid()}-{hashlib.sha256(name.encode()).hexdigest()[:24]}"
         try:
             with part.open("wb") as file:
                 file.write(data)
+            journal.begin(name, digest)
             _move(part, path, data)
         except OSError as error:
             part.unlink(missing_ok=True)
@@ -142,7 +159,7 @@ class ResultWriter:
             raise JobError(
                 f"{path} cannot be written: {error.strerror or error}; fix that and run the job again"
             ) from error
-        row |= {"output": name, "output_sha256": sha256(data)}
+        row |= {"output": name, "output_sha256": digest}
 
 
 def _move(part: Path, path: Path, data: bytes) -> None:

@@ -93,6 +93,12 @@ def edit_folder(job: Job, run: Run | None = None, *, sheet: int = 100) -> Summar
         except OSError as error:
             raise JobError(f"{job.out} cannot be written: {error}; fix that and run the job again") from error
         _remove_journals(job)
+    kept = counts["failed", "result_changed"]
+    if kept:
+        log.warning(
+            "%s holds %d files that no job wrote, or that were changed since (result_changed in the manifest): they "
+            "are kept; move them away to get new results", job.out, kept,
+        )  # fmt: skip
     return Summary(counts, redone, opened.listing.others, time.monotonic() - begin)
 
 

@@ -50,7 +50,8 @@ class Shard:
             self.job.manifest.add_journal(path)
         journal = Journal(path)
         try:
-            for tasks in in_order(self._finished, self._batches(items), self._workers):
+            finished = functools.partial(self._finished, journal)
+            for tasks in in_order(finished, self._batches(items), self._workers):
                 for task in tasks:
                     journal.add(task.row)
                     yield not task.up_to_date
@@ -76,11 +77,11 @@ class Shard:
             yield items[start:stop]
             start = stop
 
-    def _finished(self, items: Sequence[Item]) -> list[PhotoTask]:
+    def _finished(self, journal: Journal, items: Sequence[Item]) -> list[PhotoTask]:
         """Take a batch from reading to writing."""
 
         def finished(task: PhotoTask) -> PhotoTask:
-            self._writer.finish(task)
+            self._writer.finish(task, journal)
             return task
 
         return self._each(items, finished)
