@@ -2,7 +2,6 @@
 
 Results are byte-identical on every engine. If a worker dies, another one resumes its shard."""
 
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -29,11 +28,11 @@ def edit_shard(job: Job, run_id: str, number: int) -> tuple[int, int]:
 
 
 @flow(name="edit-folder-shards", persist_result=False, validate_parameters=False)
-def run_shards(job: Job, shards: int) -> list[tuple[int, int]]:
+def run_shards(job: Job, shards: int, run_id: str) -> list[tuple[int, int]]:
     """Edit every shard of a job on the flow's task runner."""
     if not shards:
         return []
-    futures = edit_shard.map([job] * shards, [uuid.uuid4().hex] * shards, range(shards))
+    futures = edit_shard.map([job] * shards, [run_id] * shards, range(shards))
     return [future.result() for future in as_completed(futures)]
 
 
@@ -59,8 +58,8 @@ def edit_on(
     """Edit a folder with its shards on an engine."""
     task_runner = runner(engine, jobs, address)
 
-    def shards_on_engine(job: Job, shards: int) -> Iterator[tuple[int, int]]:
-        yield from run_shards.with_options(task_runner=task_runner)(job, shards)
+    def shards_on_engine(job: Job, shards: int, run_id: str) -> Iterator[tuple[int, int]]:
+        yield from run_shards.with_options(task_runner=task_runner)(job, shards, run_id)
 
     return run.edit_folder(job, shards_on_engine, sheet=sheet)
 

@@ -46,6 +46,24 @@ class Job:
         """The folder of unfinished files."""
         return self.out / HIDDEN / "parts"
 
+    @property
+    def current(self) -> Path:
+        """The file that names the run which may write results."""
+        return self.out / HIDDEN / "run"
+
+
+def check_current(job: Job, run: str) -> None:
+    """JobError unless this run may write results: workers outlive a job that is killed, and not every file system has
+    locks."""
+    try:
+        current = job.current.read_text(encoding="ascii")
+    except OSError as error:
+        raise JobError(f"{job.current} cannot be read ({error.strerror}); run the job again") from None
+    if current != run:
+        raise JobError(
+            f"another job has begun to write to {job.out}, so this one ends; wait for it, and run this again"
+        )
+
 
 def check_paths(job: Job) -> None:
     """InputError if the paths of a job, or its mode, cannot work; nothing is written."""

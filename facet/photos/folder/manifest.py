@@ -177,8 +177,11 @@ class ManifestReader:
             row is not None and (row[OUTPUT], row[DIGEST]) == (output, digest) for row in rows
         )
 
-    def write(self, folder: Path, names: Iterable[str], settings: Mapping[str, Any]) -> Counter[tuple[str, str]]:
-        """Write manifest.parquet with the rows of these files, sorted by name; count them by status and reason."""
+    def write(
+        self, folder: Path, names: Iterable[str], settings: Mapping[str, Any], *, finished: bool = True
+    ) -> Counter[tuple[str, str]]:
+        """Write manifest.parquet with the rows of these files, sorted by name; count them by status and reason. Unless
+        the job has `finished`, results may be there that are newer than their rows."""
         counts: Counter[tuple[str, str]] = Counter()
         names, outputs = set(names), set[str]()
         for name in self.names - names:
@@ -191,7 +194,7 @@ class ManifestReader:
                 counts.update((row["status"], row["reason"]) for row in rows)
                 outputs.update(row[OUTPUT] for row in rows)
                 writer.write_table(pa.Table.from_pylist(rows, schema=schema))
-            self._written.save(outputs)
+            self._written.save(outputs if finished else set())
         return counts
 
 

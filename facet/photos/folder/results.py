@@ -12,7 +12,7 @@ from facet.photos.faces import outside
 from facet.photos.file.photo import Photo
 from facet.photos.file.writing import check_places, encode, stripped, updated_metadata
 from facet.photos.file.xmp import EDITED
-from facet.photos.folder.job import JobError
+from facet.photos.folder.job import JobError, check_current
 from facet.photos.folder.manifest import Journal
 from facet.photos.folder.open_job import OpenJob, sha256
 from facet.photos.folder.reading import PhotoTask
@@ -24,8 +24,8 @@ NAME_ERRORS = (errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EEXIST, er
 class ResultWriter:
     """Writes results of a job into the output folder. Threads may share one."""
 
-    def __init__(self, job: OpenJob):
-        self._job = job
+    def __init__(self, job: OpenJob, run: str):
+        self._job, self._run = job, run
         self._properties = {  # of IPTC
             "DigitalSourceType": EDITED,
             "AISystemUsed": f"Facet {job.editor.system.name}",
@@ -151,14 +151,16 @@ class ResultWriter:
             with part.open("wb") as file:
                 file.write(data)
             journal.begin(name, digest)
+            check_current(self._job.job, self._run)
             _move(part, path, data)
         except OSError as error:
-            part.unlink(missing_ok=True)
             if error.errno in NAME_ERRORS:
                 raise BadImage("unwritable_name", error.strerror or "") from None
             raise JobError(
                 f"{path} cannot be written: {error.strerror or error}; fix that and run the job again"
             ) from error
+        finally:
+            part.unlink(missing_ok=True)
         row |= {"output": name, "output_sha256": digest}
 
 

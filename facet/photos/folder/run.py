@@ -7,6 +7,7 @@ import operator
 import os
 import shutil
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -22,8 +23,9 @@ from facet.sources.tree import first
 
 log = logging.getLogger(__name__)
 
-# An engine: a job and its number of shards -> for each part done, its number of files and how many were edited anew.
-Run = Callable[[Job, int], Iterator[tuple[int, int]]]
+# An engine: a job, its number of shards and the name of its run -> for each part done, its number of files and how many
+# were edited anew.
+Run = Callable[[Job, int, str], Iterator[tuple[int, int]]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,14 +78,14 @@ def edit_folder(job: Job, run: Run | None = None, *, sheet: int = 100) -> Summar
     items = opened.listing.items
     _check_foreign(opened)
     _check_landmarks(opened)
-    with _locked(job):
+    with _locked(job) as name:
         unfinished = _recover_journals(job)
         names = [item.name for item in items]
         done: Iterator[tuple[int, int]]
         if run is None:
-            done = ((1, anew) for anew in Shard(opened).run(items, "local"))
+            done = ((1, anew) for anew in Shard(opened, name).run(items, "local"))
         else:
-            done = run(job, -(-len(items) // SHARD_SIZE))
+            done = run(job, -(-len(items) // SHARD_SIZE), name)
         redone = sum(anew for _, anew in progress(done, len(items), "photos", size=operator.itemgetter(0)))
         opened.manifest.add_journals(job.journals)
         try:
@@ -137,7 +139,7 @@ def _recover_journals(job: Job) -> bool:
         return False
     earlier = ManifestReader(job.out)
     earlier.add_journals(job.journals)
-    earlier.write(job.out, earlier.names, {"unfinished": True})
+    earlier.write(job.out, earlier.names, {"unfinished": True}, finished=False)
     _remove_journals(job)
     return True
 
@@ -148,8 +150,8 @@ def _remove_journals(job: Job) -> None:
 
 
 @contextlib.contextmanager
-def _locked(job: Job) -> Iterator[None]:
-    """Lock the output folder for this job and remove unfinished files of a killed one."""
+def _locked(job: Job) -> Iterator[str]:
+    """Lock the output folder for this job and remove unfinished files of a killed one; gives the name of this run."""
     hidden = job.out / HIDDEN
     try:
         hidden.mkdir(parents=True, exist_ok=True)
@@ -159,9 +161,11 @@ def _locked(job: Job) -> Iterator[None]:
     try:
         if not locks.take(lock, job.out):
             raise JobError(f"another job is writing to {job.out}; wait for it, or choose another folder")
+        name = uuid.uuid4().hex
+        job.current.write_text(name, encoding="ascii")  # from now on, workers of a killed job write nothing
         shutil.rmtree(job.parts, ignore_errors=True)
         job.parts.mkdir()
         job.journals.mkdir(exist_ok=True)
-        yield
+        yield name
     finally:
         os.close(lock)

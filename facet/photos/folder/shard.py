@@ -5,6 +5,9 @@ and they rarely wait for each other. A result is renamed into place and then not
 resumes there and ends with the same bytes."""
 
 import functools
+import multiprocessing
+import multiprocessing.process
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +17,7 @@ import numpy as np
 
 from facet.base.threads import in_order, worker_count
 from facet.photos.batch import BATCH
-from facet.photos.folder.job import Job
+from facet.photos.folder.job import Job, check_current
 from facet.photos.folder.listing import Item
 from facet.photos.folder.manifest import Journal
 from facet.photos.folder.open_job import OpenJob
@@ -34,11 +37,12 @@ Result = TypeVar("Result")
 class Shard:
     """Edits files of a job in this process."""
 
-    def __init__(self, job: OpenJob):
+    def __init__(self, job: OpenJob, run: str = ""):
+        """`run` names the run of the job, without which nothing can be written."""
         job.open_all()
         self.job = job
         self.reader = PhotoReader(job)
-        self._writer = ResultWriter(job)
+        self._writer = ResultWriter(job, run)
         self._workers = worker_count(job.job.workers)
         self._alone = threading.Lock()  # held while a large photo is in memory
 
@@ -143,7 +147,20 @@ class Shard:
 @functools.lru_cache(maxsize=1)
 def _shard_of_process(job: Job, run: str) -> Shard:
     """The open job of this process. A new run opens it anew: it may find other files, another manifest or model."""
-    return Shard(OpenJob(job))
+    return Shard(OpenJob(job), run)
+
+
+@functools.cache
+def _end_with_parent() -> None:
+    """From now on, end this process once the process is killed that started it as a worker: it would wait for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent,), name="end-with-parent", daemon=True).start()
+
+
+def _end_after(parent: multiprocessing.process.BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
 
 
 _OPENING = threading.Lock()
@@ -152,7 +169,9 @@ _OPENING = threading.Lock()
 def edit_shard(job: Job, run: str, number: int) -> tuple[int, int]:
     """Edit shard `number` of a job, in any process; returns its number of files, and how many of them were edited anew.
 
-    `run` identifies the run that the shard is part of."""
+    `run` identifies the run that the shard is part of; JobError if another one has begun."""
+    _end_with_parent()
+    check_current(job, run)
     with _OPENING:
         shard = _shard_of_process(job, run)
     items = shard.job.listing.items[number * SHARD_SIZE : (number + 1) * SHARD_SIZE]

@@ -161,8 +161,8 @@ def test_large_photos_are_in_memory_one_at_a_time_and_end_the_same(photos, tmp_p
 
     made, shard_lock = shard.Shard.__init__, []
 
-    def make(self, job):
-        made(self, job)
+    def make(self, job, name):
+        made(self, job, name)
         shard_lock[:] = [self._alone]
 
     monkeypatch.setattr(PhotoReader, "_read", read)

@@ -15,9 +15,9 @@ def test_a_shard_is_the_same_on_its_own(photos, tmp_path, monkeypatch):
     shard._shard_of_process.cache_clear()
     out = tmp_path / "out"
 
-    def engine(job, shards):
+    def engine(job, shards, name):
         for number in reversed(range(shards)):
-            yield shard.edit_shard(job, "a run", number)
+            yield shard.edit_shard(job, name, number)
 
     assert edit_folder(aligned_job(photos, out), engine).counts == {"edited": 6}
     shard._shard_of_process.cache_clear()
