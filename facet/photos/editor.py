@@ -21,10 +21,10 @@ from facet.photos.faces.detect import Face, detector
 from facet.photos.faces.head import Head
 from facet.photos.file.colour import Colours
 from facet.photos.file.metadata import metadata
-from facet.photos.file.photo import MODES, ORIENTATION, Photo
+from facet.photos.file.photo import MODES, Photo
 from facet.photos.options import AUTO, LEAST, SURE, FaceChoice, Options, check_sure
 from facet.pictures import crops
-from facet.pictures.decode import BadImage
+from facet.pictures.decode import BadImage, orientation_of
 from facet.refining.refiner import Refiner, refiner_of
 
 Picture = TypeVar("Picture", Image.Image, np.ndarray, list[Any])
@@ -245,9 +245,9 @@ def _photos(picture: Any) -> Iterator[Photo]:
         raise InputError(f"{picture} is a path: open it first, with PIL.Image.open")
     if isinstance(picture, Image.Image):
         mode = picture.mode if picture.mode in MODES else "RGB"
-        picture.load()  # turns a TIFF
-        orientation = 1 if picture.format == "TIFF" else picture.getexif().get(ORIENTATION, 1)
-        yield Photo(np.array(picture.convert(mode)), mode, "PNG", orientation, metadata=metadata(picture, b""))
+        picture.load()
+        pixels, orientation = np.array(picture.convert(mode)), orientation_of(picture)
+        yield Photo(pixels, mode, "PNG", orientation, metadata=metadata(picture, b""))
         return
     pixels = np.asarray(picture)
     if pixels.dtype != np.uint8 or pixels.ndim not in (3, 4) or pixels.shape[-1] != 3:

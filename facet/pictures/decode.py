@@ -74,9 +74,9 @@ def turned_back(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def orientation_of(picture: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8, by which an opened picture has to be turned; 1 if it says none.
+    """The EXIF orientation, 1 to 8, by which a loaded picture has to be turned; 1 if it says none.
 
-    Of a TIFF it has to be asked before it is loaded, since Pillow turns it then. XMP is not asked: viewers do not."""
+    Pillow turns a TIFF when it loads it, and forgets its orientation. XMP is not asked: viewers do not."""
     if picture.format == "TIFF":
         value = picture.tag_v2.get(EXIF_ORIENTATION, 1)  # type: ignore[attr-defined]
         return value if value in TURNS else 1
@@ -87,6 +87,11 @@ def orientation_of(picture: Image.Image) -> int:
         except ValueError:
             return 1
     return exif_orientation(exif or b"")
+
+
+def turned_by_loading(picture: Image.Image) -> int:
+    """The orientation by which Pillow will turn an opened picture when it loads it: that of a TIFF."""
+    return orientation_of(picture) if picture.format == "TIFF" else 1
 
 
 def exif_orientation(exif: bytes) -> int:
@@ -234,10 +239,7 @@ def _supported(formats: tuple[str, ...]) -> tuple[str, ...]:
 
 def _rgb(picture: Image.Image, data: bytes) -> np.ndarray:
     load(picture, data)
-    pixels = _colours(picture)
-    if picture.format == "TIFF":  # turned by Pillow when it was loaded
-        return pixels
-    return np.ascontiguousarray(turned(pixels, orientation_of(picture)))
+    return np.ascontiguousarray(turned(_colours(picture), orientation_of(picture)))
 
 
 def _colours(picture: Image.Image) -> np.ndarray:

@@ -13,9 +13,10 @@ from facet.base.errors import InputError
 from facet.editing.refine import refine
 from facet.photos.batch import BATCH
 from facet.photos.editor import PhotoEditor
+from facet.photos.faces.user_masks import Masks
 from facet.photos.file.photo import Photo
 from facet.photos.options import Options, compositing_mode
-from facet.pictures.decode import BadImage
+from facet.pictures.decode import BadImage, turned, turned_back
 from tests.support import photographs
 
 
@@ -116,13 +117,29 @@ def test_options_of_an_edit_arrive_in_it(monkeypatch):
     assert seen == [Options(spec="Smiling=on", **changed)]
 
 
-def test_a_tiff_is_turned_once(tmp_path):
+@pytest.mark.parametrize("orientation", [3, 6, 7])
+@pytest.mark.parametrize("form", ["TIFF", "PNG", "WEBP"])
+@pytest.mark.parametrize("loaded", [False, True])
+def test_a_picture_is_turned_once(tmp_path, form, orientation, loaded):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    pixels = photographs.pixels(seed=1)
+    path = tmp_path / f"photo.{form}"
+    stored = Image.fromarray(np.ascontiguousarray(turned_back(pixels, orientation)))
+    stored.save(path, form, exif=exif, **({"lossless": True} if form == "WEBP" else {}))
+    editor, picture = photographs.editor(), Image.open(path)
+    if loaded:
+        picture.load()
+    upright = editor.edit(Image.fromarray(pixels), "Smiling=on", aligned=True)
+    edited = np.asarray(editor.edit(picture, "Smiling=on", aligned=True))
+    np.testing.assert_array_equal(edited if form == "TIFF" else turned(edited, orientation), np.asarray(upright))
+
+
+@pytest.mark.parametrize("form", ["TIFF", "PNG"])
+def test_a_mask_is_turned_once(tmp_path, form):
     exif = Image.Exif()
     exif[0x0112] = 6
-    pixels = photographs.pixels(seed=1)
-    path = tmp_path / "photo.tif"
-    Image.fromarray(np.ascontiguousarray(np.rot90(pixels))).save(path, exif=exif)
-    editor = photographs.editor()
-    upright = editor.edit(Image.fromarray(pixels), "Smiling=on", aligned=True)
-    edited = editor.edit(Image.open(path), "Smiling=on", aligned=True)
-    np.testing.assert_array_equal(np.asarray(edited), np.asarray(upright))
+    levels = photographs.pixels()[:, :, 0]
+    Image.fromarray(np.ascontiguousarray(turned_back(levels, 6))).save(tmp_path / "mask.png", form, exif=exif)
+    weights = Masks(tmp_path / "mask.png").read("a.jpg", (178, 218))
+    np.testing.assert_array_equal(np.rint(weights * 255), levels)

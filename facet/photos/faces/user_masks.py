@@ -56,8 +56,8 @@ def _levels(path: Path) -> np.ndarray:
     """A mask (H, W) float32 in [0, 1]; BadImage if it cannot be read."""
     try:
         picture = Image.open(io.BytesIO(path.read_bytes()))
-        picture.load()  # turns a TIFF
-        orientation = 1 if picture.format == "TIFF" else orientation_of(picture)
+        picture.load()
+        orientation = orientation_of(picture)
         deep = picture.mode.startswith("I")
         levels = np.asarray(picture if deep else picture.convert("L"), np.float32) / (65_535 if deep else 255)
     except Exception as error:

@@ -13,7 +13,6 @@ from PIL import Image, JpegImagePlugin
 
 from facet.photos.file.metadata import Metadata, metadata
 from facet.pictures.decode import (
-    EXIF_ORIENTATION,
     FORMATS,
     BadImage,
     decode_jpeg,
@@ -22,10 +21,10 @@ from facet.pictures.decode import (
     orientation_of,
     turned,
     turned_back,
+    turned_by_loading,
     without_profile,
 )
 
-ORIENTATION = EXIF_ORIENTATION
 MOST = 200_000_000  # pixels of a photo
 if Image.MAX_IMAGE_PIXELS is not None:  # Pillow refuses twice as many
     Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, MOST)
@@ -124,13 +123,10 @@ def _read(data: bytes) -> Photo:
         source_format = picture.format
         notes = _notes_of_others(picture)
         to_primary(picture)
-        orientation = orientation_of(picture) if source_format == "TIFF" else 1  # Pillow turns it when it is loaded
+        done = turned_by_loading(picture)
         compression = picture.info.get("compression")
         pixels, mode = _pixels(picture, data, notes)
-        if source_format == "TIFF":
-            pixels = turned_back(pixels, orientation)
-        else:
-            orientation = orientation_of(picture)
+        pixels, orientation = (turned_back(pixels, done), done) if done != 1 else (pixels, orientation_of(picture))
         own_metadata = metadata(picture, data)
         saving = _saving(picture, data, compression)
     if own_metadata.profile is None and source_format in ("JPEG", "MPO") and without_profile(data) != data:
