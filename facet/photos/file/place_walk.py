@@ -40,6 +40,9 @@ def _parts(data: bytes) -> Iterator[tuple[str, bytes, bool]]:
         if data[:2] in (b"II", b"MM"):
             data, others = _without_strips(data)
             yield "what is no pixel", others, True
+        elif data[:2] in (b"BM", b"P4", b"P5", b"P6"):
+            data = _without_raster(data)
+            yield "what is no pixel", data, True
         yield "the file", data, False
         yield from _written(data)
         for start in _found(data, b"<x:xmpmeta", b"<rdf:RDF", b"<?xpacket b"):
@@ -53,9 +56,8 @@ def _written(data: bytes) -> Iterator[tuple[str, bytes, bool]]:
     """What people and programs wrote into formats that are mostly pixels, and behind them."""
     if data[:3] == b"GIF":
         yield from _gif(data)
-    elif data[:2] == b"BM" or (data[:1] == b"P" and data[1:2].isdigit()):
-        yield "the comments", b"\n".join(re.findall(rb"#[^\n]*", data[:MOST_COMMENT])), data[:1] == b"P"
-        yield "what lies behind the picture", data[_end_of_raster(data) :], True
+    elif data[:1] == b"P" and data[1:2].isdigit():
+        yield "the comments", b"\n".join(re.findall(rb"#[^\n]*", data[:MOST_COMMENT])), True
     elif data[4:8] in (b"ftyp", b"jP  ") or data[:2] == b"\xff\x4f":  # compressed throughout
         yield "the texts", _long(data), True
 
@@ -78,20 +80,21 @@ def _gif(data: bytes) -> Iterator[tuple[str, bytes, bool]]:
     yield "what lies behind the picture", data[at:], True
 
 
-def _end_of_raster(data: bytes) -> int:
-    """The offset behind a BMP by its header, and behind the pixels of a PPM, PGM or PBM as Pillow finds them."""
-    if data[:2] == b"BM":
-        return int.from_bytes(data[2:6], "little") or len(data)
-    if data[:2] not in (b"P4", b"P5", b"P6"):  # numbers in letters
-        return len(data)
+def _without_raster(data: bytes) -> bytes:
+    """A BMP, or a PPM, PGM or PBM of bytes, without its pixels, which Pillow finds."""
     try:
-        with Image.open(io.BytesIO(data), formats=["PPM"]) as picture:
+        with Image.open(io.BytesIO(data), formats=["BMP", "PPM"]) as picture:
             start, (width, height) = picture.tile[0][2], picture.size
-            deep = data[:2] != b"P4" and int(data[:start].split()[-1]) > 255
-            row = (width + 7) // 8 if data[:2] == b"P4" else width * (3 if data[:2] == b"P6" else 1) * (1 + deep)
-            return start + height * row
+        deepest = int(data[:start].split()[-1]) if data[:2] in (b"P5", b"P6") else 1
     except Exception:  # of many kinds, for a damaged file
-        return len(data)
+        return data
+    if data[:2] == b"BM":
+        bits, size = int.from_bytes(data[28:30], "little"), int.from_bytes(data[34:38], "little")
+        return _rest(data, [(start, start + (size or height * ((width * bits + 31) // 32 * 4)))])
+    row = (
+        (width + 7) // 8 if data[:2] == b"P4" else width * (3 if data[:2] == b"P6" else 1) * (2 if deepest > 255 else 1)
+    )
+    return _rest(data, [(start, start + height * row)])
 
 
 def _long(data: bytes) -> bytes:

@@ -500,6 +500,14 @@ def test_no_text_holds_a_place_in_whatever_form_it_is_written(words, place):
     assert (b"(c)" in result) == (place == "XMP")
 
 
+@pytest.mark.parametrize("form", ["BMP", "PPM", "TIFF"])
+def test_pixels_are_no_text(form):
+    noise = np.random.default_rng(0).integers(40, 60, (400, 600, 3)).astype(np.uint8)  # dots, commas and digits
+    data = encoded(Image.fromarray(noise), form)
+    assert b"9.6" in data
+    assert stripped(data) == (data, ())
+
+
 @pytest.mark.parametrize(
     "words",
     ["Version 1.2345.6789", "f/2.8, 1/250 s, ISO 100", "How long: 5 minutes", "latest long exposure: 30 s",
