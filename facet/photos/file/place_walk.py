@@ -39,10 +39,10 @@ def _parts(data: bytes) -> Iterator[tuple[str, bytes, bool]]:
     else:  # TIFF, AVIF, HEIC, JPEG 2000, GIF, BMP, PPM: a place would stand there uncompressed
         if data[:2] in (b"II", b"MM"):
             data, others = _without_strips(data)
-            yield "what is no pixel", others, True
+            yield "the file outside its pixels", others, True
         elif data[:2] in (b"BM", b"P4", b"P5", b"P6"):
             data = _without_raster(data)
-            yield "what is no pixel", data, True
+            yield "the file outside its pixels", data, True
         yield "the file", data, False
         yield from _written(data)
         for start in _found(data, b"<x:xmpmeta", b"<rdf:RDF", b"<?xpacket b"):

@@ -131,5 +131,5 @@ def test_the_place_leaves_copies_too_and_what_may_keep_it_is_left_out_and_counte
     assert manifest["video.jpg"]["status"] == "edited"
     left = manifest["copy.ppm"]
     assert (left["status"], left["reason"], left["output"]) == ("failed", "place_left", "")
-    assert left["detail"] == "'GPSLat' in the file"
+    assert left["detail"] == "'GPSLat' in the file outside its pixels"
     assert not (out / "copy.ppm").exists()
