@@ -128,7 +128,7 @@ class ResultWriter:
             return str(source.with_name(f"{source.stem}-{source.suffix[1:]}.tif"))  # no other result has this name
         return self._job.outputs[task.item.name]
 
-    def _check_own(self, name: str) -> None:
+    def check_own(self, name: str) -> None:
         """BadImage if a file has the name of a result and no job wrote it: nobody else may have it."""
         path = self._job.job.out / name
         if not os.path.lexists(path) or path.is_dir():
@@ -143,7 +143,7 @@ class ResultWriter:
     def _write(self, name: str, data: bytes, row: dict[str, Any], journal: Journal) -> None:
         """Write a temporary file and rename it; BadImage if the name is impossible or taken, JobError if the disk
         refuses."""
-        self._check_own(name)
+        self.check_own(name)
         path = self._job.job.out / name
         digest = sha256(data)
         part = self._job.job.parts / f"{os.getpid()}-{hashlib.sha256(name.encode()).hexdigest()[:24]}"

@@ -23,7 +23,6 @@ from facet.photos.folder.manifest import Journal
 from facet.photos.folder.open_job import OpenJob
 from facet.photos.folder.reading import PhotoReader, PhotoTask
 from facet.photos.folder.results import ResultWriter
-from facet.pictures.decode import BadImage
 
 SHARD_SIZE = 64  # photos of one shard on an engine
 IN_MEMORY = 512 << 20  # bytes of decoded photos in memory at a time
@@ -95,10 +94,10 @@ class Shard:
 
         def tried(task: PhotoTask) -> tuple[str, int]:
             result = None
-            try:
+            with task.guarded():
                 result = self._writer.encoded(task)
-            except BadImage as bad:
-                task.refuse(bad)
+                if result is not None:
+                    self._writer.check_own(result[0])
             size = len(result[1]) if result is not None else len(task.data) if self.job.job.copy else 0
             return task.row["reason"], size
 

@@ -21,6 +21,12 @@ def test_a_dry_run_writes_nothing_and_tells_what_there_is_to_do(photos, tmp_path
     assert estimate(aligned_job(photos, tmp_path / "out")).done == 7
 
 
+def test_an_estimate_counts_results_that_somebody_changed(photos, tmp_path):
+    edit_folder(aligned_job(photos, tmp_path / "out"))
+    (tmp_path / "out/a.jpg").write_bytes(b"mine")
+    assert estimate(aligned_job(photos, tmp_path / "out")).refused == {"result_changed": 1}
+
+
 def test_an_estimate_counts_photos_in_which_a_place_is_left(photos, tmp_path, monkeypatch):
     monkeypatch.setattr(writing, "without_places", lambda data: (data, ()))
     block = (0xE1, b"Exif\0\0" + photographs.exif())
