@@ -37,11 +37,7 @@ class Matte:
         photo = pixels.astype(np.float32)
         core = _moved_edge(rough > SURE, -INSIDE * crop)
         around = 1 - _moved_edge(rough > NONE, BAND * crop)
-        sigmas = [share * crop for share in NEAR]
-        own, other = (
-            continued(photo, part, sigmas, photo[part > 0].mean(0) if part.any() else np.zeros(3), ENOUGH)
-            for part in (core, around)
-        )
+        own, other = (_continued(photo, part, crop) for part in (core, around))
         near = limit * smoothstep(2 * cv2.GaussianBlur(1 - around, (0, 0), BAND * crop / 4) - 0.5)
         trust = smoothstep((np.linalg.norm(own - other, axis=2) - APART[0]) / (APART[1] - APART[0]))
         inside = cv2.GaussianBlur(core, (0, 0), INSIDE * crop / 2)
@@ -77,6 +73,18 @@ class Matte:
         """The hair's share of the colour of each pixel (S, S, 3): the pixel itself inside, F at the edge."""
         inside = np.clip(self.inside, 0, 1)[:, :, None]
         return np.asarray(inside * pixels + (1 - inside) * self.own)
+
+
+def _continued(photo: np.ndarray, part: np.ndarray, crop: float) -> np.ndarray:
+    """The colours (S, S, 3) of a part (S, S) of a photo, continued to all of it at half the size: they are smooth."""
+    height, width = photo.shape[:2]
+    half = (-(-width // 2), -(-height // 2))
+    known = cv2.resize(part, half, interpolation=cv2.INTER_AREA)
+    values = cv2.resize(photo * part[:, :, None], half, interpolation=cv2.INTER_AREA)
+    values /= np.maximum(known, 1e-6)[:, :, None]
+    start = photo[part > 0].mean(0) if part.any() else np.zeros(3)
+    result = continued(values, known, [share * crop / 2 for share in NEAR], start, ENOUGH)
+    return np.asarray(cv2.resize(result, (width, height), interpolation=cv2.INTER_LINEAR))
 
 
 def _moved_edge(where: np.ndarray, reach: float) -> np.ndarray:

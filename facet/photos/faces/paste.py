@@ -216,7 +216,7 @@ class Enlarged:
 def _moved(source: np.ndarray, rows: slice, flow: np.ndarray, mode: str) -> np.ndarray:
     """Rows of the source (H, W) or (H, W, C) with the pixels that `flow` (h, W, 2) points to; alpha stays."""
     own = source[rows]
-    moving = np.abs(flow).max(2) >= STILL
+    moving = np.maximum(np.abs(flow[:, :, 0]), np.abs(flow[:, :, 1])) >= STILL
     if not moving.any():
         return own
     down, along = np.indices(own.shape[:2], np.float32)

@@ -5,13 +5,13 @@ A system trained on colour pictures gives grey photos a tint; here only the luma
 import cv2
 import numpy as np
 
-SAMPLES = 1 << 16  # pixels looked at
+SAMPLES = 1 << 14  # pixels looked at
 NEAR, STRAY = 2.0, 10.0  # mean and 99.5th percentile of the distance from the tint, in levels, in a tinted photo
 
 
 def sample(pixels: np.ndarray) -> np.ndarray:
     """Some SAMPLES pixels of a photo (H, W) or (H, W, C), on a grid: enough to tell its tint."""
-    step = max(1, int(np.sqrt(pixels.shape[0] * pixels.shape[1] / SAMPLES)))
+    step = max(1, round(np.sqrt(pixels.shape[0] * pixels.shape[1] / SAMPLES)))
     return np.ascontiguousarray(pixels[::step, ::step])
 
 
@@ -29,7 +29,8 @@ def tint(srgb: np.ndarray) -> np.ndarray | None:
         ],
         axis=1,
     )  # fmt: skip
-    away = np.abs(flat - colours[grey]).max(1)
+    apart = np.abs(flat - colours[grey])
+    away = np.maximum(np.maximum(apart[:, 0], apart[:, 1]), apart[:, 2])  # a third of the time of max(1)
     if away.mean() > NEAR or np.percentile(away, 99.5) > STRAY:
         return None
     if (flat == flat[:, :1]).all():
