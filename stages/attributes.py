@@ -18,7 +18,7 @@ from facet.base.files import write_json
 from facet.base.limits import Count, Limit, Natural, NonNegative, Positive
 from facet.base.params import Device, Precision, run_stage
 from facet.base.tables import Faces, latents_meta, read_faces
-from facet.calibration import calibrator
+from facet.calibration import calibrator, unlike
 from facet.calibration.bench import Bench
 from facet.calibration.calibrator import Calibrator
 from facet.calibration.draft import draft_directions
@@ -103,6 +103,9 @@ def run(params: Params) -> None:
         Editor(system, draft, device=device, precision=params.precision),
     ).run()
     editor = Editor(system, calibrated.table, device=device, precision=params.precision)
+    finished = calibrated.table
+    if finished.meta.landmarks is not None and (score := unlike.fit(editor, judge, faces, pixels, seed=params.seed)):
+        finished = dataclasses.replace(finished, meta=dataclasses.replace(finished.meta, unlike=score.numbers))
     bench = Bench(editor, judge, mode=params.mode, batch_size=params.batch_size)
     labels = faces.labels(draft.attributes)[latents.valid_rows]
     report = Report(
@@ -114,7 +117,7 @@ def run(params: Params) -> None:
         people=faces.people(),
         seed=params.seed,
     )
-    table.write(params.attributes, calibrated.table)
+    table.write(params.attributes, finished)
     write_json(params.report, report.to_json())
     log.info(
         "%s: directions of %d attributes by %d estimators", system.name, len(draft.attributes), len(params.estimators)

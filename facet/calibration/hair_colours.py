@@ -1,6 +1,7 @@
 """The colours that hair has with and without each attribute of its colour, on training faces."""
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import cv2
@@ -18,7 +19,8 @@ from facet.photos.faces.detect import Face
 from facet.photos.faces.head import Head, head_regions
 
 SIZE = 128  # pixels at which heads are looked at
-LOOKED_AT, CASES = 200, 30  # faces of each attribute and state at which the judge looks, and the most that are clear
+LOOKED_AT = 400  # faces of each attribute and state at which the judge looks
+TRIED, CASES = 120, 30  # the most of them whose hair is searched, and whose colours are taken
 CLEAR = 0.8  # probability by judge A from which on a face is a clear case
 FEWEST = 10  # faces below which their colours say nothing
 
@@ -38,6 +40,12 @@ def with_hair_colours(
     covering = faces.labels([name for name in dye.COVERING if name in faces.meta.attributes])[train]
     train = train[(covering <= 0).all(1)]
     seen: dict[int, Colours | None] = {}
+
+    def of(row: int) -> Colours | None:
+        if row not in seen:
+            seen[row] = colours_of(pixels[row], landmarks)
+        return seen[row]
+
     found: dict[str, tuple[Colours, Colours]] = {}
     for name in names:
         labels = faces.labels([name])[train, 0]
@@ -45,11 +53,9 @@ def with_hair_colours(
         for state in (1, -1):
             rows = train[labels == state]
             rows = rows[choose_rows(LOOKED_AT, len(rows), seed)]
-            rows = _clearest(judge, name, state, pixels, rows, batch_size)[:CASES]
-            for row in rows.tolist():
-                if row not in seen:
-                    seen[row] = colours_of(pixels[row], landmarks)
-            states.append([one for row in rows.tolist() if (one := seen[row]) is not None])
+            rows = _clearest(judge, name, state, pixels, rows, batch_size)[:TRIED]
+            known = (one for row in rows.tolist() if (one := of(row)) is not None)
+            states.append(list(itertools.islice(known, CASES)))
         if min(map(len, states)) >= FEWEST:
             present, absent = (_mean(state) for state in states)
             found[name] = present, absent

@@ -62,6 +62,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     faces.add_argument("--aligned", action="store_true", help="photos are framed like CelebA's aligned images")
     faces.add_argument("--landmarks", type=Path, metavar="CSV", help="landmarks to use instead of detecting faces")
+    faces.add_argument("--unlike-training", action="store_true", help="also edit covered, pixelated and blurred faces")
     faces.add_argument("--off-frontal", action="store_true", help="also edit faces turned away from the camera")
     faces.add_argument(
         "--unless-already", action="store_true", help="leave faces alone that already show the attribute"
@@ -168,6 +169,7 @@ def _job(args: argparse.Namespace) -> "Job":
             refine=args.refine,
             unless_already=args.unless_already,
             away=0.0 if args.off_frontal else TURNED_AWAY,
+            unlike=args.unlike_training,
         ),
         lossless=args.lossless,
         strip_gps=args.strip_gps,

@@ -86,12 +86,14 @@ class TableMeta:
     # positions of eyes, nose and corners of the mouth in training images, as the detector of facet/photos sees them: x
     # and y of the five, shares of the crop; None if it sees no faces
     landmarks: tuple[float, ...] | None = None
+    unlike: tuple[float, ...] | None = None  # what tells faces unlike those of training (facet/judges/unlike.py)
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self) | {
             "latent_low": list(self.latent_low),
             "latent_high": list(self.latent_high),
             "landmarks": None if self.landmarks is None else list(self.landmarks),
+            "unlike": None if self.unlike is None else list(self.unlike),
             "groups": [list(group) for group in spec.EXCLUSIVE],
         }
 
@@ -99,7 +101,8 @@ class TableMeta:
     def from_json(cls, value: dict[str, Any]) -> "TableMeta":
         value = {name: item for name, item in value.items() if name != "groups"}
         tuples = {name: tuple(value[name]) for name in ("latent_low", "latent_high")}
-        return cls(**(value | tuples | {"landmarks": tuple(value["landmarks"]) if value.get("landmarks") else None}))
+        optional = {name: tuple(value[name]) if value.get(name) else None for name in ("landmarks", "unlike")}
+        return cls(**(value | tuples | optional))
 
 
 @dataclasses.dataclass(frozen=True)

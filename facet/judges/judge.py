@@ -258,6 +258,10 @@ class Judge:
         """Penultimate features (N, 128), for distances between sets of images."""
         return self._map(self.network.features, x, batch_size)
 
+    def trunk(self, x: Tensor, batch_size: int = 256) -> Tensor:
+        """What the trunk sees on its grid of about 8 x 8, (N, channels, rows, columns)."""
+        return self._map(self.network.body, x, batch_size)
+
     @torch.no_grad()  # no system may be trained through a judge
     def _map(self, function: Any, x: Tensor, batch_size: int) -> Tensor:
         expected = (self.channels, self.size, self.size)

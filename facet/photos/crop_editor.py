@@ -15,6 +15,7 @@ from facet.editing.editor import Editor
 from facet.editing.refine import refine
 from facet.editing.spec import Spec
 from facet.judges.judge import Judge
+from facet.judges.unlike import Unlike
 from facet.photos.batch import BATCH, FaceCrop, Start, filled, in_colour, reached, to_levels
 from facet.photos.faces import change
 from facet.photos.faces.change import Carried, Change
@@ -38,6 +39,7 @@ class FaceEdit:
     after: tuple[float, ...]
     moved: bool  # False if the latent did not change
     reached: bool  # True if the judge is sure of every attribute that was set on or off
+    unlike: bool = False  # True if it was left alone because it is unlike the faces of training
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +85,8 @@ class CropEditor:
         if options.unless_already and len(wanted):
             already = ((results.before > 0.5) == wanted).all(1)
             results = dataclasses.replace(results, moved=results.moved & ~already)
+        unlike = np.zeros(BATCH, bool) if options.unlike else self._unlike(start)
+        results = dataclasses.replace(results, moved=results.moved & ~unlike)
         strengths = results.strengths.tolist()
         return [
             FaceEdit(
@@ -94,6 +98,7 @@ class CropEditor:
                 after=tuple((results.after if results.moved[i] else results.before)[i].tolist()),
                 moved=bool(results.moved[i]),
                 reached=bool(results.reached[i]),
+                unlike=bool(unlike[i]),
             )
             for i, face in enumerate(face_crops)
         ]
@@ -154,6 +159,14 @@ class CropEditor:
             x = x.mean(1, keepdim=True)
         pictures = to_levels(refiner.refine(x, torch.from_numpy(np.stack(masks))[:, None]))
         return [change.redrawn(one, picture) for one, picture in zip(changes, pictures, strict=False)]
+
+    def _unlike(self, start: Start) -> np.ndarray:
+        """Which of the faces are unlike those of training, bool (BATCH,)."""
+        numbers = self.editor.table.meta.unlike
+        if self.judge is None or numbers is None:
+            return np.zeros(len(start.x), bool)
+        with compute.autocast(self.editor.device, self.editor.precision):
+            return Unlike.of(numbers).sees(self.judge, start.x.to(self.editor.device), start.reconstruction)
 
     def _covered(self, x: torch.Tensor) -> np.ndarray:
         """Which of the crops (N, C, S, S) show no hair: bald, or with a hat; bool (N,), all False without a judge."""

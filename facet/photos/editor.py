@@ -194,6 +194,7 @@ class PhotoEditor:
         unless_already: bool = False,
         least: int = LEAST,
         away: float = align.TURNED_AWAY,
+        unlike: bool = False,
     ) -> Picture:
         """Edit a PIL image, an RGB array (H, W, 3) uint8, a batch (N, H, W, 3), or a list of these of any sizes.
 
@@ -210,6 +211,7 @@ class PhotoEditor:
             unless_already=unless_already,
             least=least,
             away=away,
+            unlike=unlike,
         )
         check_sure(sure)
         parsed = self.parse(spec)
@@ -217,8 +219,11 @@ class PhotoEditor:
         crops_of_photos = [self.face_crops(photo, options) for photo in photos]
         face_crops = [face for faces_of_photo in crops_of_photos for face in faces_of_photo]
         edits = iter(self.all_edits(face_crops, parsed, options))
-        for photo, faces_of_photo in zip(photos, crops_of_photos, strict=True):
-            self.paste(photo, [next(edits) for _ in faces_of_photo], mask)
+        edits_of_photos = [[next(edits) for _ in faces_of_photo] for faces_of_photo in crops_of_photos]
+        if any(own and all(edit.unlike for edit in own) for own in edits_of_photos):
+            raise BadImage("unlike_training", "covered, pixelated or blurred")
+        for photo, own in zip(photos, edits_of_photos, strict=True):
+            self.paste(photo, own, mask)
         result: Any
         if isinstance(picture, list | tuple):
             result = [_same_kind(one, photo) for one, photo in zip(picture, photos, strict=True)]

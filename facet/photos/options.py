@@ -29,6 +29,7 @@ class Options:
     least           smallest face to edit: pixels of the photo along one side of its crop
     away            farthest head turn to edit: distance of the nose from the face's midline, in distances between
                     the eyes; 0 edits every face
+    unlike          edit faces that are unlike those of training, too: covered, pixelated, blurred
     """
 
     spec: str
@@ -41,6 +42,7 @@ class Options:
     unless_already: bool = False
     least: int = LEAST
     away: float = align.TURNED_AWAY
+    unlike: bool = False
 
 
 def check_mode(mode: str) -> None:

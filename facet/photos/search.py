@@ -13,7 +13,7 @@ from facet.editing.spec import Spec
 from facet.photos.batch import Start, in_colour, to_levels
 from facet.photos.faces import change
 from facet.photos.faces.change import Carried
-from facet.photos.faces.dye import Dye, dye
+from facet.photos.faces.dye import COLOURS, Dye, dye
 from facet.photos.faces.regions import regions
 
 # Strengths tried for `on` and `off`, in multiples of the calibrated one that flips 95 % of faces.
@@ -46,10 +46,11 @@ class Search:
         self._scaled = np.array([name not in numbers.attributes for name in start.applied.attributes], bool)
         self._reconstruction = to_levels(start.reconstruction)
         chosen = {name: editor.table.chosen(name) for name in start.applied.attributes}
-        self._dyes = {name: one.colours for name, one in chosen.items() if one.colours is not None}
+        asked = [change.attribute for change in start.spec.changes]
+        self._dyes = {name: colours for name in asked if (colours := chosen[name].colours) is not None}
         usual = {name: direction.region for name, direction in chosen.items()}
         self._regions = [
-            regions(face.head, len(face.large), usual, dyes=self._dyes, covered=bool(none))
+            regions(face.head, len(face.large), usual, dyes=COLOURS if self._dyes else (), covered=bool(none))
             for face, none in zip(start.own, covered)
         ]
         self._searched = any(c.add is None and c.attribute not in self._dyes for c in start.spec.changes)

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from facet.judges.unlike import CELLS
 from facet.photos.crop_editor import CropEditor
 from facet.photos.file.photo import Photo
 from facet.photos.options import Options
@@ -63,6 +64,20 @@ def test_a_face_of_which_the_judge_is_sure_beforehand_stays():
         assert not edit.moved
         assert edit.reached
         assert edit.after == edit.before
+
+
+@pytest.mark.parametrize(("bias", "unlike"), [(-1e3, False), (1e3, True)])
+def test_a_face_unlike_those_of_training_stays(bias, unlike):
+    editor = photographs.editor()
+    judge = Brightness(0.0)
+    judge.trunk = lambda x: x
+    numbers = (0.0,) * (2 * 3 * CELLS**2) + (bias,)
+    meta = dataclasses.replace(editor.editor.table.meta, unlike=numbers)
+    editor.editor.table = dataclasses.replace(editor.editor.table, meta=meta)
+    crops = editor.face_crops(Photo(photographs.pixels(), "RGB", "PNG"), OPTIONS)
+    (edit,) = CropEditor(editor.editor, judge).edits(crops, editor.parse("Smiling=+1"), OPTIONS)
+    assert edit.unlike is unlike
+    assert edit.moved is not unlike
 
 
 def test_numbers_keep_their_strength():

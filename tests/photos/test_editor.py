@@ -109,12 +109,21 @@ def test_the_options_of_an_edit_in_python_are_the_options_of_a_job_with_their_de
 
 def test_options_of_an_edit_arrive_in_it(monkeypatch):
     changed = {"mode": "add", "faces": "all", "aligned": True, "clip": True, "refine": 2, "unless_already": True}
-    changed |= {"least": 9, "away": 0.1}
+    changed |= {"least": 9, "away": 0.1, "unlike": True}
     seen = []
     editor = photographs.editor()
     monkeypatch.setattr(editor, "face_crops", lambda photo, options: seen.append(options) or [])
     editor.edit(photographs.pixels(), "Smiling=on", **changed)
     assert seen == [Options(spec="Smiling=on", **changed)]
+
+
+def test_a_picture_of_a_face_unlike_training_is_refused(monkeypatch):
+    editor = photographs.editor()
+    monkeypatch.setattr(editor.crop_editor, "_unlike", lambda start: np.ones(len(start.x), bool))
+    with pytest.raises(BadImage, match="unlike_training"):
+        editor.edit(photographs.pixels(), "Smiling=on", aligned=True)
+    edited = editor.edit(photographs.pixels(), "Smiling=on", aligned=True, unlike=True)
+    assert not np.array_equal(edited, photographs.pixels())
 
 
 @pytest.mark.parametrize("orientation", [3, 6, 7])

@@ -32,6 +32,7 @@ REASONS = {
     "no_face": "no face was found",
     "too_small": "the largest face has too few pixels",
     "off_frontal": "the face is turned too far away from the camera",
+    "unlike_training": "the face is unlike those of training: covered, pixelated or blurred",
     "aspect": "it is not framed like CelebA's aligned pictures, 178 : 218",
     "link_folder": "a link to a folder outside the folder, which is not followed",
     "folder_unreadable": "a folder that cannot be entered",

@@ -21,7 +21,7 @@ from facet.photos.folder.manifest import ManifestReader
 from facet.photos.options import compositing_mode
 from facet.refining.refiner import refiner_of
 
-RECIPE = 5  # raised when the same options give other bytes
+RECIPE = 6  # raised when the same options give other bytes
 FINDING = 3  # raised when the same photo gives other faces
 
 

@@ -16,6 +16,7 @@ from facet.photos.folder.job import JobError, check_current
 from facet.photos.folder.manifest import Journal
 from facet.photos.folder.open_job import OpenJob, sha256
 from facet.photos.folder.reading import PhotoTask
+from facet.photos.options import Options
 from facet.pictures.decode import BadImage
 
 NAME_ERRORS = (errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EEXIST, errno.EILSEQ)  # not the disk's fault
@@ -56,8 +57,7 @@ class ResultWriter:
         job = self._job.job
         task.row["notes"] = []  # of conversions, which a copy does without
         if not task.row["status"]:
-            reason = "already" if job.options.unless_already else "at_target"
-            task.row |= {"status": "unchanged", "reason": reason} | _measured(task)
+            task.row |= _why_unmoved(task, job.options) | _measured(task)
         if job.copy and task.row["input_sha256"] and task.row["reason"] != "result_changed":
             try:
                 self._write(task.item.name, self._copy(task), task.row, journal)
@@ -192,3 +192,10 @@ def _measured(task: PhotoTask) -> dict[str, Any]:
         "after": [list(edit.after) for edit in task.edits],
         "reached": [edit.reached for edit in task.edits],
     }
+
+
+def _why_unmoved(task: PhotoTask, options: Options) -> dict[str, str]:
+    """Status and reason of a photo of which no face moved."""
+    if any(edit.unlike for edit in task.edits):
+        return {"status": "skipped", "reason": "unlike_training"}
+    return {"status": "unchanged", "reason": "already" if options.unless_already else "at_target"}

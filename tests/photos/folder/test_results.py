@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from facet.photos.crop_editor import CropEditor
 from facet.photos.file.place_walk import place_left
 from facet.photos.folder.run import edit_folder
 from tests.support import photographs
@@ -61,6 +62,17 @@ def test_faces_that_show_it_already_stay_bit_for_bit(photos, tmp_path):
     row = rows(out)["there.png"]
     assert (row["status"], row["reason"]) == ("unchanged", "already")
     assert (out / "there.png").read_bytes() == (photos / "there.png").read_bytes()
+
+
+def test_faces_unlike_training_are_left_alone_unless_the_job_asks_for_them(photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(CropEditor, "_unlike", lambda self, start: np.ones(len(start.x), bool))
+    out = tmp_path / "out"
+    edit_folder(aligned_job(photos, out))
+    row = rows(out)["b c.png"]
+    assert (row["status"], row["reason"]) == ("skipped", "unlike_training")
+    assert (out / "b c.png").read_bytes() == (photos / "b c.png").read_bytes()
+    edit_folder(aligned_job(photos, out, options={"unlike": True}))
+    assert rows(out)["b c.png"]["status"] == "edited"
 
 
 def test_results_of_another_name_give_way_unless_somebody_changed_them(photos, tmp_path):
