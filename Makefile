@@ -9,7 +9,7 @@ QUIET := DVC_NO_ANALYTICS=1 DO_NOT_TRACK=1 PREFECT_SERVER_ANALYTICS_ENABLED=fals
 # which would compile our modules anew each time where Python is told to keep no bytecode.
 PYTEST := $(QUIET) PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: help install repro test test-fast check docs wheel lock clean
+.PHONY: help install repro test test-fast check docs wheel schema lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make check      ruff, formatting, mypy"
 	@echo "make docs       build docs/ as a site in site/; a dead link is an error"
 	@echo "make wheel      build a wheel of the library in dist/"
+	@echo "make schema     renew params.schema.json, the schema of params.yaml for editors"
 	@echo "make lock       renew requirements.lock from pyproject.toml"
 	@echo "make clean      remove caches of tools; data, checkpoints and .venv stay"
 
@@ -47,6 +48,9 @@ wheel: $(READY)
 	rm -rf build dist
 	$(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist
 	rm -rf build
+
+schema: $(READY)
+	$(BIN)/python -m flows.params_schema
 
 lock: $(READY)
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -1,8 +1,9 @@
 """Profiles: sets of numbers that are written to params.yaml, the only file of numbers that dvc reads.
 
-`profiles/drawn.yaml` is the base and equals the committed params.yaml; every other profile is a short file of its
-differences from the base. There, null removes an entry, and a new entry is allowed only beside entries with the same
-keys (one more encoder, for example). The first line of a written params.yaml names its profile."""
+`profiles/drawn.yaml` is the base and holds what the committed params.yaml holds; every other profile is a short file of
+its differences from the base. There, null removes an entry, and a new entry is allowed only beside entries with the
+same keys (one more encoder, for example). The first line of a params.yaml names its schema to editors, the second its
+profile if that is not the base."""
 
 import copy
 import difflib
@@ -20,6 +21,7 @@ from facet.base.errors import FacetError
 
 BASE = "drawn"
 MARK = "# Written by: facet profile "
+SCHEMA = "# yaml-language-server: $schema=params.schema.json\n"  # written by flows/params_schema.py
 
 
 class ProfileError(FacetError):
@@ -42,7 +44,7 @@ def render(root: Path, name: str, settings: Sequence[str] = ()) -> str:
     """The text of params.yaml for a profile with `settings` (`train_gan.dcgan.steps=100`) applied on top; the comments
     of the base stay."""
     if name == BASE and not settings:
-        return _read(root, BASE)
+        return SCHEMA + _read(root, BASE)
     params = _load(root, BASE)
     if name != BASE:
         _override(params, _load(root, name), origin=f"profiles/{name}.yaml")
@@ -54,7 +56,7 @@ def render(root: Path, name: str, settings: Sequence[str] = ()) -> str:
     if body.startswith("#"):  # the description of the base
         body = body.split("\n", 1)[1]
     flags = [part for setting in settings for part in ("--set", setting)]
-    return f"{MARK}{shlex.join([name, *flags])}\n{body}"
+    return f"{SCHEMA}{MARK}{shlex.join([name, *flags])}\n{body}"
 
 
 def apply(root: Path, name: str, settings: Sequence[str] = (), *, force: bool = False) -> list[str]:
@@ -106,6 +108,7 @@ def origin(root: Path) -> tuple[str, list[str]] | None:
 
 
 def _origin(root: Path, text: str) -> tuple[str, list[str]] | None:
+    text = text.removeprefix(SCHEMA)
     if text == _read(root, BASE):
         return BASE, []
     first = text.split("\n", 1)[0]
@@ -113,7 +116,7 @@ def _origin(root: Path, text: str) -> tuple[str, list[str]] | None:
         return None
     try:
         name, *rest = shlex.split(first.removeprefix(MARK))
-        return (name, rest[1::2]) if render(root, name, rest[1::2]) == text else None
+        return (name, rest[1::2]) if render(root, name, rest[1::2]) == SCHEMA + text else None
     except (ProfileError, ValueError):  # the profile or the line was removed or changed since
         return None
 

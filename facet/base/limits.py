@@ -1,7 +1,8 @@
 """Allowed ranges of the numbers in params.yaml, as types of the fields that hold them."""
 
 import math
-from typing import Annotated, Literal, NamedTuple
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, NamedTuple
 
 
 class Limit(NamedTuple):
@@ -20,6 +21,14 @@ class Limit(NamedTuple):
         low = f"above {self.low:g}" if self.open in ("low", "both") else f"{self.low:g} or more"
         high = f"below {self.high:g}" if self.open in ("high", "both") else f"at most {self.high:g}"
         return low if self.high == math.inf else f"{low}, {high}"
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """The limit in a JSON schema, as pydantic asks for it."""
+        schema = handler(core)
+        schema["exclusiveMinimum" if self.open in ("low", "both") else "minimum"] = self.low
+        if self.high != math.inf:
+            schema["exclusiveMaximum" if self.open in ("high", "both") else "maximum"] = self.high
+        return schema
 
 
 Count = Annotated[int, Limit(1)]

@@ -41,14 +41,24 @@ def test_a_profile_changes_its_own_values_and_keeps_the_rest_with_its_comments(r
     assert apply(root, "drawn")
     assert apply(root, "smoke") == ["train_gan.dcgan.steps: 4000 -> 20"]
     text = (root / "params.yaml").read_text()
-    assert text.startswith("# Written by: facet profile smoke\nseed: 1\n")
+    assert text.startswith(f"{profiles.SCHEMA}# Written by: facet profile smoke\nseed: 1\n")
     assert re.search(r"    steps: 20 +# batches\n    rate: 2e-4\n", text)
 
 
 def test_the_base_comes_back_byte_for_byte(root):
     apply(root, "smoke")
     apply(root, "drawn")
-    assert (root / "params.yaml").read_text() == BASE
+    assert (root / "params.yaml").read_text() == profiles.SCHEMA + BASE
+
+
+def test_a_file_without_the_line_for_editors_still_counts_as_written_by_its_profile(root):
+    for name in ("smoke", "drawn"):
+        apply(root, name)
+        text = (root / "params.yaml").read_text()
+        (root / "params.yaml").write_text(text.removeprefix(profiles.SCHEMA))
+        assert profiles.origin(root) == (name, [])
+    (root / "params.yaml").write_text(text.replace("4000", "4001"))
+    assert profiles.origin(root) is None
 
 
 def test_settings_lie_over_the_profile(root):
@@ -119,7 +129,7 @@ def test_every_profile_of_the_project_fits_its_base(name):
 @pytest.mark.skipif(not (ROOT / "profiles/drawn.yaml").exists(), reason="no base yet")
 def test_the_committed_params_are_the_profile_drawn():
     """A clone that works with another profile is right to fail here: what it runs is not what was committed."""
-    assert (ROOT / "params.yaml").read_text() == (ROOT / "profiles/drawn.yaml").read_text()
+    assert (ROOT / "params.yaml").read_text() == render(ROOT, "drawn")
 
 
 @pytest.mark.parametrize(
@@ -132,7 +142,7 @@ def test_a_params_file_that_cannot_be_read_is_kept_unless_forced(root, broken):
         apply(root, "smoke")
     assert (root / "params.yaml").read_bytes() == broken
     apply(root, "smoke", force=True)
-    assert (root / "params.yaml").read_text().startswith("# Written by: facet profile smoke")
+    assert (root / "params.yaml").read_text().startswith(f"{profiles.SCHEMA}# Written by: facet profile smoke")
 
 
 def test_a_profile_is_one_of_the_list_and_a_setting_has_a_value(root):
