@@ -16,7 +16,7 @@ FLOORS = (
     ("editing", "refining"),
     ("photos/file",),
     ("photos/faces",),
-    ("photos", "calibration", "evaluation", "reporting"),
+    ("photos", "calibration", "evaluation", "reporting", "exporting"),
     ("photos/folder", "nights"),
     ("cli",),
 )

@@ -19,6 +19,7 @@ from facet.cli.arguments import Formatter, PrintCompletion
 LIBRARY = {
     "edit": "edit the faces in a folder of photos",
     "brush": "paint on an aligned photo with the contextual brush",
+    "export": "write a trained system as ONNX graphs",
     "draw": "draw faces with labels, or photo-like scenes, to try Facet on",
     "networks": "fetch the networks that find faces in photos",
     "champion": "show, promote, roll back or prune the models that edit",
