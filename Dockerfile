@@ -7,13 +7,13 @@ ARG PYTHON=3.13
 FROM python:${PYTHON}-slim-trixie AS environment
 ARG TORCH=cpu
 ARG UV=0.13.9
-ENV UV_PYTHON=/opt/venv/bin/python UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1
+ENV UV_PYTHON=/opt/venv/bin/python UV_CACHE_DIR=/cache/uv UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1
 RUN pip install --no-cache-dir "uv==${UV}" && uv venv --python "$(command -v python)" /opt/venv
 WORKDIR /facet
 COPY requirements.lock ./
 # Torch for CPUs has no CUDA libraries, which are two thirds of the environment, but other hashes than the lock knows:
 # same version, from torch's own index. Everything else is installed by its hash in both cases.
-RUN --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=type=cache,target=/cache/uv \
     if [ "${TORCH}" = cuda ]; then \
       uv pip install --require-hashes -r requirements.lock; \
     elif [ "${TORCH}" = cpu ]; then \
