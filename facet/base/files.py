@@ -1,10 +1,15 @@
-"""Byte-stable writers. Each writes a temporary file and renames it, so a final name never holds a partial file."""
+"""Byte-stable writers. Each writes a temporary file and renames it, so a final name never holds a partial file.
+
+Where the disk or the user's quota is full, each raises an OSError that names the file, whatever the library beneath
+says about it: safetensors raises an error of its own, torch and numpy say only that bytes are missing."""
 
 import contextlib
+import errno
 import glob
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
@@ -13,13 +18,17 @@ from typing import Any
 
 import pandas as pd
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+PROBE = bytes(1 << 20)
+
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`, renamed to `path` when the block succeeds and removed when it fails."""
     temporary = _temporary(path)
     try:
-        yield temporary
+        with _naming_a_full_disk(path, temporary):
+            yield temporary
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -32,13 +41,42 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     temporary = _temporary(path)
     temporary.mkdir()
     try:
-        yield temporary
+        with _naming_a_full_disk(path, temporary / ".probe"):
+            yield temporary
         _give_rights(temporary)
         if path.exists():
             shutil.rmtree(path)
         temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _naming_a_full_disk(path: Path, probe: Path) -> Iterator[None]:
+    """Turn an error in the block into an OSError about `path` if it comes from a full disk. If the error does not say,
+    more bytes are written to the file `probe` to find out."""
+    try:
+        yield
+    except Exception as error:
+        code = _code(error, probe)
+        if code not in FULL:
+            raise
+        raise OSError(code, os.strerror(code), str(path)) from error
+
+
+def _code(error: Exception, probe: Path) -> int | None:
+    """The number of the operating system's error behind an exception, or None."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
+    if said := re.search(r"\bos error (\d+)", str(error)):  # safetensors, as Rust prints it
+        return int(said[1])
+    if isinstance(error, OSError | RuntimeError):  # numpy and torch
+        try:
+            with probe.open("ab") as file:
+                file.write(PROBE)
+        except OSError as failed:
+            return failed.errno
+    return None
 
 
 def _give_rights(folder: Path) -> None:

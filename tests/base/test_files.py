@@ -1,10 +1,15 @@
+import errno
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
+from safetensors import SafetensorError
 
 from facet.base.files import replacing, replacing_folder, write_csv, write_json, write_rows
 
@@ -28,6 +33,56 @@ def test_a_folder_appears_in_one_piece_or_not_at_all(tmp_path):
     with replacing_folder(folder) as aside:
         (aside / "part").write_text("new")
     assert [path.name for path in folder.iterdir()] == ["part"]
+
+
+def by_torch(path: Path) -> None:
+    torch.save({"weights": torch.zeros(1000)}, path)
+
+
+def by_numpy(path: Path) -> None:
+    with path.open("wb", buffering=0) as file:
+        np.zeros(1_000_000).tofile(file)
+
+
+def by_python(path: Path) -> None:
+    path.write_text("weights")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full, the disk without space")
+@pytest.mark.parametrize("write", [by_torch, by_numpy, by_python])
+def test_a_full_disk_is_an_error_that_names_the_file_whatever_writes(tmp_path, write):
+    with pytest.raises(OSError, match="No space left on device") as raised, replacing(tmp_path / "a.pt") as aside:
+        aside.symlink_to("/dev/full")
+        write(aside)
+    assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, str(tmp_path / "a.pt"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_an_error_that_names_the_folder_of_weights(tmp_path, code):
+    said = f"Error while serializing: I/O error: {os.strerror(code)} (os error {code})"
+    with pytest.raises(OSError, match=os.strerror(code)) as raised, replacing_folder(tmp_path / "model") as aside:
+        (aside / "weights.safetensors").write_text("half")
+        raise SafetensorError(said)
+    assert (raised.value.errno, raised.value.filename) == (code, str(tmp_path / "model"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("a bug"),
+        SafetensorError("no file (os error 2)"),
+        PermissionError(13, "denied", "other"),
+        OSError("?"),
+    ],
+)
+def test_other_errors_of_a_writer_stay_what_they_are(tmp_path, error):
+    for writer in (replacing(tmp_path / "a.pt"), replacing_folder(tmp_path / "model")):
+        with pytest.raises(type(error)) as raised, writer:
+            raise error
+        assert raised.value is error
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_json_does_not_depend_on_the_order_of_keys_and_refuses_nan(tmp_path):
