@@ -56,7 +56,7 @@ def about(root: Path) -> list[str]:
     for name, value in read(root / FOLDER).items():
         data = value["data"]
         size = f"{data['size']} x {data['size']}"
-        run = f"{', '.join(value['systems'])} on {data['images']['train']} {data['source']} images, {size}"
+        run = f"{', '.join(value['systems'])} on {data['images']['train']:,} {data['source']} images, {size}"
         lines.append(f"{name:16} {run}" + (", with speed" if "speed" in value else ""))
     return lines
 

@@ -56,5 +56,5 @@ def _run(args: argparse.Namespace) -> int:
 
             first = args.seed * PEOPLE
             drawn.write(aside, count=number, seed=args.seed, workers=worker_count(0), graded=False, apart=first)
-    print(f"wrote {number} {'scenes' if args.scenes else 'faces'} to {args.folder}")
+    print(f"wrote {number:,} {'scenes' if args.scenes else 'faces'} to {args.folder}")
     return 0

@@ -58,9 +58,9 @@ class Drift:
 
     def __str__(self) -> str:
         if self.psi_mean is None and self.people < FEWEST:
-            return f"{self.people} new people are too few for a comparison"
+            return f"{self.people:,} new people are too few for a comparison"
         if self.psi_mean is None:
-            return f"{self.reference} people held out of training are too few for a comparison"
+            return f"{self.reference:,} people held out of training are too few for a comparison"
         shifted = [f"{row['name']} (PSI {row['psi']:.2f})" for row in self.dimensions if row["shifted"]][:3]
         shifted += [
             f"{row['name']} {100 * row['before']:.0f} -> {100 * row['now']:.0f} %"

@@ -75,7 +75,7 @@ def entries(drop: Path, report: IntakeReport) -> Top:
         unfinished = {name: why for name, why in unfinished.items() if name not in arriving}
     elif photos:
         report.refused[report.drop_name] = (
-            f"{len(photos)} photos at its top, {min(photos)} among them, have no {' or '.join(folder.TABLES)}; add "
+            f"{len(photos):,} photos at its top, {min(photos)} among them, have no {' or '.join(folder.TABLES)}; add "
             "one, or move them into a folder with theirs"
         )
     report.refused |= unfinished

@@ -36,7 +36,7 @@ def frozen_faces(faces: Faces, path: Path, *, seed: int) -> FrozenFaces:
     missing = len(wanted - set(test["sha256"]))
     if missing:
         raise InputError(
-            f"{missing} of the {len(wanted)} frozen test faces of {path} are no longer in the test split; restore "
+            f"{missing:,} of the {len(wanted):,} frozen test faces of {path} are no longer in the test split; restore "
             "them, or remove the file to freeze the present ones (scores then start anew)"
         )
     if not reserve:  # of a version without a reserve
@@ -64,7 +64,7 @@ def _read(path: Path) -> tuple[set[str], set[str]]:
         content = json.loads(path.read_text(encoding="utf-8"))
         wanted, reserve = set(content["sha256"]), set(content.get("reserve", ()))
         if not reserve <= wanted:
-            raise ValueError(f"{len(reserve - wanted)} faces of the reserve are not among the frozen ones")
+            raise ValueError(f"{len(reserve - wanted):,} faces of the reserve are not among the frozen ones")
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path} is damaged ({error}); restore it from a copy, or remove it to freeze the present test faces"

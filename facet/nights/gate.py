@@ -162,7 +162,7 @@ def against_standards(
                 "people": len(np.unique(candidate.people)),
             }
         )
-        passed.append(f"nor worse than {against} ({version}) on {len(candidate.rows)} faces kept for that")
+        passed.append(f"nor worse than {against} ({version}) on {len(candidate.rows):,} faces kept for that")
     return {
         "promote": not reasons,
         "reasons": reasons or [*verdict["reasons"], *passed],

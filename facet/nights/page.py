@@ -13,6 +13,7 @@ from facet.base.params import run_stage
 from facet.nights.champions import Champions
 from facet.reporting import charts
 from facet.reporting.pages import template
+from facet.reporting.values import grouped
 from facet.reporting.verdicts import MEASURES, between, shown
 
 log = logging.getLogger(__name__)
@@ -116,7 +117,12 @@ def tables(verdict: dict[str, Any]) -> list[dict[str, Any]]:
         }
     ]
     compared += verdict.get("standards") or []
-    return [one | {"rows": rows(one)} for one in compared if one["measures"]]
+    counts = ("faces", "people")  # unknown in old records
+    return [
+        one | {"rows": rows(one)} | {name: "–" if one[name] is None else grouped(one[name]) for name in counts}
+        for one in compared
+        if one["measures"]
+    ]
 
 
 def rows(verdict: dict[str, Any]) -> list[dict[str, Any]]:

@@ -2,13 +2,14 @@
 
 import dataclasses
 import json
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from ruamel.yaml import YAML
 
 from facet.base.errors import InputError
 from facet.base.params import need
@@ -16,6 +17,7 @@ from facet.pictures import data_uri
 
 HERO_FACES = 6
 OVERVIEW = "each attribute turned on"
+OWN = ("folder", "shards")  # sources that are no published data sets
 WIDEST = 1400  # pixels of a sheet on the page
 
 # Names of the summary in reports/metrics/*.json -> names here and on the page. The files keep theirs: tools read them.
@@ -95,7 +97,9 @@ def read(reports: Path, data: Path, params_file: Path, *, budget: int) -> Inputs
     if not paths:
         raise InputError(f"{reports / 'metrics'} holds no JSON; stage `evaluate` writes it (run `dvc repro evaluate`)")
     judges = read_json(need(reports / "judges.json", "train_judge"))
+    params = params_file.read_text(encoding="utf-8") if params_file.exists() else ""
     card = read_json(need(reports / "data_card.json", "prepare"))
+    card["source"] = named(card["source"], params)
     album = Album(budget)
     metrics = {path.stem: read_json(path) for path in paths}
     current = {name: rows for name, rows in metrics.items() if _split(rows) in (None, card["split_hash"])}
@@ -121,10 +125,21 @@ def read(reports: Path, data: Path, params_file: Path, *, budget: int) -> Inputs
         data_card=card,
         histories={path.stem: read_csv(path) for path in filter(is_current, sorted((reports / "train").glob("*.csv")))},
         samples=tuple(samples),
-        params=params_file.read_text(encoding="utf-8") if params_file.exists() else "",
+        params=params,
         left_out=tuple(album.left_out),
         of_other_data=tuple(sorted(stale)),
     )
+
+
+def named(source: str, params: str) -> str:
+    """A source that is no published data set, with the place of its pictures by `source.root` of params.yaml: `shards
+    arrivals/faces`. Of a place outside the project only its name, so that the page holds no path of this machine."""
+    if source not in OWN:
+        return source
+    section = (YAML(typ="safe").load(params) or {}).get("source") or {}
+    place = str(section.get("root", "")).rstrip("/")
+    inside = not PurePath(place).is_absolute() and ".." not in PurePath(place).parts
+    return f"{source} {place if inside else PurePath(place).name}".rstrip()
 
 
 def _split(metrics: Json) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from facet.reporting.inputs import Inputs, Json, first_row
 from facet.reporting.records import condensed, data, training_rows
-from facet.reporting.values import grouped
+from facet.reporting.values import faces_of, grouped
 
 SIX = ("fc", "deep_conv", "transfer_l2", "transfer_l1", "transfer_ssim", "extended")  # encoders of Photoshop 2.0
 MEAN_FACE = "mean training face"
@@ -52,9 +52,9 @@ def recorded(name: str, record: Json, here: Mapping[str, Json]) -> Run:
 
 
 def about(card: Json) -> str:
-    """A data set in words: 60 000 mnist pictures, 28 × 28."""
-    source, size = card["source"].replace("_", " "), card["size"]
-    return f"{grouped(card['images']['train'])} {source} pictures, {size} × {size}"
+    """A data set in words: 60,000 mnist pictures, 28 × 28."""
+    size, pictures = card["size"], faces_of(card["source"], "pictures")
+    return f"{grouped(card['images']['train'])} {pictures}, {size} × {size}"
 
 
 def speed_of(system: str, metrics: Json, records: Mapping[str, Json]) -> list[Json]:

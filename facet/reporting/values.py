@@ -17,6 +17,17 @@ def readable(name: str) -> str:
     return words[:1].upper() + words[1:].lower() if words.isascii() else words
 
 
+def data_set(source: str) -> str:
+    """The name of a data set: `celeba`, or the place of own pictures, as inputs.read writes it into `source`."""
+    kind, _, place = source.partition(" ")
+    return place or kind
+
+
+def faces_of(source: str, what: str = "faces") -> str:
+    """celeba faces, or faces of arrivals/faces."""
+    return f"{what} of {data_set(source)}" if " " in source else f"{source.replace('_', ' ')} {what}"
+
+
 def spec(text: str) -> str:
     """An edit spec in words: `Smiling=on, Blond_Hair=+1` -> Smiling on, Blond Hair +1."""
     return text.replace("_", " ").replace("=", " ")
@@ -70,8 +81,8 @@ def _percent(value: float) -> str:
 
 
 def grouped(n: int) -> str:
-    """12 345, its groups separated by narrow no-break spaces."""
-    return f"{n:,}".replace(",", "\u202f")
+    """12,345."""
+    return f"{n:,}"
 
 
 def millions(n: int) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -153,6 +154,22 @@ def test_faces_that_are_not_drawn_must_not_be_published(params, page, tmp_path):
     finally:
         path.write_text(before)
     assert "Not for publication" in (tmp_path / "page.html").read_text()
+
+
+def test_the_report_of_a_nightly_project_names_its_data(params, tmp_path):
+    path = params.reports / "data_card.json"
+    before = path.read_text()
+    own = tmp_path / "params.yaml"
+    own.write_text("source: {kind: shards, root: arrivals/faces}\n")
+    try:
+        path.write_text(before.replace('"source": "drawn"', '"source": "shards"'))
+        report.run(dataclasses.replace(params, params_file=own, out=tmp_path / "page.html", papers=tmp_path / "papers"))
+    finally:
+        path.write_text(before)
+    page = (tmp_path / "page.html").read_text()
+    assert "<title>Facet: linear on faces of arrivals/faces</title>" in page
+    assert re.search(r"trained on [\d,]+ faces of arrivals/faces, crop", page)
+    assert "photographs from the data set “arrivals/faces”" in page
 
 
 def test_several_systems_stand_side_by_side(params, tmp_path):

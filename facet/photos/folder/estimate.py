@@ -30,7 +30,7 @@ class Estimate:
             lines.append(
                 f"{left:,} to edit: about {duration(self.seconds)} after the start, and {self.bytes / 1e6:,.0f} MB"
             )
-            refused = ", ".join(f"{count} {reason}" for reason, count in sorted(self.refused.items()))
+            refused = ", ".join(f"{count:,} {reason}" for reason, count in sorted(self.refused.items()))
             lines.append(f"{self.tried} tried, {refused or 'none'} refused")
         return "\n".join(lines)
 
