@@ -2,18 +2,20 @@
 
 import dataclasses
 import importlib.metadata
+import json
 import math
 import os
 import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import httpx
+from jsonschema import Draft202012Validator
 
 from facet.base import project
 from facet.base.errors import FacetError, InputError
@@ -105,6 +107,8 @@ def _project(root: Path) -> Iterator[Finding]:
     name = f"profile {origin[0]}" if origin else "values of no profile"
     yield Finding("ok" if origin else "note", f"params.yaml holds {name}")
     params = project.params(root)
+    for what in misfits(root, params):
+        yield Finding("FAIL", f"params.yaml: {what}", "correct it, or write it anew: facet profile NAME --force")
     settings = Settings.of(params)
     kind = params["source"]["kind"]
     if kind == "shards":
@@ -112,6 +116,16 @@ def _project(root: Path) -> Iterator[Finding]:
     else:
         fix = "facet profile nightly"
         yield Finding("note", f"source.kind is {kind}: nights retrain, but take no deliveries", fix)
+
+
+def misfits(root: Path, params: Mapping[str, Any]) -> list[str]:
+    """What does not fit the schema of params.yaml (params.schema.json), each with its place."""
+    path = root / "params.schema.json"
+    if not path.exists():
+        return []
+    errors = Draft202012Validator(json.loads(path.read_text(encoding="utf-8"))).iter_errors(params)
+    places = ((".".join(map(str, error.absolute_path)), error.message) for error in errors)
+    return [f"{place}: {message}" if place else message for place, message in places]
 
 
 def _disk(root: Path) -> Iterator[Finding]:

@@ -35,7 +35,7 @@ PROJECT = {
     "doctor": "find what is wrong with a setup, and how to fix it",
     "gc": "remove cached data that neither the workspace, a tag nor a champion needs",
 }
-FLOWS_EXTRA = ("dvc", "httpx", "networkx", "prefect")  # packages that only the project's commands import
+FLOWS_EXTRA = ("dvc", "httpx", "jsonschema", "networkx", "prefect")  # packages that only the project's commands import
 
 
 def main(argv: Sequence[str] | None = None) -> int:

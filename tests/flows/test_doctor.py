@@ -63,6 +63,15 @@ def test_what_is_wrong_is_named_with_its_cure(project, monkeypatch, capsys):
     capsys.readouterr()
 
 
+def test_a_value_that_no_stage_would_take_is_named_before_a_run(project):
+    schema = {"properties": {"nightly": {"properties": {"hours": {"exclusiveMaximum": 1}}}}}
+    (project / "params.schema.json").write_text(json.dumps(schema))
+    assert findings(project, "FAIL") == [
+        "FAIL  params.yaml: nightly.hours: 1.0 is greater than or equal to the maximum of 1\n"
+        "      -> correct it, or write it anew: facet profile NAME --force"
+    ]
+
+
 def test_nonsense_in_params_and_no_project_at_all(project, tmp_path):
     params = json.loads((project / "params.yaml").read_text())
     params["nightly"]["systems"] = ["dragan"]

@@ -4,11 +4,11 @@ import copy
 import json
 from typing import Any
 
-import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
 from flows import params_schema, profiles
+from flows.doctor import misfits
 from tests.support.paths import ROOT
 
 SCHEMA = json.loads((ROOT / params_schema.FILE).read_text())
@@ -16,9 +16,8 @@ BASE = YAML(typ="safe").load(profiles.render(ROOT, profiles.BASE))
 
 
 def messages(params: dict[str, Any]) -> list[str]:
-    """The errors that an editor shows, each with the place it marks."""
-    errors = jsonschema.Draft202012Validator(SCHEMA).iter_errors(params)
-    return [f"{'.'.join(map(str, error.absolute_path))}: {error.message}" for error in errors]
+    """What an editor marks and `facet doctor` names."""
+    return misfits(ROOT, params)
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
@@ -74,7 +73,6 @@ def test_the_params_of_this_clone_fit_the_schema():
         ("nightly.start", "best", "nightly.start"),
         ("nightly.gate.kernel_distance", 1, "nightly.gate"),
         ("source.download", "yes", "source.download"),
-        ("tarin_gan", {}, ""),
     ],
 )
 def test_a_wrong_key_or_value_is_marked_at_its_place(path, value, place):
@@ -82,11 +80,16 @@ def test_a_wrong_key_or_value_is_marked_at_its_place(path, value, place):
     assert [message.split(": ")[0] for message in found] == [place]
 
 
+def test_an_unknown_section_is_named():
+    (found,) = messages(BASE | {"tarin_gan": {}})
+    assert "'tarin_gan' was unexpected" in found
+
+
 def test_a_key_that_is_missing_is_marked():
     params = copy.deepcopy(BASE)
     del params["train_judge"]["dropout"], params["nightly"]["gate"]["mode"], params["report"]
     assert sorted(messages(params)) == [
-        ": 'report' is a required property",
+        "'report' is a required property",
         "nightly.gate: 'mode' is a required property",
         "train_judge: 'dropout' is a required property",
     ]
