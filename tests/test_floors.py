@@ -18,6 +18,7 @@ FLOORS = (
     ("photos/faces",),
     ("photos", "calibration", "evaluation", "reporting", "exporting"),
     ("photos/folder", "nights"),
+    ("studio",),
     ("cli",),
 )
 FORMULAS = ("nets", "losses", "metrics")  # folders that import only torch, numpy and each other
@@ -123,3 +124,13 @@ def test_the_command_line_starts_without_importing_prefect_dvc_or_torch():
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_only_the_studio_imports_what_serves_its_page():
+    wrong = {
+        f"{path.relative_to(ROOT)}: {module}"
+        for path in sources("facet")
+        for module in imports(path)
+        if within(module, "fastapi", "starlette", "uvicorn") and folder_of(path) != "studio"
+    }
+    assert not wrong

@@ -27,7 +27,11 @@ MODULES = {
 
 @pytest.mark.parametrize(
     ("folder", "extras"),
-    [("facet", ["download", "heic", "c2pa", "dask", "onnx"]), ("stages", []), ("flows", ["flows", "dask"])],
+    [
+        ("facet", ["download", "heic", "c2pa", "dask", "onnx", "studio"]),
+        ("stages", []),
+        ("flows", ["flows", "dask"]),
+    ],
 )
 def test_every_imported_package_is_declared(folder, extras):
     lists = [PROJECT["dependencies"], *(EXTRAS[extra] for extra in extras)]

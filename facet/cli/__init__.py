@@ -18,6 +18,7 @@ from facet.cli.arguments import Formatter, PrintCompletion
 # The commands in the order of --help, each with its line there. The library's are modules of facet.cli.
 LIBRARY = {
     "edit": "edit the faces in a folder of photos",
+    "studio": "edit a photo in a browser: sliders, brush, latent; then a folder by command",
     "brush": "paint on an aligned photo with the contextual brush",
     "export": "write a trained system as ONNX graphs",
     "draw": "draw faces with labels, or photo-like scenes, to try Facet on",

@@ -70,7 +70,13 @@ def read(path: Path, dims: int) -> tuple[Stroke, ...]:
         raise InputError(f"{path} cannot be read as JSON ({error}); expected a list of strokes") from None
     if not isinstance(entries, list) or not entries:
         raise InputError(f"{path} holds no list of strokes; expected for example {__doc__.splitlines()[4]}")
-    return tuple(_stroke(entry, f"{path}, stroke {number}", dims) for number, entry in enumerate(entries, 1))
+    return parse(entries, str(path), dims)
+
+
+def parse(entries: Sequence[Any], where: str, dims: int) -> tuple[Stroke, ...]:
+    """The strokes of a list of JSON objects for latents of `dims` numbers; InputError names `where`, the wrong entry
+    and the reason."""
+    return tuple(_stroke(entry, f"{where}, stroke {number}", dims) for number, entry in enumerate(entries, 1))
 
 
 def _stroke(entry: Any, where: str, dims: int) -> Stroke:
@@ -141,24 +147,39 @@ def paint(editor: Editor, x: Tensor, strokes: Sequence[Stroke], mode: str) -> Pa
 
 def follow(editor: Editor, x: Tensor, strokes: Iterable[Stroke], mode: str) -> Iterator[Painted]:
     """Yield the images before any stroke, then after each."""
-    painted = _start(editor, x.to(editor.device))
-    photo, reconstruction = painted.y, painted.edited
-    yield painted
+    canvas = start(editor, x)
+    yield canvas.painted
     for stroke in strokes:
-        if stroke.kind == "stack":
-            painted = _start(editor, painted.y)
-            photo, reconstruction = painted.y, painted.edited
-        else:
-            latent = move(editor, painted.edited_latent, stroke)
-            edited = editor.decode(latent)
-            y, mask, _ = compositing.composite(photo, reconstruction, edited, mode, compositing.Gates())
-            painted = Painted(y, mask, edited, painted.latent, latent)
-        yield painted
+        canvas = stroked(editor, canvas, stroke, mode)
+        yield canvas.painted
 
 
-def _start(editor: Editor, x: Tensor) -> Painted:
-    latent = editor.encode(x)
-    return Painted(x, torch.zeros_like(x[:, :1]), editor.decode(latent), latent, latent)
+@dataclasses.dataclass(frozen=True)
+class Canvas:
+    """Where the next stroke begins: the images that changes come into, their reconstructions, and what was painted."""
+
+    photo: Tensor  # (N, C, S, S) in [-1, 1]; the last stack replaces it
+    reconstruction: Tensor
+    painted: Painted
+
+
+def start(editor: Editor, x: Tensor, latent: Tensor | None = None) -> Canvas:
+    """Images (N, C, S, S) in [-1, 1] before any stroke; `latent` (N, d) if it is known, as that of a sample."""
+    x = x.to(editor.device)
+    latent = editor.encode(x) if latent is None else latent
+    reconstruction = editor.decode(latent)
+    return Canvas(x, reconstruction, Painted(x, torch.zeros_like(x[:, :1]), reconstruction, latent, latent))
+
+
+def stroked(editor: Editor, canvas: Canvas, stroke: Stroke, mode: str) -> Canvas:
+    """The canvas after one more stroke; `mode` as in compositing."""
+    painted = canvas.painted
+    if stroke.kind == "stack":
+        return start(editor, painted.y)
+    latent = move(editor, painted.edited_latent, stroke)
+    edited = editor.decode(latent)
+    y, mask, _ = compositing.composite(canvas.photo, canvas.reconstruction, edited, mode, compositing.Gates())
+    return dataclasses.replace(canvas, painted=Painted(y, mask, edited, painted.latent, latent))
 
 
 def move(editor: Editor, latent: Tensor, stroke: Stroke) -> Tensor:

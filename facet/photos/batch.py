@@ -69,9 +69,9 @@ def reached(spec: Spec, probabilities: np.ndarray, least: float, but: Collection
 Item = TypeVar("Item")
 
 
-def filled(items: Sequence[Item]) -> list[Item]:
-    """The items, and the first one again until they fill a batch."""
-    return [*items, *[items[0]] * (BATCH - len(items))]
+def filled(items: Sequence[Item], size: int = BATCH) -> list[Item]:
+    """The items, and the first one again until they fill a batch of `size`."""
+    return [*items, *[items[0]] * (size - len(items))]
 
 
 def to_levels(x: torch.Tensor) -> np.ndarray:

@@ -39,6 +39,7 @@ class FaceEdit:
     after: tuple[float, ...]
     moved: bool  # False if the latent did not change
     reached: bool  # True if the judge is sure of every attribute that was set on or off
+    latent: np.ndarray  # (d,) float32, after the edit
     unlike: bool = False  # True if it was left alone because it is unlike the faces of training
 
 
@@ -52,23 +53,29 @@ class Results:
     moved: np.ndarray  # bool
     strengths: np.ndarray  # (N, attributes) signed multiples of their directions
     reached: np.ndarray  # bool
+    latents: np.ndarray  # (N, d)
 
 
 class CropEditor:
     """A trained system that edits crops of faces, with the judge that looks at the results and the refiner that draws
-    what is new in them. Threads may share one."""
+    what is new in them. Threads may share one.
 
-    def __init__(self, editor: Editor, judge: Judge | None = None, refiner: Refiner | None = None):
-        self.editor, self.judge, self.refiner = editor, judge, refiner
+    Results depend in their last bits on the size of a batch: only BATCH gives those of a job, and a smaller one shows
+    single faces sooner."""
+
+    def __init__(
+        self, editor: Editor, judge: Judge | None = None, refiner: Refiner | None = None, *, batch: int = BATCH
+    ):
+        self.editor, self.judge, self.refiner, self.batch = editor, judge, refiner, batch
         self.system = editor.system
 
     def edits(self, face_crops: Sequence[FaceCrop], spec: Spec, options: Options) -> list[FaceEdit]:
-        """Run at most BATCH faces through the networks. Each face's result is independent of the others."""
+        """Run at most a batch of faces through the networks. Each face's result is independent of the others."""
         if not face_crops:
             return []
-        if len(face_crops) > BATCH:
-            raise ValueError(f"{len(face_crops)} faces at once; {BATCH} at most")
-        full_batch = filled(face_crops)
+        if len(face_crops) > self.batch:
+            raise ValueError(f"{len(face_crops)} faces at once; {self.batch} at most")
+        full_batch = filled(face_crops, self.batch)
         x = images.to_tensor(np.stack([face.crop for face in full_batch]))
         with torch.no_grad():
             editor = self.editor.clipped() if options.clip else self.editor
@@ -87,7 +94,7 @@ class CropEditor:
             results = dataclasses.replace(results, moved=results.moved & ~already)
         unlike = np.zeros(BATCH, bool) if options.unlike else self._unlike(start)
         results = dataclasses.replace(results, moved=results.moved & ~unlike)
-        strengths = results.strengths.tolist()
+        strengths, latents = results.strengths.tolist(), latent.cpu().numpy()
         return [
             FaceEdit(
                 face_crop=face,
@@ -98,6 +105,7 @@ class CropEditor:
                 after=tuple((results.after if results.moved[i] else results.before)[i].tolist()),
                 moved=bool(results.moved[i]),
                 reached=bool(results.reached[i]),
+                latent=results.latents[i] if results.moved[i] else latents[i],
                 unlike=bool(unlike[i]),
             )
             for i, face in enumerate(face_crops)
@@ -108,21 +116,21 @@ class CropEditor:
     ) -> list[FaceEdit]:
         """Any number of edits with what the judge sees in their crops of the finished photos, uint8 (S, S, C)."""
         names, result = tuple(change.attribute for change in spec.changes), list[FaceEdit]()
-        for start in range(0, len(edits), BATCH):
-            x = images.to_tensor(np.stack(filled(crops[start : start + BATCH])))
+        for start in range(0, len(edits), self.batch):
+            x = images.to_tensor(np.stack(filled(crops[start : start + self.batch], self.batch)))
             with torch.no_grad():
-                after = self._probabilities(x, names)
+                after = self.probabilities(x, names)
             sure = reached(spec, after, options.sure)
             result += [
                 dataclasses.replace(edit, after=tuple(after[i].tolist()), reached=bool(sure[i]))
-                for i, edit in enumerate(edits[start : start + BATCH])
+                for i, edit in enumerate(edits[start : start + self.batch])
             ]
         return result
 
     def _composited(self, editor: Editor, start: Start, mode: str) -> Results:
         """Edits at the calibrated strength, composited as the published systems do."""
         result = editor.apply_to(start.x, start.latent, start.reconstruction, start.spec, mode)
-        before, after = (self._probabilities(x, start.names) for x in (start.x, result.y))
+        before, after = (self.probabilities(x, start.names) for x in (start.x, result.y))
         a, b = (weight[:, 0].float().cpu().numpy() for weight in (result.mask, result.fade))
         reconstruction, edited = to_levels(result.reconstruction), to_levels(result.edited)
         changes = [
@@ -136,24 +144,27 @@ class CropEditor:
             moved=(result.edited_latent != result.latent).any(1).cpu().numpy(),
             strengths=start.applied.strengths.cpu().numpy(),
             reached=start.sure(after),
+            latents=result.edited_latent.cpu().numpy(),
         )
 
     def _searched(self, editor: Editor, start: Start) -> Results:
         """The weakest edits of which the judge is sure when it looks at the result, with what is new redrawn."""
-        before = self._probabilities(start.x, start.names)
+        before = self.probabilities(start.x, start.names)
         found = Search(editor, start, self._look, self._covered(start.x)).weakest(before)
-        if self.refiner is None:
-            changes, after = list(map(change.redrawn, found.changes)), found.after
-        else:
-            changes = self._refined(self.refiner, found.changes)
+        changes, after = self.refined(found.changes), found.after
+        if self.refiner is not None:
             after = self._look(start, map(change.applied, changes))
         moved = (found.latent != start.latent).any(1).cpu().numpy()
-        return Results(changes, before, after, moved, found.strengths, start.sure(after))
+        latents = found.latent.cpu().numpy()
+        return Results(changes, before, after, moved, found.strengths, start.sure(after), latents)
 
-    def _refined(self, refiner: Refiner, changes: Sequence[Carried]) -> list[Carried]:
-        """The changes with what is new in them drawn by the refiner."""
-        mixed = filled([change.applied(change.redrawn(one)) for one in changes])
-        masks = filled([one.new for one in changes])
+    def refined(self, changes: Sequence[Carried]) -> list[Carried]:
+        """The changes with what is new in them drawn by the refiner, or without one taken from the decoded edit."""
+        refiner = self.refiner
+        if refiner is None:
+            return list(map(change.redrawn, changes))
+        mixed = filled([change.applied(change.redrawn(one)) for one in changes], self.batch)
+        masks = filled([one.new for one in changes], self.batch)
         x = torch.from_numpy(np.stack(mixed)).permute(0, 3, 1, 2) / 127.5 - 1
         if refiner.channels == 1:
             x = x.mean(1, keepdim=True)
@@ -174,17 +185,17 @@ class CropEditor:
         names = [name for name in COVERING if name in known]
         if not names:
             return np.zeros(len(x), bool)
-        return np.asarray((self._probabilities(x, names) > 0.5).any(1))
+        return np.asarray((self.probabilities(x, names) > 0.5).any(1))
 
     def _look(self, start: Start, pictures: Iterable[np.ndarray]) -> np.ndarray:
-        """What the judge sees in results, (F, F, 3) levels of any size F: probabilities (BATCH, names)."""
+        """What the judge sees in results, (F, F, 3) levels of any size F: probabilities (N, names)."""
         size = self.system.size
         small = [cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA) for picture in pictures]
-        pixels = np.clip(np.rint(np.stack(filled(small))), 0, 255).astype(np.uint8)
+        pixels = np.clip(np.rint(np.stack(filled(small, self.batch))), 0, 255).astype(np.uint8)
         x = images.to_tensor(images.luma(pixels) if self.system.channels == 1 else pixels)
-        return self._probabilities(x, start.names)
+        return self.probabilities(x, start.names)
 
-    def _probabilities(self, x: torch.Tensor, names: Sequence[str]) -> np.ndarray:
+    def probabilities(self, x: torch.Tensor, names: Sequence[str]) -> np.ndarray:
         """Probabilities (N, names) of the attributes on crops (N, C, S, S), by the judge, else the read-out."""
         x = x.to(self.editor.device)
         if self.judge is not None and all(name in self.judge.attributes for name in names):

@@ -317,7 +317,7 @@ def test_scenes_are_drawn_with_their_landmarks(tmp_path, capsys):
 
 def test_every_command_that_edits_takes_the_same_system_unless_told_otherwise():
     defaults = {words: command.get_default("system") for words, command in COMMANDS.items()}
-    assert {words for words, system in defaults.items() if system == arguments.SYSTEM} == {"edit", "brush"}
+    assert {words for words, system in defaults.items() if system == arguments.SYSTEM} == {"edit", "brush", "studio"}
     assert set(defaults.values()) == {None, "vigan"}
 
 

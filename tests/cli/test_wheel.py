@@ -9,15 +9,10 @@ import sysconfig
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
-import torch
 
-from facet import systems
 from facet.base.version import VERSION
-from facet.editing import table
-from facet.editing.directions import Readout
 from facet.photos import scenes
 from facet.photos.faces import networks
 from tests.support import small
@@ -26,7 +21,6 @@ from tests.support.paths import ROOT
 pytestmark = pytest.mark.slow
 
 UV = shutil.which("uv") or str(Path(sys.executable).parent / "uv")
-LANDMARKS = (0.32, 0.46, 0.68, 0.46, 0.5, 0.64, 0.36, 0.8, 0.64, 0.8)  # a frontal face in its crop
 
 
 @pytest.fixture(scope="module")
@@ -70,26 +64,6 @@ def run(command, folder, *words):
     return subprocess.run([command, *words], cwd=folder, env={"OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
 
 
-def with_table(model: Path) -> Path:
-    """The model with an attributes table of one made-up attribute in its folder."""
-    system = systems.load(model, torch.device("cpu"))
-    z, y = system.z_dim, system.y_dim
-    vector = np.ones(z + y, np.float32)
-    strengths = dict.fromkeys(table.LEVELS, 1.0)
-    direction = table.Direction(
-        attribute="Smiling", estimator="least_squares", chosen=True, vector=vector, standard_error=0 * vector,
-        n_positive=1, n_negative=1, judged=True, add=strengths, remove=strengths, best=(None, None),
-        fade=None, region=None, colours=None,
-    )  # fmt: skip
-    meta = table.TableMeta(
-        system=system.name, crop=system.crop, split_hash=system.split_hash, z_dim=z, y_dim=y, mode="replace",
-        max_strength=3.0, margin=1.1, latent_low=(-3.0,) * z, latent_high=(3.0,) * z, refused={}, landmarks=LANDMARKS,
-    )  # fmt: skip
-    own = table.AttributeTable((direction,), {"Smiling": Readout(vector, 0.0, 4.0, -4.0)}, meta)
-    table.write(model / "attributes.parquet", own)
-    return model
-
-
 def test_the_wheel_holds_facet_alone_with_its_data(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names} == {"facet", f"facet_editor-{VERSION}.dist-info"}
@@ -113,7 +87,7 @@ def test_help_and_version_work_and_the_projects_commands_say_that_they_need_a_cl
 
 
 def test_a_model_folder_edits_photos(facet, tmp_path):
-    model = with_table(small.train(tmp_path / "trained", "vigan"))
+    model = small.with_table(small.train(tmp_path / "trained", "vigan"))
     scenes.write(tmp_path / "photos", count=2, seed=1)
     edit = ["edit", str(tmp_path / "photos")]
     how = ["--set", "Smiling=on", "--model", str(model), "--mode", "decode"]  # shows what a hardly trained system draws

@@ -4,14 +4,19 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 import yaml
 
 from facet import systems
+from facet.editing import table
+from facet.editing.directions import Readout
 from facet.refining import trainer
 from stages import train_encoder, train_gan, train_refiner
 from tests.support import tiny
 
 PARAMS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
+LANDMARKS = (0.32, 0.46, 0.68, 0.46, 0.5, 0.64, 0.36, 0.8, 0.64, 0.8)  # a frontal face in its crop
 SMALL = {
     "z_dim": 6, "width": 4, "width_d": 4, "width_e": 4, "hidden": 16, "hidden_z": 16, "hidden_y": 16, "kernels": 4,
     "warmup": 2, "batch_size": 8, "steps": 4, "ema": 0.9,
@@ -74,3 +79,23 @@ def train(folder: Path, system: str, **changes: Any) -> Path:
     if model_of(system) != "model":
         train_encoder.run(encoder_params(folder, model_of(system)))
     return folder / model_of(system)
+
+
+def with_table(model: Path) -> Path:
+    """The model with an attributes table of one made-up attribute in its folder."""
+    system = systems.load(model, torch.device("cpu"))
+    z, y = system.z_dim, system.y_dim
+    vector = np.ones(z + y, np.float32)
+    strengths = dict.fromkeys(table.LEVELS, 1.0)
+    direction = table.Direction(
+        attribute="Smiling", estimator="least_squares", chosen=True, vector=vector, standard_error=0 * vector,
+        n_positive=1, n_negative=1, judged=True, add=strengths, remove=strengths, best=(None, None),
+        fade=None, region=None, colours=None,
+    )  # fmt: skip
+    meta = table.TableMeta(
+        system=system.name, crop=system.crop, split_hash=system.split_hash, z_dim=z, y_dim=y, mode="replace",
+        max_strength=3.0, margin=1.1, latent_low=(-3.0,) * z, latent_high=(3.0,) * z, refused={}, landmarks=LANDMARKS,
+    )  # fmt: skip
+    own = table.AttributeTable((direction,), {"Smiling": Readout(vector, 0.0, 4.0, -4.0)}, meta)
+    table.write(model / "attributes.parquet", own)
+    return model

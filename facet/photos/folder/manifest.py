@@ -199,6 +199,15 @@ class ManifestReader:
         return counts
 
 
+def outcomes(folder: Path) -> dict[str, tuple[str, str, str]]:
+    """Status, reason and detail of every file in a folder's manifest, by name; empty if there is none."""
+    table = _read(folder / NAME)
+    if table is None or not {"file", "status", "reason", "detail"} <= set(table.column_names):
+        return {}
+    columns = (table[name].to_pylist() for name in ("file", "status", "reason", "detail"))
+    return {name: (status, reason, detail) for name, status, reason, detail in zip(*columns, strict=True)}
+
+
 def _row(line: bytes) -> dict[str, Any] | None:
     """The row of a journal's line, None if it is incomplete."""
     try:

@@ -86,6 +86,11 @@ class OpenJob:
             raise InputError("the edit is empty; write for example Smiling=on")
         return spec
 
+    @property
+    def prompt(self) -> str:
+        """What the metadata of results says was asked for."""
+        return str(self.spec)
+
     @functools.cached_property
     def mode(self) -> str:
         """The compositing mode."""

@@ -31,7 +31,7 @@ class ResultWriter:
             "DigitalSourceType": EDITED,
             "AISystemUsed": f"Facet {job.editor.system.name}",
             "AISystemVersionUsed": f"{VERSION}, model {job.settings['model'][:12]}",
-            "AIPromptInformation": str(job.spec),
+            "AIPromptInformation": job.prompt,
         }
 
     def finish(self, task: PhotoTask, journal: Journal) -> None:
@@ -55,14 +55,27 @@ class ResultWriter:
     def _write_unedited(self, task: PhotoTask, journal: Journal) -> None:
         """Note why the photo is as it was, and copy it if the job asks for copies."""
         job = self._job.job
-        task.row["notes"] = []  # of conversions, which a copy does without
-        if not task.row["status"]:
-            task.row |= _why_unmoved(task, job.options) | _measured(task)
+        self._note_unedited(task)
         if job.copy and task.row["input_sha256"] and task.row["reason"] != "result_changed":
             try:
                 self._write(task.item.name, self._copy(task), task.row, journal)
             except BadImage as bad:
                 task.row |= {"status": "failed", "reason": bad.reason, "detail": bad.detail}
+
+    def _note_unedited(self, task: PhotoTask) -> None:
+        """Note why the photo is as it was."""
+        task.row["notes"] = []  # of conversions, which a copy does without
+        if not task.row["status"]:
+            task.row |= _why_unmoved(task, self._job.job.options) | _measured(task)
+
+    def made(self, task: PhotoTask) -> tuple[str, bytes]:
+        """The name and bytes of what a job writes for a photo, the edited one or its copy, without writing it."""
+        with task.guarded():
+            result = self.encoded(task)
+            if result is not None:
+                return result
+        self._note_unedited(task)
+        return task.item.name, self._copy(task)
 
     def _copy(self, task: PhotoTask) -> bytes:
         """The file as it was, without GPS if the job strips it."""

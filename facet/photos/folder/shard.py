@@ -11,7 +11,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -70,6 +70,21 @@ class Shard:
                 refused.update([reason] if reason else [])
                 total += size
         return dict(refused), total
+
+    def made(self, item: Item) -> tuple[dict[str, Any], str, bytes]:
+        """The row of the manifest, and the name and bytes, that a job writes for one file, without writing them."""
+
+        def made(task: PhotoTask) -> tuple[dict[str, Any], str, bytes]:
+            name, data = self._writer.made(task)
+            return task.row, name, data
+
+        (result,) = self._each([item], made)
+        return result
+
+    def made_of(self, task: PhotoTask) -> tuple[str, bytes]:
+        """The name and bytes of a photo whose edits are known, which are pasted, judged and encoded as in a job."""
+        self._paste([task] if task.moved else [])
+        return self._writer.made(task)
 
     def _batches(self, items: Sequence[Item]) -> Iterator[Sequence[Item]]:
         """Batches for the networks, smaller if that many photos on every thread would not fit in memory."""
