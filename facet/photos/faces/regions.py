@@ -21,7 +21,7 @@ HAIR = dict.fromkeys(("Straight_Hair", "Wavy_Hair"), ("hair",)) | dict.fromkeys(
     ("Bald", "Bangs", "Receding_Hairline", "Wearing_Hat"), ("hair", "scalp")
 )
 HAIR |= dict.fromkeys(dye.COLOURS, ("hair",))  # where the colours to dye it are not known
-RIM = 0.03  # sides of a crop by which hair may reach beyond the mask of the head, which is coarse
+RIM = 0.015  # sides of a crop by which hair may reach beyond the mask of the head, which is coarse
 
 
 @dataclasses.dataclass(frozen=True)
