@@ -1,4 +1,4 @@
-"""Photograph docs/studio.png: the page of `facet studio` with a drawn face, painted on and edited, in Chromium.
+"""Photograph docs/studio.png: the page of `facet studio` with a drawn face, painted on, in Chromium.
 
 python docs/studio.py [--system vigan]"""
 
@@ -46,10 +46,10 @@ def main() -> None:
 
 
 def photograph(page: Page, address: str) -> None:
-    """Open the page, paint hair and edit a smile, and write the picture."""
+    """Open the page, paint hair, and write the picture."""
     page.command("Emulation.setDeviceMetricsOverride", width=SIZE[0], height=SIZE[1], deviceScaleFactor=1, mobile=False)
     page.open(address)
-    page.until("document.getElementById('said').textContent === 'Move a slider, or paint.'")
+    page.until("document.getElementById('said')?.textContent === 'Move a slider, or paint.'")
     page.run(
         "for (const part of document.querySelectorAll('details'))"
         " part.open = !/^(Faces|History)/.test(part.textContent.trim())"
@@ -61,8 +61,7 @@ def photograph(page: Page, address: str) -> None:
         " return [face.left, face.top, face.width, face.height]; })()"
     )
     page.drag(*((left + width * (0.3 + 0.04 * i), top + height * 0.2) for i in range(11)))
-    page.run("document.querySelector('.slider input[value=on]').click()")
-    page.until("/[2-9] strokes/.test(document.getElementById('said').textContent)")
+    page.until("/[2-9] strokes/.test(document.getElementById('said')?.textContent)")
     shot = page.command("Page.captureScreenshot", format="png")
     (ROOT / "docs/studio.png").write_bytes(base64.b64decode(shot["data"]))
 
