@@ -92,7 +92,7 @@ class CropEditor:
         if options.unless_already and len(wanted):
             already = ((results.before > 0.5) == wanted).all(1)
             results = dataclasses.replace(results, moved=results.moved & ~already)
-        unlike = np.zeros(BATCH, bool) if options.unlike else self._unlike(start)
+        unlike = np.zeros(len(x), bool) if options.unlike else self._unlike(start)
         results = dataclasses.replace(results, moved=results.moved & ~unlike)
         strengths, latents = results.strengths.tolist(), latent.cpu().numpy()
         return [
@@ -172,7 +172,7 @@ class CropEditor:
         return [change.redrawn(one, picture) for one, picture in zip(changes, pictures, strict=False)]
 
     def _unlike(self, start: Start) -> np.ndarray:
-        """Which of the faces are unlike those of training, bool (BATCH,)."""
+        """Which of the faces are unlike those of training, bool (N,)."""
         numbers = self.editor.table.meta.unlike
         if self.judge is None or numbers is None:
             return np.zeros(len(start.x), bool)

@@ -80,6 +80,14 @@ def test_a_face_unlike_those_of_training_stays(bias, unlike):
     assert edit.moved is not unlike
 
 
+def test_a_small_batch_edits_what_is_asked_for_whatever_it_is_like():
+    editor = photographs.editor()
+    crops = editor.face_crops(Photo(photographs.pixels(), "RGB", "PNG"), OPTIONS)
+    options = dataclasses.replace(OPTIONS, unlike=True)
+    (edit,) = CropEditor(editor.editor, Brightness(0.0), batch=2).edits(crops, editor.parse("Smiling=+1"), options)
+    assert edit.moved
+
+
 def test_numbers_keep_their_strength():
     np.testing.assert_array_equal(strengths(-5.0, "Smiling=+1"), strengths(5.0, "Smiling=+1"))
     np.testing.assert_array_equal(strengths(5.0, "Smiling=+1"), strengths(5.0, "Smiling=+1", mode="add"))
