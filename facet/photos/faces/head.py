@@ -98,13 +98,6 @@ class Head:
             weights = np.maximum(weights, _filled([points[list(mesh.OVAL)]], size))
         return cls(align.sampled(photo_srgb, placement, size), person, weights, points)
 
-    def inner(self, pad: int) -> "Head":
-        """The head in the square without `pad` pixels on each side."""
-        inside = slice(pad, -pad)
-        points = None if self.mesh is None else self.mesh - pad
-        pixels, person, weights = (part[inside, inside] for part in (self.pixels, self.person, self.weights))
-        return Head(pixels, person, weights, points)
-
 
 def in_square(points: np.ndarray, placement: Placement, size: int) -> np.ndarray:
     """Points of the photo (N, 2 or more), as (N, 2) in pixels of a placement's square of `size` x `size`."""
