@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from facet.base import images
 from facet.editing import compositing
 from facet.editing.editor import Editor
 from facet.editing.spec import Spec, exclusive_with
@@ -29,6 +30,13 @@ class AttributeJudge(Protocol):
     thresholds: Tensor
 
     def probabilities(self, x: Tensor) -> Tensor: ...
+
+
+def probabilities_of(judge: AttributeJudge, pixels: np.ndarray, rows: np.ndarray, batch_size: int) -> np.ndarray:
+    """The judge's probabilities (n, K) float32 on the images `rows` (n,) of images.npy."""
+    batches = (rows[start : start + batch_size] for start in range(0, len(rows), batch_size))
+    parts = [judge.probabilities(images.gather(pixels, batch)).cpu() for batch in batches]
+    return torch.cat(parts).numpy() if parts else np.zeros((0, len(judge.attributes)), np.float32)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 from facet.base import images
 from facet.base.progress import progress
 from facet.base.tables import Faces
-from facet.calibration.bench import AttributeJudge, Bench, CalibrationCase
+from facet.calibration.bench import AttributeJudge, Bench, CalibrationCase, probabilities_of
 from facet.calibration.curves import strengths_at, success_by_strength
 from facet.calibration.latents import GatheredLatents
 from facet.editing import table
@@ -93,14 +93,7 @@ class Calibrator:
         self.labels = faces.labels(editor.table.attributes)[self.rows]
         self.bench = Bench(editor, judge, mode=settings.mode, batch_size=settings.batch_size)
         self.grid = np.linspace(0, settings.max_strength, settings.strengths + 1)
-        self.probabilities = self._judge()
-
-    def _judge(self) -> np.ndarray:
-        """The judge's probabilities on the valid photos (v, K)."""
-        size = self.settings.batch_size
-        batches = (self.rows[start : start + size] for start in range(0, len(self.rows), size))
-        parts = [self.judge.probabilities(images.gather(self.pixels, rows)).cpu() for rows in batches]
-        return torch.cat(parts).numpy() if parts else np.zeros((0, len(self.judge.attributes)), np.float32)
+        self.probabilities = probabilities_of(judge, pixels, self.rows, settings.batch_size)
 
     def run(self) -> Calibrated:
         names = self.draft.attributes

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-import torch
 
-from facet.base import images
 from facet.base.tables import Faces
-from facet.calibration.bench import AttributeJudge
+from facet.calibration.bench import AttributeJudge, probabilities_of
 from facet.editing.directions import choose_rows
 from facet.editing.table import AttributeTable, Colours
 from facet.photos.faces import dye
@@ -78,12 +76,7 @@ def _clearest(
     judge: AttributeJudge, name: str, state: int, pixels: np.ndarray, rows: np.ndarray, batch_size: int
 ) -> np.ndarray:
     """The rows of which the judge is sure that they are in a state, the surest first."""
-    column = judge.attributes.index(name)
-    parts = [
-        judge.probabilities(images.gather(pixels, rows[start : start + batch_size]))[:, column].cpu()
-        for start in range(0, len(rows), batch_size)
-    ]
-    present = torch.cat(parts).numpy() if parts else np.zeros(0, np.float32)
+    present = probabilities_of(judge, pixels, rows, batch_size)[:, judge.attributes.index(name)]
     sure = present if state > 0 else 1 - present
     order = np.argsort(-sure, kind="stable")
     return np.asarray(rows[order[sure[order] >= CLEAR]])

@@ -122,9 +122,11 @@ class Report:
 
     def _mean(self, values: np.ndarray, faces: np.ndarray) -> Estimate:
         known = np.isfinite(values)
-        return bootstrap_mean(
-            values[known], seed=self.seed, clusters=self.people[faces[known].astype(np.int64)], count=RESAMPLES
-        )
+        return bootstrap_mean(values[known], seed=self.seed, clusters=self._people(faces[known]), count=RESAMPLES)
+
+    def _people(self, faces: np.ndarray) -> np.ndarray:
+        """The person on each of the images `faces` (n,)."""
+        return np.asarray(self.people[faces.astype(np.int64)])
 
     def _comparison(self, names: Sequence[str]) -> dict[str, Any]:
         """Side effects at matched success over all attributes; differences in pairs, over the cases that both
@@ -135,7 +137,7 @@ class Report:
             (values,), faces = self._pooled((name,))
             each[name] = {
                 "off_target": bootstrap_mean(
-                    values, seed=self.seed, clusters=self.people[faces.astype(np.int64)], count=RESAMPLES
+                    values, seed=self.seed, clusters=self._people(faces), count=RESAMPLES
                 ).to_json(),
                 "matched": sum(sum(own[name].matched.values()) for own in trials.values()),
                 "cases": 2 * len(trials),
@@ -145,9 +147,7 @@ class Report:
         for i, first in enumerate(names):
             for second in names[i + 1 :]:
                 (a, b), faces = self._pooled((first, second))
-                difference = paired_difference(
-                    a, b, seed=self.seed, clusters=self.people[faces.astype(np.int64)], count=RESAMPLES
-                )
+                difference = paired_difference(a, b, seed=self.seed, clusters=self._people(faces), count=RESAMPLES)
                 differences.append({"first": first, "second": second, "off_target": difference.to_json()})
         return {"each": each, "differences": differences}
 
