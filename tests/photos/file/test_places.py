@@ -407,6 +407,16 @@ def pages(big: bool, entry: bytes | None = None) -> bytes:
     return data
 
 
+def assert_same_pictures(data: bytes, result: bytes, count: int, mode: str | None = None) -> None:
+    """The first `count` pictures of two files are equal, in a mode or as they are stored."""
+    before, after = Image.open(io.BytesIO(data)), Image.open(io.BytesIO(result))
+    for number in range(count):
+        before.seek(number)
+        after.seek(number)
+        one, other = (picture if mode is None else picture.convert(mode) for picture in (before, after))
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+
+
 @pytest.mark.parametrize("big", [False, True])
 @pytest.mark.parametrize("entry", [None, b"\x90", b"\xff\xff\xff"], ids=["right", "to pixels", "beyond the end"])
 def test_every_page_of_a_tiff_loses_its_place(big, entry):
@@ -414,11 +424,7 @@ def test_every_page_of_a_tiff_loses_its_place(big, entry):
     assert "a GPS directory" in place_left(data)
     result, _ = stripped(data)
     assert (place_left(result), len(result)) == ("", len(data))
-    before, after = Image.open(io.BytesIO(data)), Image.open(io.BytesIO(result))
-    for page in range(3):
-        before.seek(page)
-        after.seek(page)
-        np.testing.assert_array_equal(np.asarray(before), np.asarray(after))
+    assert_same_pictures(data, result, 3)
 
 
 def test_pages_that_pillow_wrote_with_lost_directories_are_cleaned():
@@ -426,11 +432,7 @@ def test_pages_that_pillow_wrote_with_lost_directories_are_cleaned():
     data = encoded(PICTURE, "TIFF", save_all=True, append_images=[later, later], tiffinfo={0x8825: GPS_TAGS})
     result, _ = stripped(data)
     assert place_left(data)
-    before, after = Image.open(io.BytesIO(data)), Image.open(io.BytesIO(result))
-    for page in range(3):
-        before.seek(page)
-        after.seek(page)
-        np.testing.assert_array_equal(np.asarray(before), np.asarray(after))
+    assert_same_pictures(data, result, 3)
 
 
 def test_a_gif_loses_its_comment_and_its_xmp_and_stays_an_animation():
@@ -442,12 +444,8 @@ def test_a_gif_loses_its_comment_and_its_xmp_and_stays_an_animation():
     assert place_left(data)
     result, _ = stripped(data)
     assert place_left(result) == ""
-    before, after = Image.open(io.BytesIO(data)), Image.open(io.BytesIO(result))
-    assert after.info["loop"] == 0
-    for frame in range(3):
-        before.seek(frame)
-        after.seek(frame)
-        np.testing.assert_array_equal(np.asarray(before.convert("RGB")), np.asarray(after.convert("RGB")))
+    assert Image.open(io.BytesIO(result)).info["loop"] == 0
+    assert_same_pictures(data, result, 3, "RGB")
 
 
 def test_pictures_behind_the_first_one_without_a_place_stay_in_reach():
@@ -456,11 +454,7 @@ def test_pictures_behind_the_first_one_without_a_place_stay_in_reach():
     result, notes = stripped(data)
     assert notes == ()
     assert place_left(data)
-    before, after = Image.open(io.BytesIO(data)), Image.open(io.BytesIO(result))
-    for frame in range(2):
-        before.seek(frame)
-        after.seek(frame)
-        np.testing.assert_array_equal(np.asarray(before), np.asarray(after))
+    assert_same_pictures(data, result, 2)
 
 
 def test_a_loop_of_directories_ends():
