@@ -1,7 +1,6 @@
 """The photos of the folder that the studio was started with. The page names them by number: no path comes from it."""
 
 import dataclasses
-import io
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from facet.photos.folder.listing import Item, Listing, listing
 from facet.photos.folder.manifest import outcomes
 from facet.pictures.decode import BadImage
 from facet.studio.documents import Document
-from facet.studio.rendering import in_words, jpeg, upright
+from facet.studio.rendering import in_words, jpeg, jpeg_bytes, upright
 from facet.studio.saving import saved
 from facet.studio.states import State
 from facet.studio.trained import Trained
@@ -63,9 +62,7 @@ class Folder:
         """A photo in small, as JPEG; BadImage if it cannot be read."""
         picture = picture_of(read(self.listing.read(self._readable(number))), turned_upright=True).convert("RGB")
         picture.thumbnail((THUMBNAIL, THUMBNAIL))
-        file = io.BytesIO()
-        picture.save(file, "JPEG", quality=80)
-        return file.getvalue()
+        return jpeg_bytes(np.asarray(picture), 80)
 
     def tried(self, number: int, trained: Trained, state: State) -> dict[str, Any]:
         """The outcome of a spec on one photo, with the photo after it, as JSON. Strokes and a chosen face are left out:

@@ -82,7 +82,9 @@ def preview(document: Document, trained: Trained, state: State, *, panels: bool 
     shown = {
         "image": jpeg(paper.pixels),
         "refused": result.refused,
-        "faces": [_face(face, state.edits(number)) for number, face in enumerate(result.faces)],
+        "faces": [
+            _face(face, result.edits.get(number), state.edits(number)) for number, face in enumerate(result.faces)
+        ],
         "looked": _looked(document, trained, state, result, panels),
     }
     return shown | {"milliseconds": round(1000 * (time.perf_counter() - begin), 1)}
@@ -101,11 +103,12 @@ def upright(photo: Photo) -> np.ndarray:
     return np.ascontiguousarray(Colours(photo).to_srgb(photo.upright))
 
 
-def _face(face: FoundFace, chosen: bool) -> dict[str, Any]:
+def _face(face: FoundFace, edit: FaceEdit | None, chosen: bool) -> dict[str, Any]:
+    unlike = in_words("unlike_training", "") if edit is not None and edit.unlike else ""
     return {
         "box": [round(float(edge), 1) for edge in face.face.box],
         "crop": None if face.crop is None else np.round(face.crop.placement.corners, 1).tolist(),
-        "refused": face.refused,
+        "refused": face.refused or unlike,
         "chosen": chosen and face.crop is not None,
     }
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from facet.base import images
 from facet.editing import brush
+from facet.photos.crop_editor import CropEditor
 from facet.photos.file.photo import read
 from facet.photos.file.xmp import Packet
 from facet.photos.options import Options
@@ -53,6 +54,16 @@ def test_the_screen_shows_what_is_saved_in_every_mode(mode, page, photo):
     assert outcome["status"] == "edited"
     assert np.abs(on_screen - result).mean() < 3
     assert np.abs(result - photographs.pixels()).max() > 20
+
+
+def test_a_face_unlike_training_is_said_to_be_left_alone(page, photo, monkeypatch):
+    monkeypatch.setattr(CropEditor, "_unlike", lambda self, start: np.ones(len(start.x), bool))
+    shown = studio.shown(page, photo["id"], {"spec": "Smiling=+2"})
+    assert "unlike those of training" in shown["faces"][0]["refused"]
+    assert not shown["looked"]["moved"]
+    asked = studio.shown(page, photo["id"], {"spec": "Smiling=+2", "unlike_training": True})
+    assert asked["faces"][0]["refused"] == ""
+    assert asked["looked"]["moved"]
 
 
 def test_a_slider_raises_its_attribute_and_side_effects_are_seen(page, photo):
